@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The commands of `fairlead`, in the order `fairlead --help` lists them. Each entry knows how to load its command, so
+ * that starting one command reads only that command's modules.
+ */
+
+import type { Command } from './command.ts';
+
+/** A command that is not loaded yet. */
+export interface CommandEntry {
+  /** The same word as the loaded command's `name`; repeated here so that it can be chosen without loading it. */
+  readonly name: string;
+  load(): Promise<Command>;
+}
+
+/** Every command there is. */
+export const commands: readonly CommandEntry[] = [];

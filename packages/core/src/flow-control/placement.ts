@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What flow control needs to know of the servers: how full they are, and whether a request can go now. It decides when
+ * and who, the placement decides where; both in one turn, so that the next question already sees the capacity taken.
+ */
+
+import type { Endpoint } from '../endpoints/endpoint.ts';
+import type { InferenceRequest, Usage } from '../request/inference-request.ts';
+import type { Ending } from '../request/permit.ts';
+
+/** Capacity taken for one request. */
+export interface Placed {
+  readonly endpoint: Endpoint;
+  readonly alternatives: readonly Endpoint[];
+  /** Sequences taken. */
+  readonly sequences: number;
+  firstToken(ttftMs: number): void;
+  /** Gives the capacity back; called once. */
+  release(ending: Ending, usage?: Usage): void;
+}
+
+export interface Placement {
+  /** False while the pool has no endpoint that is up. */
+  readonly hasEndpoints: boolean;
+  /** Used ÷ available; 1 when there are no endpoints. */
+  saturation(nowMs: number): number;
+  /**
+   * Chooses an endpoint with room and takes the capacity, or returns undefined when none has room for this request.
+   * With `regardless`, limits are not asked.
+   */
+  tryPlace(request: InferenceRequest, nowMs: number, regardless: boolean): Placed | undefined;
+  /** Requests with equal keys can be placed at exactly the same times. */
+  placementKey(request: InferenceRequest): string;
+  /** Keeps the endpoint that is nearest to having room for the request from everyone else, until `unreserve`. */
+  reserve(request: InferenceRequest): void;
+  unreserve(): void;
+  /** Called when something other than a release may have made room: metrics, membership, health, limits. */
+  onChange(listener: () => void): void;
+}

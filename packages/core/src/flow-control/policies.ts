@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The policy contracts of flow control. A policy is an immutable singleton, made once from configuration and shared by
+ * every band that names it; what it must remember of a band or a flow it makes with `newState` / `newMemberState`, the
+ * owner keeps it and hands it back on every call (the flyweight split), and it dies with its owner.
+ */
+
+import type { InferenceRequest } from '../request/inference-request.ts';
+import type { Endpoint } from '../endpoints/endpoint.ts';
+import type { Plugin } from '../plugin-registry/plugin.ts';
+
+/** A request in a queue, as policies see it. */
+export interface Waiting {
+  readonly request: InferenceRequest;
+  readonly enqueuedMs: number;
+  /** When its wait budget ends; Infinity when never. */
+  readonly expiresMs: number;
+  /** The ordering policy's rank, fixed at enqueue; smaller first. */
+  readonly rank: number;
+  /** Arrival number: breaks ties of rank. */
+  readonly sequence: number;
+}
+
+/** A flow as a fairness policy sees it. */
+export interface Member<S = unknown> {
+  readonly id: string;
+  readonly weight: number;
+  readonly state: S;
+  /** The request it would send next; only read while the member is ready. */
+  readonly head: Waiting;
+}
+
+export interface BandContext {
+  /** Negative when `a` goes before `b` by the band's ordering. */
+  compareHeads(a: Waiting, b: Waiting): number;
+}
+
+/**
+ * Tier 2: which flow of the band is served. It is told which members are eligible instead of searching for them, so that
+ * `pick` is O(1) or O(log members).
+ */
+export interface FairnessPolicy<B = unknown, S = unknown> extends Plugin {
+  newState(context: BandContext): B;
+  newMemberState(): S;
+  /** The member became eligible: it has a head, is under its cap and placeable. */
+  ready(band: B, member: Member<S>): void;
+  /** The member is empty, capped, parked or gone. */
+  unready(band: B, member: Member<S>): void;
+  /** A ready member has another head than before. */
+  headChanged?(band: B, member: Member<S>): void;
+  /** The ready member to serve next; undefined when none is. Changes nothing. */
+  pick(band: B): Member<S> | undefined;
+  /** The member was served: `cost` in sequences at dispatch; later calls settle it by a difference. */
+  charge?(band: B, member: Member<S>, cost: number): void;
+}
+
+/** Tier 3: which request of the flow. */
+export interface OrderingPolicy extends Plugin {
+  /** Asked once, at enqueue; smaller goes first, ties by arrival. NaN counts as last. */
+  rank(waiting: Omit<Waiting, 'rank'>): number;
+}
+
+/** One endpoint with what the detector remembers of it. */
+export interface Tracked<S = unknown> {
+  readonly endpoint: Endpoint;
+  readonly state: S;
+}
+
+/** A first token (or byte) came back: what a detector without metrics can learn from. */
+export interface FirstTokenSample {
+  readonly ttftMs: number;
+  /** Sequences in flight at the endpoint right after the dispatch. */
+  readonly inFlightAtDispatch: number;
+  readonly sizeBytes: number;
+}
+
+/** How full the pool and each endpoint are. */
+export interface SaturationDetector<S = unknown> extends Plugin {
+  newEndpointState(): S;
+  /** Used ÷ available capacity of the pool; 1 = full, may exceed 1; 1 when there are no endpoints. */
+  saturation(endpoints: readonly Tracked<S>[], nowMs: number): number;
+  /** Sequences the endpoint takes at most; Infinity when the detector knows no such limit. */
+  limit(endpoint: Tracked<S>): number;
+  /** Sequences it can take now; at most 0 when it is full. */
+  room(endpoint: Tracked<S>, nowMs: number): number;
+  /** A fresh reading was stored in `endpoint.metrics`. */
+  metricsRead?(endpoint: Tracked<S>, nowMs: number): void;
+  /** Told right after capacity was taken on the endpoint. */
+  dispatched?(endpoint: Tracked<S>, nowMs: number): void;
+  firstToken?(endpoint: Tracked<S>, sample: FirstTokenSample, nowMs: number): void;
+}
+
+/** The saturation at which each band stops dispatching. */
+export interface UsageLimitPolicy<S = unknown> extends Plugin {
+  newState(): S;
+  /** Asked once per pump. `priorities` is highest first; `ceilings` has its length, is pre-filled with 1.0, and is written in place. */
+  ceilings(state: S, input: { readonly priorities: readonly number[]; readonly saturation: number }, ceilings: Float64Array): void;
+}

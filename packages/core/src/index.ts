@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * @fairlead/core: which LLM request goes next, and to which model server. Pure and deterministic: clock, randomness and
+ * observer come in through constructors.
+ */
+
+// For those who put a flow controller in front of something scarce.
+export { DROPS } from './request/outcome.ts';
+export type { Drop, DropCause, DropReason, Outcome } from './request/outcome.ts';
+export { DEFAULT_FAIRNESS_ID } from './request/inference-request.ts';
+export type { InferenceRequest, Usage } from './request/inference-request.ts';
+export type { Ending, Permit } from './request/permit.ts';
+export type { Alarm, Clock, Random } from './flow-control/clock.ts';
+export type { BandConfig, BandTemplate, FlowControlConfig } from './flow-control/config.ts';
+export type { FlowEvent, FlowObserver } from './flow-control/events.ts';
+export type { OnSettled, Settled, WaitingHandle } from './flow-control/settled.ts';
+export type { Placed, Placement } from './flow-control/placement.ts';
+export { InFlightCap } from './flow-control/in-flight-cap.ts';
+export { Endpoint } from './endpoints/endpoint.ts';
+export type { EndpointSpec, EngineMetrics, MetricsReading } from './endpoints/endpoint.ts';
+export { Pool } from './endpoints/pool.ts';
+
+// For those who write plugins.
+export type {
+  BandContext,
+  FairnessPolicy,
+  FirstTokenSample,
+  Member,
+  OrderingPolicy,
+  SaturationDetector,
+  Tracked,
+  UsageLimitPolicy,
+  Waiting,
+} from './flow-control/policies.ts';
+export type { Filter, Picker, ProfileHandler, SchedulingProfile, Scorer } from './scheduling/contracts.ts';
+export { definePlugin, PluginError } from './plugin-registry/plugin.ts';
+export type { Plugin, PluginContext, PluginDefinition, PluginKind, PluginLookup, Stability } from './plugin-registry/plugin.ts';
+export type { ParameterSpec, ParameterSpecs, ParametersOf } from './plugin-registry/parameters.ts';

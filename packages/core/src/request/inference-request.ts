@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What flow control and scheduling know of a request: a descriptor of ids, sizes and times, never a body or a socket.
+ * All times are milliseconds on the controller's own clock.
+ */
+
+import type { InFlightCap } from '../flow-control/in-flight-cap.ts';
+
+/** The fairness id of a request whose caller has none. */
+export const DEFAULT_FAIRNESS_ID = 'default-flow';
+
+/** One inference request, immutable from the moment it is enqueued. */
+export interface InferenceRequest {
+  /** Unique among the requests under way; what logs and `x-request-id` show. */
+  readonly id: string;
+  /** Who shares fairly with whom: a tenant, a key, a program. With `priority` it is the request's flow key. */
+  readonly fairnessId: string;
+  /** Higher is served first. A priority without a band is served in band 0. */
+  readonly priority: number;
+  /** The model the client asked for. */
+  readonly model: string;
+  /** The model (or adapter) that the model server is asked for. */
+  readonly targetModel: string;
+  /** Bytes of body held while the request waits. */
+  readonly sizeBytes: number;
+  /** Sequences the model server will run for it (`n` × prompts), at least 1: the weight of its permit. */
+  readonly sequences: number;
+  /** When its first byte arrived. */
+  readonly receivedMs: number;
+  /** Its own wait budget in place of the configured one. */
+  readonly ttlMs?: number | undefined;
+  /** The moment after which its caller no longer wants an answer. */
+  readonly deadlineMs?: number | undefined;
+  /** Time to first token its caller asks for. */
+  readonly ttftSloMs?: number | undefined;
+  /** Share of its flow relative to the flows of the same band; 1 by default. */
+  readonly flowWeight?: number | undefined;
+  /** The limit on its tenant's requests in flight, shared by all of the tenant's flows. */
+  readonly cap?: InFlightCap | undefined;
+}
+
+/** Token counts as reported by the model server. */
+export interface Usage {
+  readonly promptTokens?: number | undefined;
+  readonly completionTokens?: number | undefined;
+  readonly cachedTokens?: number | undefined;
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The configuration as it runs: frozen, every default filled in, every reference an instance. Nothing downstream looks
+ * a name up again.
+ */
+
+import type { FlowControlConfig, Plugin, ProfileHandler, SaturationDetector, SchedulingProfile } from '@fairlead/core';
+
+/** One statically configured endpoint. */
+export interface EndpointConfig {
+  readonly url: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Base models it serves; empty: ask its `/v1/models`. */
+  readonly models: readonly string[];
+  /** Environment variable that holds the key sent upstream as `Authorization: Bearer …`. */
+  readonly apiKeyEnv?: string | undefined;
+}
+
+/** `file-discovery`: the reference's plugin and file format. */
+export interface FileDiscoveryConfig {
+  readonly path: string;
+  readonly watchFile: boolean;
+}
+
+/** `metrics-data-source`. */
+export interface MetricsSourceConfig {
+  readonly scheme: 'http' | 'https';
+  readonly path: string;
+  /** Port of the metrics page when it is not the endpoint's own. */
+  readonly port?: number | undefined;
+  readonly intervalMs: number;
+  /** Engine whose metric names count when an endpoint has no `llm-d.ai/engine-type` label; undefined: recognised from the page. */
+  readonly defaultEngine?: string | undefined;
+  readonly engineLabelKey: string;
+}
+
+/** The gateway's limits and times. */
+export interface GatewayConfig {
+  /** Largest request body. */
+  readonly maxBodyBytes: number;
+  /** Request bodies held at once, over all clients. */
+  readonly maxBufferedBytes: number;
+  /** Largest head (request line and headers). */
+  readonly maxHeaderBytes: number;
+  /** Complete request head within. */
+  readonly headersTimeoutMs: number;
+  /** Body bytes that stop coming for so long: the reservation is given back, 408. */
+  readonly bodyIdleTimeoutMs: number;
+  /** Idle client connections are kept for. */
+  readonly keepAliveTimeoutMs: number;
+  /** A client that reads nothing for so long while its answer is due is cut. */
+  readonly clientWriteTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  /** First byte of the model server's answer within. */
+  readonly firstByteTimeoutMs: number;
+  /** Silence between two chunks of the model server's answer. */
+  readonly upstreamIdleTimeoutMs: number;
+  /** After the first stop signal, what is accepted may take so long. */
+  readonly drainTimeoutMs: number;
+  /** Hand the client's Authorization header to the model server. */
+  readonly forwardAuthorization: boolean;
+  /** Further inference paths relayed (exact paths), beside those built in. */
+  readonly relayedPaths: readonly string[];
+}
+
+export interface IdentityKey {
+  /** Hex SHA-256 of the key. */
+  readonly sha256: string;
+  readonly tenant: string;
+  readonly priority: number;
+  readonly weight: number;
+  readonly maxInFlight?: number | undefined;
+}
+
+export interface IdentityConfig {
+  readonly keys: readonly IdentityKey[];
+  /** CIDR ranges whose control headers (fairness id, objective, SLO) count. */
+  readonly trustedSources: readonly string[];
+  /** Distinct unverified tenants (hashed keys, addresses) told apart; those beyond share one. */
+  readonly maxUnverifiedTenants: number;
+}
+
+export interface InferenceObjective {
+  readonly name: string;
+  readonly priority: number;
+}
+
+export interface ResolvedConfig {
+  readonly endpoints: readonly EndpointConfig[];
+  readonly fileDiscovery?: FileDiscoveryConfig | undefined;
+  readonly metricsSource: MetricsSourceConfig;
+  readonly gateway: GatewayConfig;
+  readonly identity: IdentityConfig;
+  readonly inferenceObjectives: readonly InferenceObjective[];
+  /** Off: requests are dispatched as they come (the reference's gate `flowControl`; on by default in `serve`). */
+  readonly flowControlEnabled: boolean;
+  readonly flowControl: FlowControlConfig;
+  readonly detector: SaturationDetector;
+  readonly scheduling: { readonly handler: ProfileHandler; readonly profiles: readonly SchedulingProfile[] };
+  /** Every plugin instance, for `/state`. */
+  readonly plugins: readonly Plugin[];
+}

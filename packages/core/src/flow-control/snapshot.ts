@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What a flow controller looks like from outside at one moment: plain data, made on request for `/state`, gauges and
+ * `fairlead status`, never kept. Everything here is a copy, so that a reader can hold it across turns.
+ */
+
+/** One flow that holds or recently held something. */
+export interface FlowSnapshot {
+  readonly fairnessId: string;
+  /** Requests waiting, and the bytes of their bodies. */
+  readonly waiting: number;
+  readonly bytes: number;
+  /** How long the longest-waiting request of the flow waits; 0 when none waits. */
+  readonly oldestWaitMs: number;
+  /** Requests dispatched and not ended. */
+  readonly inFlight: number;
+  /** True while its tenant is at its `maxInFlight`. */
+  readonly capped: boolean;
+  /** True while its head fits on no endpoint, so that the flow is skipped. */
+  readonly parked: boolean;
+}
+
+export interface BandSnapshot {
+  readonly priority: number;
+  /** Names of the instances that govern it. */
+  readonly fairness: string;
+  readonly ordering: string;
+  readonly waiting: number;
+  readonly bytes: number;
+  readonly maxRequests: number;
+  readonly maxBytes: number;
+  /** Saturation at which it stops dispatching, as last computed. */
+  readonly ceiling: number;
+  /** True while it may not dispatch: its own ceiling, or that of a band above, is reached. */
+  readonly gated: boolean;
+  /** In no particular order. */
+  readonly flows: readonly FlowSnapshot[];
+}
+
+/** Why bands are held. */
+export interface GateSnapshot {
+  /** The highest band that is held; every band below is held too. */
+  readonly priority: number;
+  readonly saturation: number;
+  readonly ceiling: number;
+  readonly sinceMs: number;
+}
+
+export interface FlowControlSnapshot {
+  /** The controller's own time at which this was made. */
+  readonly atMs: number;
+  /** Used ÷ available; 1 when there are no endpoints. */
+  readonly saturation: number;
+  readonly hasEndpoints: boolean;
+  /** True while everything is dispatched regardless of limits. */
+  readonly bypass: boolean;
+  /** True once `close` or `destroy` was called. */
+  readonly closing: boolean;
+  /** Undefined while no band with waiting requests is held. */
+  readonly gate: GateSnapshot | undefined;
+  /** Over all bands. */
+  readonly waiting: number;
+  readonly bytes: number;
+  /** Infinity for no limit. */
+  readonly maxRequests: number;
+  readonly maxBytes: number;
+  /** Permits that have not ended. */
+  readonly inFlight: number;
+  /** Total time during which a request waited while an endpoint had nothing at all to do. */
+  readonly heldWhileIdleMs: number;
+  readonly retryAfterS: number;
+  /** Highest priority first. */
+  readonly bands: readonly BandSnapshot[];
+}

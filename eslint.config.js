@@ -46,7 +46,7 @@ export default defineConfig(
         'error',
         { selector: 'TSEnumDeclaration', message: 'Erasable syntax only: use a union of string literals.' },
       ],
-      'max-params': ['error', 4],
+      'max-params': ['error', 3],
       'prefer-const': 'error',
     },
   },

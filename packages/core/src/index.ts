@@ -14,6 +14,7 @@ export type { Ending, Permit } from './request/permit.ts';
 export type { Alarm, Clock, Random } from './flow-control/clock.ts';
 export type { BandConfig, BandTemplate, FlowControlConfig } from './flow-control/config.ts';
 export type { FlowEvent, FlowObserver } from './flow-control/events.ts';
+export type { BandSnapshot, FlowControlSnapshot, FlowSnapshot, GateSnapshot } from './flow-control/snapshot.ts';
 export type { OnSettled, Settled, WaitingHandle } from './flow-control/settled.ts';
 export type { Placed, Placement } from './flow-control/placement.ts';
 export { InFlightCap } from './flow-control/in-flight-cap.ts';

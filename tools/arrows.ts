@@ -46,9 +46,9 @@ export const arrows: readonly Arrow[] = [
     example: [`${core}flow-control/expiry.test.ts`, 'fairlead'],
   },
   {
-    rule: 'the request vocabulary imports nothing else of the core, but for the endpoint a permit names and the cap a request carries',
+    rule: 'the request vocabulary imports nothing else of the core, but for the endpoint that a permit names',
     from: [`${core}request/`],
-    only: [`${core}request/`, `${core}endpoints/endpoint.ts`, `${core}flow-control/in-flight-cap.ts`],
+    only: [`${core}request/`, `${core}endpoints/endpoint.ts`],
     example: [`${core}request/permit.ts`, '../flow-control/flow-controller.ts'],
   },
   {

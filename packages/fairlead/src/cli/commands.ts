@@ -15,4 +15,6 @@ export interface CommandEntry {
 }
 
 /** Every command there is. */
-export const commands: readonly CommandEntry[] = [];
+export const commands: readonly CommandEntry[] = [
+  { name: 'model-server', load: async () => (await import('./model-server.ts')).modelServerCommand },
+];

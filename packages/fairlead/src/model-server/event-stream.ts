@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * One streamed answer. It keeps counts, not text: since a token's words follow from its number, a client that reads
+ * slowly costs two numbers a choice, never a growing buffer, and never holds up the engine.
+ */
+
+import type { ServerResponse } from 'node:http';
+import type { AnswerHead, EventFrame } from './answers.ts';
+import { choiceCount, eventFrame, firstWordOf, outputTokensOf, usageEvent } from './answers.ts';
+import type { GenerationRequest } from './inference-request.ts';
+import { wordAt } from './words.ts';
+
+/** Events put into one write at most, so that backpressure is noticed in time. */
+const EVENTS_PER_WRITE = 64;
+
+interface Choice {
+  readonly frame: EventFrame;
+  readonly firstWord: number;
+  readonly total: number;
+  due: number;
+  written: number;
+}
+
+export class EventStream {
+  readonly #response: ServerResponse;
+  readonly #choices: Choice[] = [];
+  readonly #closing: string;
+  #unfinished: number;
+  #blocked = false;
+
+  /** Sends the header at once, as vLLM does, long before the first token. */
+  constructor(response: ServerResponse, head: AnswerHead, request: GenerationRequest) {
+    this.#response = response;
+    for (let index = 0; index < choiceCount(request); index++) {
+      this.#choices.push({
+        frame: eventFrame(head, request, index),
+        firstWord: firstWordOf(request, index),
+        total: outputTokensOf(request, index),
+        due: 0,
+        written: 0,
+      });
+    }
+    this.#unfinished = this.#choices.length;
+    this.#closing = `${request.includeUsage ? usageEvent(head, request) : ''}data: [DONE]\n\n`;
+    response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
+    response.flushHeaders();
+    response.on('drain', () => {
+      this.#blocked = false;
+      for (const choice of this.#choices) this.#flush(choice);
+    });
+  }
+
+  /** `count` more tokens of a choice are there. */
+  advance(index: number, count: number): void {
+    const choice = this.#choices[index];
+    if (choice === undefined) return;
+    choice.due += count;
+    this.#flush(choice);
+  }
+
+  #flush(choice: Choice): void {
+    while (choice.written < choice.due && !this.#blocked) {
+      let text = choice.written === 0 ? choice.frame.opening : '';
+      const until = Math.min(choice.due, choice.written + EVENTS_PER_WRITE);
+      for (let index = choice.written; index < until; index++) {
+        const after = index === choice.total - 1 ? choice.frame.afterLastWord : choice.frame.afterWord;
+        text += choice.frame.beforeWord + wordAt(choice.firstWord, index) + after;
+      }
+      choice.written = until;
+      if (until === choice.total && --this.#unfinished === 0) {
+        this.#response.end(text + this.#closing);
+        return;
+      }
+      this.#blocked = !this.#response.write(text);
+    }
+  }
+}

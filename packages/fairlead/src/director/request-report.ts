@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What is told of one request when it is over: a front door hands out exactly one report for every request it received,
+ * refused ones included. The access log and the request metrics are made from it. It names sizes, times and ids, never
+ * a credential, a header or a byte of a body.
+ */
+
+import type { Ending, Outcome, Usage } from '@fairlead/core';
+
+export interface RequestReport {
+  readonly id: string;
+  /** Route as known to the table (`/v1/chat/completions`), never the client's raw path. */
+  readonly route?: string | undefined;
+  /** Who asked, once identified. */
+  readonly tenant?: string | undefined;
+  readonly priority?: number | undefined;
+  readonly model?: string | undefined;
+  readonly targetModel?: string | undefined;
+  readonly pool?: string | undefined;
+  /** Name of the endpoint that answered, or was tried last. */
+  readonly endpoint?: string | undefined;
+  /** Status the client was given, 499 when it left before one was. */
+  readonly status: number;
+  /** How its wait ended; undefined when it was refused before it could wait. */
+  readonly outcome?: Outcome | undefined;
+  /** How its permit ended; undefined when it had none. */
+  readonly ending?: Ending | undefined;
+  /** Short code of why it was refused or failed (`rejected-saturated`, `invalid_api_key`, `connection-reset`): one of a small set. */
+  readonly reason?: string | undefined;
+  /** True when the answer was an event stream. */
+  readonly streamed?: boolean | undefined;
+  readonly waitMs?: number | undefined;
+  /** From its first byte to the first byte of the answer's body. */
+  readonly ttftMs?: number | undefined;
+  /** From its first byte to the last of the answer. */
+  readonly durationMs: number;
+  readonly requestBytes?: number | undefined;
+  readonly responseBytes?: number | undefined;
+  /** Tries at a model server beyond the first. */
+  readonly retries?: number | undefined;
+  readonly usage?: Usage | undefined;
+}

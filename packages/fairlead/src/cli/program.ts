@@ -84,7 +84,7 @@ function withOutput(parser: Parser, context: ProgramContext): Parser {
       // Reported once, by `report`.
       writeErr: () => undefined,
     })
-    .configureHelp({ helpWidth: 100 });
+    .configureHelp({ helpWidth: 100, subcommandTerm: (command) => command.name() });
 }
 
 function option(flag: Flag): Option {

@@ -8,12 +8,17 @@
 
 import type { Ending, Outcome, Usage } from '@fairlead/core';
 
+/** `refused`: another endpoint after a refused connection. `reset-idle`: a fresh connection after a kept-alive one was reset. */
+export type RetryKind = 'refused' | 'reset-idle';
+
 export interface RequestReport {
   readonly id: string;
   /** Route as known to the table (`/v1/chat/completions`), never the client's raw path. */
   readonly route?: string | undefined;
   /** Who asked, once identified. */
   readonly tenant?: string | undefined;
+  /** True when a configured key or a trusted source named the tenant, false when it was guessed from key or address. */
+  readonly verified?: boolean | undefined;
   readonly priority?: number | undefined;
   readonly model?: string | undefined;
   readonly targetModel?: string | undefined;
@@ -37,7 +42,7 @@ export interface RequestReport {
   readonly durationMs: number;
   readonly requestBytes?: number | undefined;
   readonly responseBytes?: number | undefined;
-  /** Tries at a model server beyond the first. */
-  readonly retries?: number | undefined;
+  /** Why it was tried again at a model server, in order; absent or empty when it was not. */
+  readonly retries?: readonly RetryKind[] | undefined;
   readonly usage?: Usage | undefined;
 }

@@ -11,13 +11,13 @@ export type { Drop, DropCause, DropReason, Outcome } from './request/outcome.ts'
 export { DEFAULT_FAIRNESS_ID } from './request/inference-request.ts';
 export type { InferenceRequest, Usage } from './request/inference-request.ts';
 export type { Ending, Permit } from './request/permit.ts';
-export type { Alarm, Clock, Random } from './flow-control/clock.ts';
+export type { Alarm, Clock, Random } from './clock.ts';
 export type { BandConfig, BandTemplate, FlowControlConfig } from './flow-control/config.ts';
 export type { FlowEvent, FlowObserver } from './flow-control/events.ts';
 export type { BandSnapshot, FlowControlSnapshot, FlowSnapshot, GateSnapshot } from './flow-control/snapshot.ts';
 export type { OnSettled, Settled, WaitingHandle } from './flow-control/settled.ts';
 export type { Placed, Placement } from './flow-control/placement.ts';
-export { InFlightCap } from './flow-control/in-flight-cap.ts';
+export { InFlightCap } from './request/in-flight-cap.ts';
 export { Endpoint } from './endpoints/endpoint.ts';
 export type { EndpointSpec, EngineMetrics, MetricsReading } from './endpoints/endpoint.ts';
 export { Pool } from './endpoints/pool.ts';
@@ -38,3 +38,9 @@ export type { Filter, Picker, ProfileHandler, SchedulingProfile, Scorer } from '
 export { definePlugin, PluginError } from './plugin-registry/plugin.ts';
 export type { Plugin, PluginContext, PluginDefinition, PluginKind, PluginLookup, Stability } from './plugin-registry/plugin.ts';
 export type { ParameterSpec, ParameterSpecs, ParametersOf } from './plugin-registry/parameters.ts';
+
+// The engine itself.
+export { FlowController } from './flow-control/flow-controller.ts';
+export type { FlowControllerOptions, Signal } from './flow-control/flow-controller.ts';
+export { PoolPlacement } from './scheduling/pool-placement.ts';
+export type { EndpointChooser } from './scheduling/pool-placement.ts';

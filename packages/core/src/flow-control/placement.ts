@@ -20,21 +20,25 @@ export interface Placed {
   release(ending: Ending, usage?: Usage): void;
 }
 
+/**
+ * What may be taken: `fair` leaves a reserved endpoint alone, `reserved` does not, `regardless` asks no limit at all.
+ */
+export type PlacementMode = 'fair' | 'reserved' | 'regardless';
+
 export interface Placement {
   /** False while the pool has no endpoint that is up. */
   readonly hasEndpoints: boolean;
   /** Used ÷ available; 1 when there are no endpoints. */
   saturation(nowMs: number): number;
-  /**
-   * Chooses an endpoint with room and takes the capacity, or returns undefined when none has room for this request.
-   * With `regardless`, limits are not asked.
-   */
-  tryPlace(request: InferenceRequest, nowMs: number, regardless: boolean): Placed | undefined;
+  /** Chooses an endpoint with room and takes the capacity, or returns undefined when none has room for this request. */
+  tryPlace(request: InferenceRequest, nowMs: number, mode: PlacementMode): Placed | undefined;
+  /** Whether `tryPlace` would find room. */
+  hasRoom(request: InferenceRequest, nowMs: number, mode: PlacementMode): boolean;
   /** Requests with equal keys can be placed at exactly the same times. */
   placementKey(request: InferenceRequest): string;
-  /** Keeps the endpoint that is nearest to having room for the request from everyone else, until `unreserve`. */
-  reserve(request: InferenceRequest): void;
+  /** Keeps the endpoint that is nearest to having room for the request from those who place `fair`ly. */
+  reserve(request: InferenceRequest, nowMs: number): void;
   unreserve(): void;
-  /** Called when something other than a release may have made room: metrics, membership, health, limits. */
+  /** The listener is called when something other than a release may have made room: metrics, membership, health, limits. */
   onChange(listener: () => void): void;
 }

@@ -67,7 +67,7 @@ export interface FlowControlSnapshot {
   readonly maxBytes: number;
   /** Permits that have not ended. */
   readonly inFlight: number;
-  /** Total time during which a request waited while an endpoint had nothing at all to do. */
+  /** Total time during which a request waited although the pool had room that it could have used. */
   readonly heldWhileIdleMs: number;
   readonly retryAfterS: number;
   /** Highest priority first. */

@@ -5,7 +5,7 @@
  * All times are milliseconds on the controller's own clock.
  */
 
-import type { InFlightCap } from '../flow-control/in-flight-cap.ts';
+import type { InFlightCap } from './in-flight-cap.ts';
 
 /** The fairness id of a request whose caller has none. */
 export const DEFAULT_FAIRNESS_ID = 'default-flow';

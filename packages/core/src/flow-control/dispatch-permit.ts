@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The controller's side of a permit: what has to be given back, and the guard that it is given back once. */
+
+import type { Endpoint } from '../endpoints/endpoint.ts';
+import type { InFlightCap } from '../request/in-flight-cap.ts';
+import type { InferenceRequest, Usage } from '../request/inference-request.ts';
+import type { Ending, Permit } from '../request/permit.ts';
+import type { Placed } from './placement.ts';
+import type { Waiting } from './policies.ts';
+
+/** Who gave the permit out. */
+export interface PermitOwner {
+  permitEnded(permit: DispatchPermit, ending: Ending, usage: Usage | undefined): void;
+  permitFirstToken(permit: DispatchPermit): void;
+}
+
+export class DispatchPermit implements Permit {
+  readonly owner: PermitOwner;
+  readonly waiting: Waiting;
+  readonly placed: Placed;
+  readonly waitMs: number;
+  readonly cap: InFlightCap | undefined;
+  #ended = false;
+  #firstToken = false;
+
+  constructor(owner: PermitOwner, waiting: Waiting, placed: Placed, rest: { waitMs: number; cap: InFlightCap | undefined }) {
+    this.owner = owner;
+    this.waiting = waiting;
+    this.placed = placed;
+    this.waitMs = rest.waitMs;
+    this.cap = rest.cap;
+  }
+
+  get request(): InferenceRequest {
+    return this.waiting.request;
+  }
+
+  get endpoint(): Endpoint {
+    return this.placed.endpoint;
+  }
+
+  get alternatives(): readonly Endpoint[] {
+    return this.placed.alternatives;
+  }
+
+  get sequences(): number {
+    return this.placed.sequences;
+  }
+
+  firstToken(): void {
+    if (this.#ended || this.#firstToken) return;
+    this.#firstToken = true;
+    this.owner.permitFirstToken(this);
+  }
+
+  end(ending: Ending, usage?: Usage): void {
+    this.take();
+    this.owner.permitEnded(this, ending, usage);
+  }
+
+  /** Marks the permit as ended. @throws Error when it was already. */
+  take(): void {
+    if (this.#ended) throw new Error(`the permit of request ${this.request.id} ended twice`);
+    this.#ended = true;
+  }
+}

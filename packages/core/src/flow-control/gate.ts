@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Tier 1's gate: bands are served highest first, and the first whose ceiling the saturation has reached stops itself and
+ * every band below. Ceilings are asked once per pump, into a buffer pre-filled with 1.0, so that a policy that writes
+ * nothing holds nothing back; saturation is asked before every dispatch, because each one changes it.
+ */
+
+import type { Bands } from './bands.ts';
+import type { FlowEvent } from './events.ts';
+import type { UsageLimitPolicy } from './policies.ts';
+
+export interface Closed {
+  readonly priority: number;
+  readonly saturation: number;
+  readonly ceiling: number;
+  readonly sinceMs: number;
+}
+
+export class Gate {
+  readonly #policy: UsageLimitPolicy;
+  readonly #state: unknown;
+  readonly #bands: Bands;
+  #index = -1;
+  #saturation = 0;
+  #closed: Closed | undefined;
+  #heldMs = 0;
+  #heldSinceMs: number | undefined;
+
+  constructor(policy: UsageLimitPolicy, bands: Bands) {
+    this.#policy = policy;
+    this.#state = policy.newState();
+    this.#bands = bands;
+  }
+
+  /** The highest band that is held, as of the last pump. */
+  get closed(): Closed | undefined {
+    return this.#closed;
+  }
+
+  /** Begins a pump. */
+  ask(saturation: number): void {
+    const { ceilings, priorities } = this.#bands;
+    ceilings.fill(1);
+    this.#policy.ceilings(this.#state, { priorities, saturation }, ceilings);
+    this.#index = -1;
+  }
+
+  ceiling(index: number): number {
+    const ceiling = this.#bands.ceilings[index];
+    return ceiling === undefined || Number.isNaN(ceiling) ? 1 : ceiling;
+  }
+
+  /** Whether the band at `index` has to stop, and with it all below. */
+  closes(index: number, saturation: number): boolean {
+    if (saturation < this.ceiling(index)) return false;
+    this.#index = index;
+    this.#saturation = saturation;
+    return true;
+  }
+
+  /**
+   * Ends a pump: the event to tell when the gate is another than after the last one. `held` says that room was kept from
+   * someone who could have used it.
+   */
+  settle(input: { readonly nowMs: number; readonly busy: boolean; readonly held: boolean }): FlowEvent | undefined {
+    const { nowMs, busy } = input;
+    const index = busy ? this.#index : -1;
+    this.#count(nowMs, busy && (input.held || (index >= 0 && this.#saturation < 1)));
+    const priority = index < 0 ? undefined : this.#bands.priorities[index];
+    const before = this.#closed;
+    if (priority === undefined) {
+      this.#closed = undefined;
+      return before === undefined ? undefined : { kind: 'ungated', atMs: nowMs };
+    }
+    const saturation = this.#saturation;
+    const ceiling = this.ceiling(index);
+    if (before?.priority === priority && before.saturation === saturation && before.ceiling === ceiling) return undefined;
+    this.#closed = { priority, saturation, ceiling, sinceMs: before?.priority === priority ? before.sinceMs : nowMs };
+    if (before?.priority === priority) return undefined;
+    return { kind: 'gated', band: priority, saturation, ceiling, atMs: nowMs };
+  }
+
+  /** Milliseconds during which a request waited although the pool had room that it could have used. */
+  heldWhileIdleMs(nowMs: number): number {
+    return this.#heldMs + (this.#heldSinceMs === undefined ? 0 : nowMs - this.#heldSinceMs);
+  }
+
+  #count(nowMs: number, held: boolean): void {
+    if (this.#heldSinceMs !== undefined) this.#heldMs += nowMs - this.#heldSinceMs;
+    this.#heldSinceMs = held ? nowMs : undefined;
+  }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Requests and bytes that wait, against their limits: one of these for the whole controller, one per band, one per flow.
+ * A place is freed in the turn in which its request leaves; there is nothing to sweep.
+ */
+export class Occupancy {
+  readonly maxRequests: number;
+  readonly maxBytes: number;
+  requests = 0;
+  bytes = 0;
+
+  constructor(limits: { readonly maxRequests: number; readonly maxBytes: number }) {
+    this.maxRequests = limits.maxRequests;
+    this.maxBytes = limits.maxBytes;
+  }
+
+  /** Whether one more request of this size fits. */
+  fits(sizeBytes: number): boolean {
+    return this.requests < this.maxRequests && this.bytes + sizeBytes <= this.maxBytes;
+  }
+
+  add(sizeBytes: number): void {
+    this.requests += 1;
+    this.bytes += sizeBytes;
+  }
+
+  remove(sizeBytes: number): void {
+    this.requests -= 1;
+    this.bytes -= sizeBytes;
+  }
+}

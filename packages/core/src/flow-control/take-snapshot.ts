@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The controller at one moment as plain data. Costs O(flows), so it is made when someone asks, never by itself. */
+
+import type { Bands } from './bands.ts';
+import type { Gate } from './gate.ts';
+import type { IdleCollector } from './idle-collector.ts';
+import type { Occupancy } from './occupancy.ts';
+import type { Placement } from './placement.ts';
+import type { Flow, PriorityBand } from './priority-band.ts';
+import type { BandSnapshot, FlowControlSnapshot, FlowSnapshot } from './snapshot.ts';
+import type { DeadlineHeap } from './waiting-request.ts';
+
+/** What a controller is made of, to be read by snapshots and invariants and changed by nobody but the controller. */
+export interface ControllerParts {
+  readonly bands: Bands;
+  readonly occupancy: Occupancy;
+  readonly deadlines: DeadlineHeap<Flow>;
+  readonly idle: IdleCollector;
+  readonly gate: Gate;
+  readonly placement: Placement;
+  readonly inFlight: number;
+  readonly bypass: boolean;
+  readonly closing: boolean;
+  readonly retryAfterS: number;
+}
+
+export function takeSnapshot(parts: ControllerParts, nowMs: number): FlowControlSnapshot {
+  const { bands, gate, occupancy, placement } = parts;
+  return {
+    atMs: nowMs,
+    saturation: placement.saturation(nowMs),
+    hasEndpoints: placement.hasEndpoints,
+    bypass: parts.bypass,
+    closing: parts.closing,
+    gate: gate.closed,
+    waiting: occupancy.requests,
+    bytes: occupancy.bytes,
+    maxRequests: occupancy.maxRequests,
+    maxBytes: occupancy.maxBytes,
+    inFlight: parts.inFlight,
+    heldWhileIdleMs: gate.heldWhileIdleMs(nowMs),
+    retryAfterS: parts.retryAfterS,
+    bands: bands.ordered.map((band, index) => ofBand(band, { ceiling: gate.ceiling(index), closed: gate.closed?.priority, nowMs })),
+  };
+}
+
+function ofBand(band: PriorityBand, now: { ceiling: number; closed: number | undefined; nowMs: number }): BandSnapshot {
+  return {
+    priority: band.priority,
+    fairness: band.config.fairness.name,
+    ordering: band.config.ordering.name,
+    waiting: band.occupancy.requests,
+    bytes: band.occupancy.bytes,
+    maxRequests: band.config.maxRequests,
+    maxBytes: band.config.maxBytes,
+    ceiling: now.ceiling,
+    gated: now.closed !== undefined && band.priority <= now.closed,
+    flows: [...band.flows.values()].map((flow) => ofFlow(flow, now.nowMs)),
+  };
+}
+
+function ofFlow(flow: Flow, nowMs: number): FlowSnapshot {
+  let oldestMs = nowMs;
+  for (const waiting of flow.queue.values()) oldestMs = Math.min(oldestMs, waiting.enqueuedMs);
+  return {
+    fairnessId: flow.id,
+    waiting: flow.occupancy.requests,
+    bytes: flow.occupancy.bytes,
+    oldestWaitMs: nowMs - oldestMs,
+    inFlight: flow.inFlight,
+    capped: flow.standing === 'capped',
+    parked: flow.standing === 'parked',
+  };
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * How long a request may wait. There are two budgets, one while the pool has endpoints and one while it has none, and a
+ * change of regime gives every waiting request a fresh one: time spent waiting for a server to come back is not held
+ * against a request once there is one. A request's own TTL counts from its enqueueing and replaces the first budget;
+ * its caller's deadline bounds both.
+ */
+
+import type { FlowControlConfig } from './config.ts';
+import type { WaitingRequest } from './waiting-request.ts';
+
+export class WaitBudget {
+  readonly #defaultMs: number;
+  readonly #noEndpointMs: number;
+  #hasEndpoints: boolean;
+  #sinceMs: number;
+
+  constructor(config: FlowControlConfig, hasEndpoints: boolean, nowMs: number) {
+    this.#defaultMs = config.defaultRequestTtlMs;
+    this.#noEndpointMs = config.noEndpointRequestTtlMs;
+    this.#hasEndpoints = hasEndpoints;
+    this.#sinceMs = nowMs;
+  }
+
+  get hasEndpoints(): boolean {
+    return this.#hasEndpoints;
+  }
+
+  /** True when the regime is another than before: every expiry has to be computed again. */
+  change(hasEndpoints: boolean, nowMs: number): boolean {
+    if (hasEndpoints === this.#hasEndpoints) return false;
+    this.#hasEndpoints = hasEndpoints;
+    this.#sinceMs = nowMs;
+    return true;
+  }
+
+  /** When the request's wait ends; Infinity for never. */
+  expiresMs(waiting: Pick<WaitingRequest, 'request' | 'enqueuedMs'>): number {
+    const { request, enqueuedMs } = waiting;
+    const fromMs = Math.max(enqueuedMs, this.#sinceMs);
+    const ownMs = request.ttlMs === undefined ? Infinity : enqueuedMs + request.ttlMs;
+    const deadlineMs = request.deadlineMs ?? Infinity;
+    if (!this.#hasEndpoints) return Math.min(fromMs + this.#noEndpointMs, ownMs, deadlineMs);
+    return Math.min(request.ttlMs === undefined ? fromMs + this.#defaultMs : ownMs, deadlineMs);
+  }
+}

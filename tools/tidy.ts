@@ -113,6 +113,7 @@ export const tidyRules: readonly TidyRule[] = [
       { path: inTest, text: `import { setTimeout as after } from 'node:timers/promises';` },
       { path: inTest, text: `import timers from 'timers/promises';` },
       { path: inTest, text: 'Atomics.wait(cell, 0, 0, 5);' },
+      { path: inTest, text: 'const pause = promisify(setTimeout);' },
     ],
     harmless: {
       path: inTest,
@@ -209,7 +210,8 @@ function isSleep(node: ts.Node): boolean {
       /timers\/promises/.test(node.moduleSpecifier.getText()) && !/\{\s*setImmediate\b[^,]*\}/.test(node.getText())
     );
   }
-  if (ts.isCallExpression(node)) return node.expression.getText() === 'Atomics.wait';
+  if (ts.isCallExpression(node))
+    return /^(Atomics\.wait\(|scheduler\.wait\(|(util\.)?promisify\(setTimeout)/.test(node.getText());
   if (!ts.isNewExpression(node) || node.expression.getText() !== 'Promise') return false;
   const resolver = /^\(?\s*(\w+)/.exec(node.arguments?.[0]?.getText() ?? '')?.[1];
   if (resolver === undefined) return false;

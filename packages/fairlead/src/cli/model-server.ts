@@ -32,7 +32,12 @@ Examples:
   flags: [
     { name: 'host', value: 'ADDRESS', default: '127.0.0.1', summary: 'address to listen on' },
     { name: 'port', value: 'PORT', default: 8000, summary: 'port to listen on; 0 takes a free one', parse: parsePort },
-    { name: 'model', value: 'NAME', repeat: true, summary: 'served model name; further ones are aliases (default: demo-model)' },
+    {
+      name: 'model',
+      value: 'NAME',
+      repeat: true,
+      summary: 'served model name; further ones are aliases (default: demo-model)',
+    },
     { name: 'lora', value: 'NAME', repeat: true, summary: 'LoRA adapter of the first model' },
     ...SETTING_NAMES.filter((name) => !NOT_FLAGS.includes(name)).map(settingFlag),
   ],
@@ -80,7 +85,9 @@ function settingFlag(name: keyof Settings): Flag {
   // Its real default is the smaller of this and what the KV cache holds: left to the server.
   const preset = name === 'maxModelLen' ? null : DEFAULT_SETTINGS[name];
   const parse = (text: string): unknown => parseSetting(setting, text);
-  return preset === null ? { ...flag, value: setting.value, parse } : { ...flag, value: setting.value, parse, default: preset };
+  return preset === null
+    ? { ...flag, value: setting.value, parse }
+    : { ...flag, value: setting.value, parse, default: preset };
 }
 
 function parseSetting(setting: Setting, text: string): unknown {

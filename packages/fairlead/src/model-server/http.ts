@@ -86,7 +86,8 @@ function route(context: HttpContext, exchange: Exchange): void {
       response.socket?.end(Failures.NOT_HTTP);
       return;
     }
-    if (context.clock.nowMs() < context.startedAtMs + settings.startupMs) throw new ApiError(503, 'the model is still loading');
+    if (context.clock.nowMs() < context.startedAtMs + settings.startupMs)
+      throw new ApiError(503, 'the model is still loading');
   }
   const methods = path === '/control' && !settings.control ? undefined : ROUTES.get(path);
   if (methods === undefined) {
@@ -127,7 +128,7 @@ function inference(context: HttpContext, exchange: Exchange): void {
 
 function models(context: HttpContext, exchange: Exchange): void {
   logRequest(context, exchange);
-  send(exchange, 200, modelsBody({ ...context.served, createdS: context.startedAtS }));
+  send(exchange, { body: modelsBody({ ...context.served, createdS: context.startedAtS }) });
 }
 
 function health(context: HttpContext, exchange: Exchange): void {
@@ -137,7 +138,7 @@ function health(context: HttpContext, exchange: Exchange): void {
 }
 
 function version(_context: HttpContext, exchange: Exchange): void {
-  send(exchange, 200, JSON.stringify({ version: VERSION }));
+  send(exchange, { body: JSON.stringify({ version: VERSION }) });
 }
 
 function metrics(context: HttpContext, exchange: Exchange): void {
@@ -153,11 +154,11 @@ function metrics(context: HttpContext, exchange: Exchange): void {
           kvBlocks: settings.kvBlocks,
           nowS: Date.now() / 1000,
         });
-  send(exchange, 200, page, 'text/plain; version=0.0.4; charset=utf-8');
+  send(exchange, { body: page, contentType: 'text/plain; version=0.0.4; charset=utf-8' });
 }
 
 function showControl(context: HttpContext, exchange: Exchange): void {
-  send(exchange, 200, JSON.stringify(context.settings));
+  send(exchange, { body: JSON.stringify(context.settings) });
 }
 
 function control(context: HttpContext, exchange: Exchange): void {
@@ -168,7 +169,7 @@ function control(context: HttpContext, exchange: Exchange): void {
       if (error instanceof RangeError) throw new ApiError(400, error.message, { type: 'BadRequestError' });
       throw error;
     }
-    send(exchange, 200, JSON.stringify(context.settings));
+    send(exchange, { body: JSON.stringify(context.settings) });
   });
 }
 
@@ -215,11 +216,13 @@ function sendError(exchange: Exchange, error: unknown): void {
     exchange.response.destroy();
     return;
   }
-  const answer = error instanceof ApiError ? error : new ApiError(500, 'internal error', { type: 'InternalServerError' });
-  send(exchange, answer.status, answer.body());
+  const answer =
+    error instanceof ApiError ? error : new ApiError(500, 'internal error', { type: 'InternalServerError' });
+  send(exchange, { status: answer.status, body: answer.body() });
 }
 
-function send(exchange: Exchange, status: number, body: string, contentType = 'application/json'): void {
+function send(exchange: Exchange, answer: { status?: number; body: string; contentType?: string }): void {
+  const { status = 200, body, contentType = 'application/json' } = answer;
   exchange.response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(body) });
   exchange.response.end(body);
 }

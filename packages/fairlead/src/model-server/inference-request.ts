@@ -93,7 +93,10 @@ function parseGeneration(
   const model = modelOf(body, served);
   const n = integerField(body, 'n', { fallback: 1, max: MAX_SEQUENCES });
   if (n * parts.promptTokens.length > MAX_SEQUENCES) {
-    throw badField('n', `a request may start ${MAX_SEQUENCES} sequences, got ${n} for each of ${parts.promptTokens.length} prompts.`);
+    throw badField(
+      'n',
+      `a request may start ${MAX_SEQUENCES} sequences, got ${n} for each of ${parts.promptTokens.length} prompts.`,
+    );
   }
   const field = body['max_completion_tokens'] != null ? 'max_completion_tokens' : 'max_tokens';
   const wanted = integerField(body, field, { fallback: DEFAULT_OUTPUT_TOKENS, max: Number.MAX_SAFE_INTEGER });
@@ -117,7 +120,10 @@ function modelOf(body: Body, served: Served): { model: string; adapter: string |
   if (typeof model !== 'string') throw badField('model', `model must be a string, got ${shown(model)}.`);
   if (served.models.includes(model)) return { model, adapter: undefined };
   if (served.adapters.includes(model)) return { model, adapter: model };
-  throw new ApiError(404, `The model \`${model.slice(0, 200)}\` does not exist.`, { type: 'NotFoundError', param: 'model' });
+  throw new ApiError(404, `The model \`${model.slice(0, 200)}\` does not exist.`, {
+    type: 'NotFoundError',
+    param: 'model',
+  });
 }
 
 /** Room that the context leaves for output. */

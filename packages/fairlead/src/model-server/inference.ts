@@ -13,7 +13,11 @@ import { EventStream } from './event-stream.ts';
 import type { EmbeddingRequest, GenerationRequest } from './inference-request.ts';
 
 /** Answers by generating text, streamed or whole. */
-export function generate(engine: Engine, request: GenerationRequest, to: { response: ServerResponse; requestId: string }): void {
+export function generate(
+  engine: Engine,
+  request: GenerationRequest,
+  to: { response: ServerResponse; requestId: string },
+): void {
   const prefix = request.kind === 'chat' ? 'chatcmpl' : 'cmpl';
   const head = answerHead(`${prefix}-${to.requestId}`, request.model);
   const stream = request.stream ? new EventStream(to.response, head, request) : undefined;
@@ -26,7 +30,8 @@ export function generate(engine: Engine, request: GenerationRequest, to: { respo
       adapter: request.adapter,
       onTokens(count, finished) {
         stream?.advance(index, count);
-        if (finished && --unfinished === 0 && stream === undefined) sendJson(to.response, generationBody(head, request));
+        if (finished && --unfinished === 0 && stream === undefined)
+          sendJson(to.response, generationBody(head, request));
       },
     });
   }
@@ -34,7 +39,11 @@ export function generate(engine: Engine, request: GenerationRequest, to: { respo
 }
 
 /** Answers with embeddings, when the prefill of the last input is done. */
-export function embed(engine: Engine, request: EmbeddingRequest, to: { response: ServerResponse; requestId: string }): void {
+export function embed(
+  engine: Engine,
+  request: EmbeddingRequest,
+  to: { response: ServerResponse; requestId: string },
+): void {
   const head = answerHead(`embd-${to.requestId}`, request.model);
   let unfinished = request.promptTokens.length;
   const works = request.promptTokens.map((promptTokens) => ({

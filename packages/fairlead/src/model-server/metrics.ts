@@ -11,9 +11,7 @@ import { BLOCK_TOKENS } from './engine.ts';
 const TTFT_BUCKETS_S = [
   0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640, 2560,
 ];
-const TOKEN_BUCKETS_S = [
-  0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80,
-];
+const TOKEN_BUCKETS_S = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80];
 const REQUEST_BUCKETS_S = [
   0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680,
 ];
@@ -54,10 +52,26 @@ class Histogram {
 
 /** Counts what happens in the engine, and renders the page. */
 export class EngineMetrics implements EngineObserver {
-  readonly #ttft = new Histogram('vllm:time_to_first_token_seconds', 'Histogram of time to first token in seconds.', TTFT_BUCKETS_S);
-  readonly #tokenTime = new Histogram('vllm:inter_token_latency_seconds', 'Histogram of inter-token latency in seconds.', TOKEN_BUCKETS_S);
-  readonly #e2e = new Histogram('vllm:e2e_request_latency_seconds', 'Histogram of e2e request latency in seconds.', REQUEST_BUCKETS_S);
-  readonly #queueTime = new Histogram('vllm:request_queue_time_seconds', 'Histogram of time spent in WAITING phase for request.', REQUEST_BUCKETS_S);
+  readonly #ttft = new Histogram(
+    'vllm:time_to_first_token_seconds',
+    'Histogram of time to first token in seconds.',
+    TTFT_BUCKETS_S,
+  );
+  readonly #tokenTime = new Histogram(
+    'vllm:inter_token_latency_seconds',
+    'Histogram of inter-token latency in seconds.',
+    TOKEN_BUCKETS_S,
+  );
+  readonly #e2e = new Histogram(
+    'vllm:e2e_request_latency_seconds',
+    'Histogram of e2e request latency in seconds.',
+    REQUEST_BUCKETS_S,
+  );
+  readonly #queueTime = new Histogram(
+    'vllm:request_queue_time_seconds',
+    'Histogram of time spent in WAITING phase for request.',
+    REQUEST_BUCKETS_S,
+  );
   promptTokens = 0;
   generationTokens = 0;
   /** Sequences that ran to their end. */
@@ -87,28 +101,34 @@ export class EngineMetrics implements EngineObserver {
   }
 
   /** The whole page. `nowS` is wall-clock seconds: the value of the adapter info, as in vLLM. */
-  render(engine: Engine, about: { model: string; adapters: readonly string[]; kvBlocks: number; nowS: number }): string {
+  render(
+    engine: Engine,
+    about: { model: string; adapters: readonly string[]; kvBlocks: number; nowS: number },
+  ): string {
     const labels = `engine="0",model_name="${escapeLabel(about.model)}"`;
     const cache = `block_size="${BLOCK_TOKENS}",cache_dtype="auto",engine="0",num_gpu_blocks="${about.kvBlocks}"`;
+    const outcomes: Row[] = [
+      [`${labels},finished_reason="length"`, this.finished],
+      [`${labels},finished_reason="abort"`, this.aborted],
+    ];
     return [
-      sample('gauge', 'vllm:num_requests_running', 'Number of requests in model execution batches.', [labels, engine.running]),
-      sample('gauge', 'vllm:num_requests_waiting', 'Number of requests waiting to be processed.', [labels, engine.waiting]),
-      sample('gauge', 'vllm:kv_cache_usage_perc', 'KV-cache usage. 1 means 100 percent usage.', [labels, engine.kvUsage]),
-      sample('counter', 'vllm:prompt_tokens_total', 'Number of prefill tokens processed.', [labels, this.promptTokens]),
-      sample('counter', 'vllm:generation_tokens_total', 'Number of generation tokens processed.', [labels, this.generationTokens]),
-      sample('counter', 'vllm:num_preemptions_total', 'Cumulative number of preemption from the engine.', [labels, 0]),
-      sample(
-        'counter',
-        'vllm:request_success_total',
-        'Count of successfully processed requests.',
-        [`${labels},finished_reason="length"`, this.finished],
-        [`${labels},finished_reason="abort"`, this.aborted],
-      ),
-      this.#ttft.render(labels),
-      this.#tokenTime.render(labels),
-      this.#e2e.render(labels),
-      this.#queueTime.render(labels),
-      sample('gauge', 'vllm:cache_config_info', 'Information of the LLMEngine CacheConfig', [cache, 1]),
+      family('gauge vllm:num_requests_running', 'Number of requests in model execution batches.', [
+        [labels, engine.running],
+      ]),
+      family('gauge vllm:num_requests_waiting', 'Number of requests waiting to be processed.', [
+        [labels, engine.waiting],
+      ]),
+      family('gauge vllm:kv_cache_usage_perc', 'KV-cache usage. 1 means 100 percent usage.', [
+        [labels, engine.kvUsage],
+      ]),
+      family('counter vllm:prompt_tokens_total', 'Number of prefill tokens processed.', [[labels, this.promptTokens]]),
+      family('counter vllm:generation_tokens_total', 'Number of generation tokens processed.', [
+        [labels, this.generationTokens],
+      ]),
+      family('counter vllm:num_preemptions_total', 'Cumulative number of preemption from the engine.', [[labels, 0]]),
+      family('counter vllm:request_success_total', 'Count of successfully processed requests.', outcomes),
+      ...[this.#ttft, this.#tokenTime, this.#e2e, this.#queueTime].map((histogram) => histogram.render(labels)),
+      family('gauge vllm:cache_config_info', 'Information of the LLMEngine CacheConfig', [[cache, 1]]),
       about.adapters.length === 0 ? '' : adapterInfo(engine, about),
     ].join('');
   }
@@ -118,10 +138,14 @@ function adapterInfo(engine: Engine, about: { adapters: readonly string[]; nowS:
   const { running, waiting } = engine.adapters();
   const names = (list: readonly string[]): string => escapeLabel(list.join(','));
   const labels = `max_lora="${about.adapters.length}",running_lora_adapters="${names(running)}",waiting_lora_adapters="${names(waiting)}"`;
-  return sample('gauge', 'vllm:lora_requests_info', 'Running stats on lora requests.', [labels, about.nowS]);
+  return family('gauge vllm:lora_requests_info', 'Running stats on lora requests.', [[labels, about.nowS]]);
 }
 
-function sample(type: 'gauge' | 'counter', name: string, help: string, ...rows: [labels: string, value: number][]): string {
+type Row = readonly [labels: string, value: number];
+
+/** One metric family; `kind` is its type and its name. */
+function family(kind: `${'gauge' | 'counter'} ${string}`, help: string, rows: readonly Row[]): string {
+  const [type, name] = kind.split(' ');
   const lines = rows.map(([labels, value]) => `${name}{${labels}} ${float(value)}\n`).join('');
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines}`;
 }

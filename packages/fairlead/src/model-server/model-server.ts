@@ -80,7 +80,13 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
   const settings = resolveSettings(options);
   const models = options.models === undefined || options.models.length === 0 ? ['demo-model'] : options.models;
   const adapters = options.adapters ?? [];
-  const server = new RunningModelServer({ settings, models, adapters, clock: options.clock ?? systemClock, die: options.die });
+  const server = new RunningModelServer({
+    settings,
+    models,
+    adapters,
+    clock: options.clock ?? systemClock,
+    die: options.die,
+  });
   await server.listen(options.host ?? '127.0.0.1', options.port ?? 0);
   return server;
 }
@@ -166,7 +172,17 @@ class RunningModelServer implements ModelServer {
     const { running, waiting, kvUsage } = this.#engine;
     const { promptTokens, generationTokens, finished, aborted } = this.#metrics;
     const connections = this.#sockets.size;
-    return { running, waiting, kvUsage, promptTokens, generationTokens, finished, aborted, ...this.#counts, connections };
+    return {
+      running,
+      waiting,
+      kvUsage,
+      promptTokens,
+      generationTokens,
+      finished,
+      aborted,
+      ...this.#counts,
+      connections,
+    };
   }
 
   set(changes: Partial<LiveSettings>): void {

@@ -34,7 +34,13 @@ export interface Settings {
 
 /** One row of the table. `live` settings can be changed while the server runs; `off` means null is allowed. */
 export type Setting = { readonly summary: string; readonly live?: true } & (
-  | { readonly kind: 'integer' | 'number'; readonly value: string; readonly min: number; readonly max: number; readonly off?: true }
+  | {
+      readonly kind: 'integer' | 'number';
+      readonly value: string;
+      readonly min: number;
+      readonly max: number;
+      readonly off?: true;
+    }
   | { readonly kind: 'switch' }
   | { readonly kind: 'choice'; readonly value: string; readonly choices: readonly string[] }
 );
@@ -47,22 +53,49 @@ const switchable = { kind: 'switch', live: true } as const;
 
 export const SETTINGS: { readonly [Name in keyof Settings]: Setting } = {
   maxNumSeqs: { ...integer, value: 'N', min: 1, live: true, summary: 'sequences that run at once; others wait' },
-  maxModelLen: { ...integer, value: 'TOKENS', min: 2, summary: 'prompt and output of one sequence, at most; by default 8192, or what the KV cache holds' },
+  maxModelLen: {
+    ...integer,
+    value: 'TOKENS',
+    min: 2,
+    summary: 'prompt and output of one sequence, at most; by default 8192, or what the KV cache holds',
+  },
   kvBlocks: { ...integer, value: 'N', min: 1, summary: 'KV cache, in blocks of 16 tokens' },
   prefillMs: { ...number, value: 'MS', live: true, summary: 'from admission to the first token' },
-  prefillTokensPerS: { ...number, value: 'N', live: true, summary: 'prompt tokens a second, added to the prefill; 0 = none' },
+  prefillTokensPerS: {
+    ...number,
+    value: 'N',
+    live: true,
+    summary: 'prompt tokens a second, added to the prefill; 0 = none',
+  },
   tokenMs: { ...number, value: 'MS', min: 0.01, live: true, summary: 'from one token of a sequence to the next' },
   maxBodyBytes: { ...integer, value: 'BYTES', min: 1, summary: 'larger request bodies get 413' },
   startupMs: { ...number, value: 'MS', summary: 'answer everything with 503 for so long after the start' },
   drainTimeoutMs: { ...number, value: 'MS', summary: 'when stopping, cut what is still under way after so long' },
-  keepRequests: { ...integer, value: 'N', max: 100_000, summary: 'requests kept in the log (at most 16 MiB of bodies)' },
+  keepRequests: {
+    ...integer,
+    value: 'N',
+    max: 100_000,
+    summary: 'requests kept in the log (at most 16 MiB of bodies)',
+  },
   seed: { ...integer, value: 'N', max: 2 ** 32 - 1, summary: 'seed of everything random' },
   control: { kind: 'switch', summary: 'let GET and POST /control read and change the settings' },
   failRate: { ...rate, summary: 'share of inference requests answered 500' },
   resetRate: { ...rate, summary: 'share of inference requests whose connection is reset before any answer' },
   resetIdle: { ...switchable, summary: 'reset a kept-alive connection as its next inference request arrives' },
-  stallAfter: { ...integer, value: 'N', off: true, live: true, summary: 'stop sending after N tokens of a sequence, but keep its slot' },
-  dieAfter: { ...integer, value: 'N', off: true, live: true, summary: 'die abruptly when inference request N+1 has arrived' },
+  stallAfter: {
+    ...integer,
+    value: 'N',
+    off: true,
+    live: true,
+    summary: 'stop sending after N tokens of a sequence, but keep its slot',
+  },
+  dieAfter: {
+    ...integer,
+    value: 'N',
+    off: true,
+    live: true,
+    summary: 'die abruptly when inference request N+1 has arrived',
+  },
   nonsense: {
     kind: 'choice',
     value: 'WHAT',

@@ -43,4 +43,4 @@ export type { ParameterSpec, ParameterSpecs, ParametersOf } from './plugin-regis
 export { FlowController } from './flow-control/flow-controller.ts';
 export type { FlowControllerOptions, Signal } from './flow-control/flow-controller.ts';
 export { PoolPlacement } from './scheduling/pool-placement.ts';
-export type { EndpointChooser } from './scheduling/pool-placement.ts';
+export type { EndpointChooser, PoolPlacementOptions } from './scheduling/pool-placement.ts';

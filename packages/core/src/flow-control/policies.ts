@@ -86,6 +86,8 @@ export interface SaturationDetector<S = unknown> extends Plugin {
   room(endpoint: Tracked<S>, nowMs: number): number;
   /** A fresh reading was stored in `endpoint.metrics`. */
   metricsRead?(endpoint: Tracked<S>, nowMs: number): void;
+  /** Whether a reading of the endpoint's metrics is wanted sooner than usual. */
+  wantsReading?(endpoint: Tracked<S>): boolean;
   /** Told right after capacity was taken on the endpoint. */
   dispatched?(endpoint: Tracked<S>, nowMs: number): void;
   firstToken?(endpoint: Tracked<S>, sample: FirstTokenSample, nowMs: number): void;

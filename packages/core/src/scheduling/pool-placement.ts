@@ -22,18 +22,29 @@ export interface EndpointChooser {
   schedule(request: InferenceRequest, candidates: readonly Endpoint[]): readonly Endpoint[];
 }
 
+export interface PoolPlacementOptions {
+  readonly pool: Pool;
+  readonly detector: SaturationDetector;
+  readonly chooser: EndpointChooser;
+  readonly clock: Clock;
+  /** Asks for a reading of the endpoint's metrics sooner than usual; the detector says when it is worth one. */
+  readonly scrapeSoon?: ((endpoint: Endpoint) => void) | undefined;
+}
+
 export class PoolPlacement implements Placement {
   readonly #pool: Pool;
   readonly #detector: SaturationDetector;
   readonly #chooser: EndpointChooser;
   readonly #clock: Clock;
+  readonly #scrapeSoon: ((endpoint: Endpoint) => void) | undefined;
   readonly #states = new Map<string, unknown>();
   #tracked: Tracked[] = [];
   #byEndpoint = new Map<Endpoint, Tracked>();
   #reserved: { readonly request: InferenceRequest; readonly endpoint: Endpoint | undefined } | undefined;
   #listener: (() => void) | undefined;
 
-  constructor(options: { pool: Pool; detector: SaturationDetector; chooser: EndpointChooser; clock: Clock }) {
+  constructor(options: PoolPlacementOptions) {
+    this.#scrapeSoon = options.scrapeSoon;
     this.#pool = options.pool;
     this.#detector = options.detector;
     this.#chooser = options.chooser;
@@ -58,6 +69,7 @@ export class PoolPlacement implements Placement {
     const tracked = this.#byEndpoint.get(endpoint);
     if (tracked === undefined) return;
     this.#detector.metricsRead?.(tracked, this.#clock.now());
+    this.#askForReading(tracked);
     this.#listener?.();
   }
 
@@ -87,6 +99,7 @@ export class PoolPlacement implements Placement {
     const sequences = this.#sequencesOn(tracked, request);
     tracked.endpoint.take(sequences);
     this.#detector.dispatched?.(tracked, nowMs);
+    this.#askForReading(tracked);
     return new PlacedOn({ detector: this.#detector, clock: this.#clock, tracked, alternatives, request, sequences });
   }
 
@@ -118,6 +131,10 @@ export class PoolPlacement implements Placement {
   /** A request larger than the whole endpoint takes the whole endpoint: it waits until that is empty, not forever. */
   #sequencesOn(tracked: Tracked, request: InferenceRequest): number {
     return Math.min(request.sequences, Math.max(1, Math.floor(this.#detector.limit(tracked))));
+  }
+
+  #askForReading(tracked: Tracked): void {
+    if (this.#scrapeSoon !== undefined && this.#detector.wantsReading?.(tracked) === true) this.#scrapeSoon(tracked.endpoint);
   }
 
   #track(): void {

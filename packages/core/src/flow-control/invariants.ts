@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What must hold in a flow controller between any two turns, checked from scratch. Costs O(everything): for tests and
+ * simulations, which call it after every step.
+ */
+
+import type { FlowController } from './flow-controller.ts';
+import type { Flow, PriorityBand } from './priority-band.ts';
+import type { ControllerParts } from './take-snapshot.ts';
+
+/** @throws Error naming the first invariant that does not hold. */
+export function checkInvariants(controller: FlowController): void {
+  const parts = controller.inspect();
+  const sum = { requests: 0, bytes: 0, inFlight: 0, expiring: 0, idle: 0 };
+  for (const band of parts.bands.ordered) {
+    const flows = checkBand(band, parts);
+    sum.requests += band.occupancy.requests;
+    sum.bytes += band.occupancy.bytes;
+    sum.inFlight += band.inFlight;
+    sum.expiring += flows.expiring;
+    sum.idle += flows.idle;
+  }
+  equal('requests waiting in all bands', sum.requests, parts.occupancy.requests);
+  equal('bytes waiting in all bands', sum.bytes, parts.occupancy.bytes);
+  equal('requests in flight of all bands', sum.inFlight, parts.inFlight);
+  equal('requests in the deadline heap', sum.expiring, parts.deadlines.size);
+  equal('flows known as idle', sum.idle, parts.idle.flowCount);
+  holds('band 0 exists', parts.bands.get(0) !== undefined);
+  holds('bands are ordered, highest first', isDescending(parts.bands.priorities));
+  checkHeap('deadline heap', parts.deadlines.values(), (a, b) => a.expiresMs - b.expiresMs || a.sequence - b.sequence);
+}
+
+function checkBand(band: PriorityBand, parts: ControllerParts): { expiring: number; idle: number } {
+  const name = `band ${band.priority}`;
+  const count = { ready: 0, parked: 0, capped: 0, empty: 0 };
+  const sum = { requests: 0, bytes: 0, inFlight: 0, expiring: 0, idle: 0, inLots: 0 };
+  for (const flow of band.flows.values()) {
+    count[flow.standing] += 1;
+    sum.requests += flow.occupancy.requests;
+    sum.bytes += flow.occupancy.bytes;
+    sum.inFlight += flow.inFlight;
+    sum.expiring += checkFlow(flow, `flow ${flow.id} of ${name}`);
+    equal(`flow ${flow.id} of ${name} known as idle`, parts.idle.isIdle(flow), flow.idle);
+    if (flow.idle) sum.idle += 1;
+  }
+  for (const lot of band.parking.lots()) {
+    sum.inLots += lot.size;
+    holds(`lot ${lot.key} of ${name} is not empty`, lot.size > 0);
+    holds(`lot ${lot.key} of ${name} knows who is next`, band.parking.next(lot)?.lot === lot);
+  }
+  equal(`${name}: requests`, sum.requests, band.occupancy.requests);
+  equal(`${name}: bytes`, sum.bytes, band.occupancy.bytes);
+  equal(`${name}: in flight`, sum.inFlight, band.inFlight);
+  equal(`${name}: ready flows`, count.ready, band.count.ready);
+  equal(`${name}: parked flows`, count.parked, band.count.parked);
+  equal(`${name}: flows in lots`, sum.inLots, band.count.parked);
+  equal(`${name}: capped flows`, count.capped, band.count.capped);
+  equal(`${name}: picks a flow exactly when one is ready`, band.pick() !== undefined, count.ready > 0);
+  return sum;
+}
+
+function checkFlow(flow: Flow, name: string): number {
+  equal(`${name}: requests`, flow.queue.size, flow.occupancy.requests);
+  let bytes = 0;
+  let expiring = 0;
+  for (const waiting of flow.queue.values()) {
+    bytes += waiting.request.sizeBytes;
+    if (waiting.expirySlot >= 0) expiring += 1;
+    equal(`${name}: a request that expires is in the deadline heap`, waiting.expirySlot >= 0, waiting.expiresMs < Infinity);
+    holds(`${name}: its requests are its own`, waiting.flow === flow && waiting.request.fairnessId === flow.id);
+  }
+  equal(`${name}: bytes`, bytes, flow.occupancy.bytes);
+  equal(`${name}: standing is empty exactly when nothing waits`, flow.standing === 'empty', flow.queue.size === 0);
+  equal(`${name}: is in a lot exactly when parked`, flow.lot !== undefined, flow.standing === 'parked');
+  holds(`${name}: in flight is not negative`, flow.inFlight >= 0);
+  if (flow.standing === 'capped') holds(`${name}: is capped by a full cap`, flow.cap?.full === true);
+  checkHeap(`${name}: queue`, flow.queue.values(), (a, b) => (a.rank === b.rank ? a.sequence - b.sequence : a.rank - b.rank));
+  return expiring;
+}
+
+function checkHeap<T>(name: string, items: readonly T[], compare: (a: T, b: T) => number): void {
+  for (let slot = 1; slot < items.length; slot += 1) {
+    const parent = items[(slot - 1) >> 2] as T;
+    holds(`${name} is ordered at slot ${slot}`, compare(parent, items[slot] as T) <= 0);
+  }
+}
+
+function isDescending(numbers: readonly number[]): boolean {
+  return numbers.every((number, index) => index === 0 || number < (numbers[index - 1] as number));
+}
+
+function equal<T>(what: string, actual: T, expected: T): void {
+  holds(`${what}: ${String(actual)} should be ${String(expected)}`, actual === expected);
+}
+
+function holds(what: string, condition: boolean): void {
+  if (!condition) throw new Error(`invariant broken: ${what}`);
+}

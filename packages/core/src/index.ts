@@ -21,6 +21,8 @@ export { InFlightCap } from './request/in-flight-cap.ts';
 export { Endpoint } from './endpoints/endpoint.ts';
 export type { EndpointSpec, EngineMetrics, MetricsReading } from './endpoints/endpoint.ts';
 export { Pool } from './endpoints/pool.ts';
+export { continueGroups, groupEndpoints } from './endpoints/grouping.ts';
+export type { EndpointGroup, Groupable } from './endpoints/grouping.ts';
 
 // For those who write plugins.
 export type {

@@ -7,7 +7,7 @@ import type { InFlightCap } from '../request/in-flight-cap.ts';
 import type { InferenceRequest, Usage } from '../request/inference-request.ts';
 import type { Ending, Permit } from '../request/permit.ts';
 import type { Placed } from './placement.ts';
-import type { Waiting } from './policies.ts';
+import type { Queued } from './waitlist.ts';
 
 /** Who gave the permit out. */
 export interface PermitOwner {
@@ -17,19 +17,19 @@ export interface PermitOwner {
 
 export class DispatchPermit implements Permit {
   readonly owner: PermitOwner;
-  readonly waiting: Waiting;
+  readonly waiting: Queued;
   readonly placed: Placed;
   readonly waitMs: number;
   readonly cap: InFlightCap | undefined;
   #ended = false;
   #firstToken = false;
 
-  constructor(owner: PermitOwner, waiting: Waiting, placed: Placed, rest: { waitMs: number; cap: InFlightCap | undefined }) {
-    this.owner = owner;
-    this.waiting = waiting;
-    this.placed = placed;
-    this.waitMs = rest.waitMs;
-    this.cap = rest.cap;
+  constructor(input: Pick<DispatchPermit, 'owner' | 'waiting' | 'placed' | 'waitMs' | 'cap'>) {
+    this.owner = input.owner;
+    this.waiting = input.waiting;
+    this.placed = input.placed;
+    this.waitMs = input.waitMs;
+    this.cap = input.cap;
   }
 
   get request(): InferenceRequest {

@@ -13,7 +13,7 @@ import type { ControllerParts } from './take-snapshot.ts';
 export function checkInvariants(controller: FlowController): void {
   const parts = controller.inspect();
   const sum = { requests: 0, bytes: 0, inFlight: 0, expiring: 0, idle: 0 };
-  for (const band of parts.bands.ordered) {
+  for (const band of parts.waitlist.bands.ordered) {
     const flows = checkBand(band, parts);
     sum.requests += band.occupancy.requests;
     sum.bytes += band.occupancy.bytes;
@@ -21,14 +21,14 @@ export function checkInvariants(controller: FlowController): void {
     sum.expiring += flows.expiring;
     sum.idle += flows.idle;
   }
-  equal('requests waiting in all bands', sum.requests, parts.occupancy.requests);
-  equal('bytes waiting in all bands', sum.bytes, parts.occupancy.bytes);
+  equal('requests waiting in all bands', sum.requests, parts.waitlist.occupancy.requests);
+  equal('bytes waiting in all bands', sum.bytes, parts.waitlist.occupancy.bytes);
   equal('requests in flight of all bands', sum.inFlight, parts.inFlight);
-  equal('requests in the deadline heap', sum.expiring, parts.deadlines.size);
-  equal('flows known as idle', sum.idle, parts.idle.flowCount);
-  holds('band 0 exists', parts.bands.get(0) !== undefined);
-  holds('bands are ordered, highest first', isDescending(parts.bands.priorities));
-  checkHeap('deadline heap', parts.deadlines.values(), (a, b) => a.expiresMs - b.expiresMs || a.sequence - b.sequence);
+  equal('requests in the deadline heap', sum.expiring, parts.waitlist.deadlines.size);
+  equal('flows known as idle', sum.idle, parts.waitlist.idle.flowCount);
+  holds('band 0 exists', parts.waitlist.bands.get(0) !== undefined);
+  holds('bands are ordered, highest first', isDescending(parts.waitlist.bands.priorities));
+  checkHeap('deadline heap', parts.waitlist.deadlines.values(), (a, b) => a.expiresMs - b.expiresMs || a.sequence - b.sequence);
 }
 
 function checkBand(band: PriorityBand, parts: ControllerParts): { expiring: number; idle: number } {
@@ -41,7 +41,7 @@ function checkBand(band: PriorityBand, parts: ControllerParts): { expiring: numb
     sum.bytes += flow.occupancy.bytes;
     sum.inFlight += flow.inFlight;
     sum.expiring += checkFlow(flow, `flow ${flow.id} of ${name}`);
-    equal(`flow ${flow.id} of ${name} known as idle`, parts.idle.isIdle(flow), flow.idle);
+    equal(`flow ${flow.id} of ${name} known as idle`, parts.waitlist.idle.isIdle(flow), flow.idle);
     if (flow.idle) sum.idle += 1;
   }
   for (const lot of band.parking.lots()) {

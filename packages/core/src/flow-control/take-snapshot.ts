@@ -2,21 +2,15 @@
 
 /** The controller at one moment as plain data. Costs O(flows), so it is made when someone asks, never by itself. */
 
-import type { Bands } from './bands.ts';
 import type { Gate } from './gate.ts';
-import type { IdleCollector } from './idle-collector.ts';
-import type { Occupancy } from './occupancy.ts';
 import type { Placement } from './placement.ts';
 import type { Flow, PriorityBand } from './priority-band.ts';
 import type { BandSnapshot, FlowControlSnapshot, FlowSnapshot } from './snapshot.ts';
-import type { DeadlineHeap } from './waiting-request.ts';
+import type { Waitlist } from './waitlist.ts';
 
 /** What a controller is made of, to be read by snapshots and invariants and changed by nobody but the controller. */
 export interface ControllerParts {
-  readonly bands: Bands;
-  readonly occupancy: Occupancy;
-  readonly deadlines: DeadlineHeap<Flow>;
-  readonly idle: IdleCollector;
+  readonly waitlist: Waitlist;
   readonly gate: Gate;
   readonly placement: Placement;
   readonly inFlight: number;
@@ -26,7 +20,8 @@ export interface ControllerParts {
 }
 
 export function takeSnapshot(parts: ControllerParts, nowMs: number): FlowControlSnapshot {
-  const { bands, gate, occupancy, placement } = parts;
+  const { gate, placement } = parts;
+  const { bands, occupancy } = parts.waitlist;
   return {
     atMs: nowMs,
     saturation: placement.saturation(nowMs),

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Everything that waits, and the books kept on it: bands and flows, requests and bytes against their limits, the one
+ * heap of deadlines, and what is idle and may be forgotten. A request enters and leaves all of them in one call.
+ */
+
+import type { Clock } from '../clock.ts';
+import type { InferenceRequest } from '../request/inference-request.ts';
+import { Bands } from './bands.ts';
+import type { FlowControlConfig } from './config.ts';
+import type { FlowObserver } from './events.ts';
+import { IdleCollector } from './idle-collector.ts';
+import { Occupancy } from './occupancy.ts';
+import type { Lot } from './parking.ts';
+import type { Placement } from './placement.ts';
+import { Flow, type PriorityBand, type Standing } from './priority-band.ts';
+import { WaitBudget } from './wait-budget.ts';
+import { DeadlineHeap, type WaitingRequest } from './waiting-request.ts';
+
+export type Queued = WaitingRequest<Flow>;
+
+export interface WaitlistOptions {
+  readonly config: FlowControlConfig;
+  readonly placement: Placement;
+  readonly clock: Clock;
+  readonly observer: FlowObserver | undefined;
+  /** A capped flow's tenant is under its cap again. */
+  readonly onRoom: (flow: Flow) => void;
+  /** A flow left a lot without having been served. */
+  readonly onLotLeft: (band: PriorityBand, lot: Lot) => void;
+}
+
+export class Waitlist {
+  readonly bands: Bands;
+  readonly occupancy: Occupancy;
+  readonly deadlines = new DeadlineHeap<Flow>();
+  readonly idle: IdleCollector;
+  readonly budget: WaitBudget;
+  readonly #options: WaitlistOptions;
+
+  constructor(options: WaitlistOptions) {
+    const { config, placement, clock } = options;
+    this.#options = options;
+    this.bands = new Bands(config);
+    this.occupancy = new Occupancy(config);
+    this.idle = new IdleCollector(config);
+    this.budget = new WaitBudget(config, placement.hasEndpoints, clock.now());
+  }
+
+  /** The band that the request waits in: its priority's own, or band 0 for a priority that nobody configured. */
+  bandFor(request: InferenceRequest, nowMs: number): PriorityBand {
+    const { observer } = this.#options;
+    const band = this.bands.get(request.priority);
+    if (band !== undefined) return band;
+    if (!this.bands.knows(request.priority)) {
+      observer?.({ kind: 'priority-unknown', request, atMs: nowMs });
+      return this.bands.fallback;
+    }
+    observer?.({ kind: 'band-created', band: request.priority, atMs: nowMs });
+    return this.bands.create(request.priority);
+  }
+
+  flowFor(band: PriorityBand, request: InferenceRequest, nowMs: number): Flow {
+    const { observer, onRoom } = this.#options;
+    let flow = band.flows.get(request.fairnessId);
+    if (flow === undefined) {
+      flow = new Flow({ id: request.fairnessId, band, onRoom });
+      band.flows.set(flow.id, flow);
+      if (observer !== undefined) observer({ kind: 'flow-created', fairnessId: flow.id, band: band.priority, atMs: nowMs });
+    }
+    if (flow.standing === 'empty') {
+      // What policies read of a member may not change under them: a new weight or cap counts once the flow was empty.
+      flow.weight = request.flowWeight ?? 1;
+      flow.cap = request.cap;
+    }
+    return flow;
+  }
+
+  /** Whether flow, band and the whole have a place for the request. */
+  hasPlace(band: PriorityBand, { fairnessId, sizeBytes }: InferenceRequest): boolean {
+    const flow = band.flows.get(fairnessId);
+    const fitsFlow = flow === undefined ? sizeBytes <= band.flowLimits.maxBytes : flow.occupancy.fits(sizeBytes);
+    return fitsFlow && band.occupancy.fits(sizeBytes) && this.occupancy.fits(sizeBytes);
+  }
+
+  /** Enters a request whose rank and expiry are set. */
+  add(waiting: Queued): void {
+    const { flow, request } = waiting;
+    const headBefore = flow.queue.peek();
+    this.idle.flowBusy(flow);
+    flow.queue.push(waiting);
+    if (waiting.expiresMs < Infinity) this.deadlines.push(waiting);
+    this.occupancy.add(request.sizeBytes);
+    flow.band.occupancy.add(request.sizeBytes);
+    flow.occupancy.add(request.sizeBytes);
+    if (headBefore === undefined) flow.band.stand(flow, 'ready');
+    else if (flow.queue.peek() === waiting) this.#newHead(flow);
+  }
+
+  /** Takes a request out and frees its place. */
+  remove(waiting: Queued, nowMs: number): void {
+    const { flow, request } = waiting;
+    const wasHead = flow.queue.peek() === waiting;
+    flow.queue.remove(waiting);
+    this.deadlines.remove(waiting);
+    this.occupancy.remove(request.sizeBytes);
+    flow.band.occupancy.remove(request.sizeBytes);
+    flow.occupancy.remove(request.sizeBytes);
+    if (flow.queue.size === 0) {
+      this.#stand(flow, 'empty');
+      this.noteIdle(flow, nowMs);
+    } else if (wasHead) this.#newHead(flow);
+  }
+
+  /** To be called when a flow may have lost its last work. */
+  noteIdle(flow: Flow, nowMs: number): void {
+    if (flow.idle) this.idle.flowIdle(flow, nowMs);
+  }
+
+  /** Gives everything that waits a fresh budget when the pool got its first endpoint or lost its last. */
+  checkRegime(nowMs: number): void {
+    const { placement, observer } = this.#options;
+    if (!this.budget.change(placement.hasEndpoints, nowMs)) return;
+    observer?.({ kind: 'regime', endpoints: this.budget.hasEndpoints, atMs: nowMs });
+    for (const waiting of this.all()) {
+      waiting.expiresMs = this.budget.expiresMs(waiting);
+      if (waiting.expiresMs === Infinity) this.deadlines.remove(waiting);
+      else if (waiting.expirySlot < 0) this.deadlines.push(waiting);
+    }
+    this.deadlines.rebuild();
+  }
+
+  /** The request that has expired longest ago. */
+  expired(nowMs: number): Queued | undefined {
+    const first = this.deadlines.peek();
+    return first !== undefined && first.expiresMs <= nowMs ? first : undefined;
+  }
+
+  /** Forgets flows and bands that were idle for long enough. */
+  forgetIdle(nowMs: number): void {
+    if (this.idle.nextMs() > nowMs) return;
+    const { observer } = this.#options;
+    this.idle.collect(nowMs, {
+      flow: (flow) => {
+        observer?.({ kind: 'flow-forgotten', fairnessId: flow.id, band: flow.band.priority, atMs: nowMs });
+      },
+      band: (band) => {
+        this.bands.remove(band);
+        observer?.({ kind: 'band-forgotten', band: band.priority, atMs: nowMs });
+      },
+    });
+  }
+
+  /** When something here is next due by itself; Infinity for never. */
+  nextMs(): number {
+    return Math.min(this.deadlines.peek()?.expiresMs ?? Infinity, this.idle.nextMs());
+  }
+
+  /** Everything that waits, in no particular order; a copy, because callers evict. */
+  all(): Queued[] {
+    const all: Queued[] = [];
+    for (const band of this.bands.ordered) {
+      for (const flow of band.flows.values()) for (const waiting of flow.queue.values()) all.push(waiting);
+    }
+    return all;
+  }
+
+  /** A parked flow with another head may fit where the old one did not. */
+  #newHead(flow: Flow): void {
+    const { placement } = this.#options;
+    const head = flow.queue.peek();
+    if (flow.lot !== undefined && head !== undefined && flow.lot.key !== placement.placementKey(head.request)) {
+      this.#stand(flow, 'ready');
+    } else {
+      flow.band.headChanged(flow);
+    }
+  }
+
+  #stand(flow: Flow, standing: Standing): void {
+    const { lot } = flow;
+    flow.band.stand(flow, standing);
+    if (lot !== undefined) this.#options.onLotLeft(flow.band, lot);
+  }
+}

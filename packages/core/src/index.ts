@@ -36,6 +36,8 @@ export type {
   UsageLimitPolicy,
   Waiting,
 } from './flow-control/policies.ts';
+export { defineSimpleFairnessPolicy } from './flow-control/simple-fairness.ts';
+export type { SimpleFairness, SimpleFairnessContext } from './flow-control/simple-fairness.ts';
 export type { Filter, Picker, ProfileHandler, SchedulingProfile, Scorer } from './scheduling/contracts.ts';
 export { definePlugin, PluginError } from './plugin-registry/plugin.ts';
 export type { Plugin, PluginContext, PluginDefinition, PluginKind, PluginLookup, Stability } from './plugin-registry/plugin.ts';
@@ -46,3 +48,6 @@ export { FlowController } from './flow-control/flow-controller.ts';
 export type { FlowControllerOptions, Signal } from './flow-control/flow-controller.ts';
 export { PoolPlacement } from './scheduling/pool-placement.ts';
 export type { EndpointChooser, PoolPlacementOptions } from './scheduling/pool-placement.ts';
+export { Scheduler } from './scheduling/scheduler.ts';
+export type { OnPluginFault, SchedulerOptions } from './scheduling/scheduler.ts';
+export type { EndpointScore, TrailStep } from './scheduling/trail.ts';

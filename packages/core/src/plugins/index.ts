@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The plugins in the box, as one ordered list of definitions. Nothing is registered by importing this: a registry is
+ * made from the list, with or without definitions of one's own.
+ */
+
+import type { PluginDefinition } from '../plugin-registry/plugin.ts';
+import { globalStrictFairnessPolicy } from './fairness/global-strict-fairness-policy.ts';
+import { roundRobinFairnessPolicy } from './fairness/round-robin-fairness-policy.ts';
+import { edfOrderingPolicy } from './ordering/edf-ordering-policy.ts';
+import { fcfsOrderingPolicy } from './ordering/fcfs-ordering-policy.ts';
+import { maxScorePicker } from './pickers/max-score-picker.ts';
+import { randomPicker } from './pickers/random-picker.ts';
+import { singleProfileHandler } from './profile-handlers/single-profile-handler.ts';
+import { adaptiveConcurrencyDetector } from './saturation/adaptive-concurrency-detector.ts';
+import { concurrencyDetector } from './saturation/concurrency-detector.ts';
+import { utilizationDetector } from './saturation/utilization-detector.ts';
+import { activeRequestScorer } from './scorers/active-request-scorer.ts';
+import { kvCacheUtilizationScorer } from './scorers/kv-cache-utilization-scorer.ts';
+import { queueScorer } from './scorers/queue-scorer.ts';
+import { staticUsageLimitPolicy } from './usage-limits/static-usage-limit-policy.ts';
+
+export const builtins: readonly PluginDefinition[] = Object.freeze([
+  globalStrictFairnessPolicy,
+  roundRobinFairnessPolicy,
+  fcfsOrderingPolicy,
+  edfOrderingPolicy,
+  adaptiveConcurrencyDetector,
+  concurrencyDetector,
+  utilizationDetector,
+  staticUsageLimitPolicy,
+  singleProfileHandler,
+  queueScorer,
+  kvCacheUtilizationScorer,
+  activeRequestScorer,
+  maxScorePicker,
+  randomPicker,
+]);
+
+export {
+  activeRequestScorer,
+  adaptiveConcurrencyDetector,
+  concurrencyDetector,
+  edfOrderingPolicy,
+  fcfsOrderingPolicy,
+  globalStrictFairnessPolicy,
+  kvCacheUtilizationScorer,
+  maxScorePicker,
+  queueScorer,
+  randomPicker,
+  roundRobinFairnessPolicy,
+  singleProfileHandler,
+  staticUsageLimitPolicy,
+  utilizationDetector,
+};

@@ -41,7 +41,23 @@ export type { SimpleFairness, SimpleFairnessContext } from './flow-control/simpl
 export type { Filter, Picker, ProfileHandler, SchedulingProfile, Scorer } from './scheduling/contracts.ts';
 export { definePlugin, PluginError } from './plugin-registry/plugin.ts';
 export type { Plugin, PluginContext, PluginDefinition, PluginKind, PluginLookup, Stability } from './plugin-registry/plugin.ts';
-export type { ParameterSpec, ParameterSpecs, ParametersOf } from './plugin-registry/parameters.ts';
+export type { HalfCheckedOf, ParameterSpec, ParameterSpecs, ParametersOf } from './plugin-registry/parameters.ts';
+
+// For those who load plugins and configuration.
+export { PluginRegistry, definitionFault } from './plugin-registry/registry.ts';
+export type { RegistryOptions } from './plugin-registry/registry.ts';
+export { instantiate } from './plugin-registry/instantiate.ts';
+export type { Instantiated } from './plugin-registry/instantiate.ts';
+export { PluginHandle } from './plugin-registry/handle.ts';
+export type { HandleOptions, PluginEntry, PluginRecord } from './plugin-registry/handle.ts';
+export { checkParameters, halfCheckParameters } from './plugin-registry/check-parameters.ts';
+export type { CheckedParameters, CheckPlace } from './plugin-registry/check-parameters.ts';
+export { renderParameters } from './plugin-registry/render-parameters.ts';
+export { allowedText } from './plugin-registry/allowed-text.ts';
+export { nearestName } from './plugin-registry/nearest-name.ts';
+export { formatDuration, parseDuration, parseQuantity } from './plugin-registry/quantities.ts';
+export { dotted, meant, shown } from './plugin-registry/problem.ts';
+export type { Path, Problem } from './plugin-registry/problem.ts';
 
 // The engine itself.
 export { FlowController } from './flow-control/flow-controller.ts';

@@ -5,24 +5,11 @@
  * from it once, when configuration is loaded. Definitions are values in an explicit registry; importing one has no effect.
  */
 
-import type { Random } from '../flow-control/clock.ts';
+import type { Random } from '../clock.ts';
+import type { PluginKind } from './kinds.ts';
 import type { ParameterSpecs, ParametersOf } from './parameters.ts';
 
-/** The roles an instance can be referenced in. */
-export type PluginKind =
-  | 'fairness'
-  | 'ordering'
-  | 'saturation'
-  | 'usage-limit'
-  | 'filter'
-  | 'scorer'
-  | 'picker'
-  | 'profile-handler'
-  | 'data-source'
-  | 'extractor'
-  | 'producer'
-  | 'discovery'
-  | 'parser';
+export type { PluginKind } from './kinds.ts';
 
 /** `alpha` needs `--allow-experimental-plugins`. */
 export type Stability = 'stable' | 'beta' | 'alpha';

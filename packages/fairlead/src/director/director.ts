@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The director: a request's way through the house, told once for every front door.
+ *
+ *     identify   who is asking: tenant, priority, weight, cap        (`identify`)
+ *     admit      which pool serves the model; is there room to wait  (`direct`)
+ *     wait       band → fairness → ordering                          (the lane's flow controller)
+ *     dispatch   an endpoint and a permit, in one turn               (the lane's placement)
+ *     forward    the permit is held until the last byte              (`Journey`)
+ *     report     one event stream, one report for each request       (observers)
+ *
+ * Front doors translate between their protocol and this; nothing here knows HTTP messages or sockets.
+ */
+
+import type { Clock, FlowEvent, InferenceRequest, Pool } from '@fairlead/core';
+import type { ResolvedConfig } from '../config/resolved.ts';
+import type { Identity, CallerHead, Refusal } from '../tenancy/identify.ts';
+import { Journey } from './journey.ts';
+import type { JourneyContext } from './journey.ts';
+import { Lanes } from './lanes.ts';
+import type { Lane } from './lanes.ts';
+import type { PoolView } from './pool-view.ts';
+import type { Answer, Arrival, FleetPort, ServedModel, UpstreamPort } from './ports.ts';
+import { missingModel, modelsNotKnown, unknownModel } from './problem.ts';
+import type { Problem } from './problem.ts';
+import type { RequestReport } from './request-report.ts';
+
+/** Told of everything that happens: metrics, log and traces are made of this. */
+export interface DirectorObserver {
+  flowEvent(pool: string, event: FlowEvent): void;
+  finished(report: RequestReport): void;
+}
+
+export interface DirectorOptions {
+  readonly config: ResolvedConfig;
+  readonly fleet: FleetPort;
+  readonly upstream: UpstreamPort;
+  readonly identify: (head: CallerHead) => Identity | Refusal;
+  readonly clock: Clock;
+  readonly observer?: DirectorObserver | undefined;
+}
+
+export class Director {
+  readonly #fleet: FleetPort;
+  readonly #lanes: Lanes;
+  readonly #clock: Clock;
+  readonly #observer: DirectorObserver | undefined;
+  readonly #context: JourneyContext;
+  /** Who is asking. */
+  readonly identify: (head: CallerHead) => Identity | Refusal;
+
+  constructor(options: DirectorOptions) {
+    const { config, fleet, clock, observer } = options;
+    this.#fleet = fleet;
+    this.#clock = clock;
+    this.#observer = observer;
+    this.identify = options.identify;
+    this.#lanes = new Lanes({
+      config,
+      clock,
+      observer: observer && ((pool, event) => observer.flowEvent(pool, event)),
+    });
+    this.#context = {
+      upstream: options.upstream,
+      health: fleet.health,
+      firstByteTimeoutMs: config.gateway.firstByteTimeoutMs,
+      idleTimeoutMs: config.gateway.upstreamIdleTimeoutMs,
+      nowMs: () => clock.now(),
+    };
+    for (const pool of fleet.pools) this.#lanes.add(pool);
+    fleet.onPools((added, removed) => {
+      for (const pool of removed) this.#lanes.remove(pool);
+      for (const pool of added) this.#lanes.add(pool);
+    });
+    fleet.onRead((endpoint) => this.#lanes.metricsRead(endpoint));
+  }
+
+  /** Milliseconds on the clock that `Arrival.receivedMs` is read from. */
+  nowMs(): number {
+    return this.#clock.now();
+  }
+
+  /**
+   * Takes a request in: finds the pool of its model and lets it wait for its turn there. The answer is told everything
+   * that follows, possibly before this returns; the journey is undefined when there is none to cancel.
+   */
+  direct(arrival: Arrival, answer: Answer): Journey | undefined {
+    const found = this.#laneFor(arrival.model);
+    if ('status' in found) {
+      answer.fail(found, 0);
+      return undefined;
+    }
+    const request = requestOf(arrival, found.model);
+    return new Journey(this.#context, { arrival, request, lane: found.lane, answer }).start();
+  }
+
+  /** Every model that may be asked for: base models and adapters, of all pools. */
+  models(): readonly ServedModel[] {
+    return this.#fleet.models();
+  }
+
+  /** A refusal of the front door's own for want of room, in the words of the flow controller. */
+  noRoom(message: string): Problem {
+    return {
+      status: 429,
+      code: 'rejected-saturated',
+      message,
+      dropReason: 'rejected-saturated',
+      retryAfterS: this.retryAfterS(),
+    };
+  }
+
+  /** Seconds, 1 to 60, after which to come back, by the measured drain rate. */
+  retryAfterS(): number {
+    return this.#lanes.retryAfterS();
+  }
+
+  /** The request is over: told once by the front door that received it. */
+  finished(report: RequestReport): void {
+    this.#observer?.finished(report);
+  }
+
+  get bypass(): boolean {
+    return this.#lanes.bypass;
+  }
+
+  /** Dispatches everything as it comes, regardless of limits, while on. */
+  setBypass(on: boolean): void {
+    this.#lanes.setBypass(on);
+  }
+
+  /** The pools as they are now. */
+  pools(): PoolView[] {
+    return this.#lanes.views();
+  }
+
+  /** Refuses new requests and resolves when every accepted one has ended. */
+  close(): Promise<void> {
+    return this.#lanes.close();
+  }
+
+  /** Evicts whatever waits. */
+  destroy(): void {
+    this.#lanes.destroy();
+  }
+
+  #laneFor(model: string | undefined): { readonly lane: Lane; readonly model: string } | Problem {
+    const pool = model === undefined ? this.#onlyPool() : this.#fleet.poolFor(model);
+    const lane = pool && this.#lanes.get(pool);
+    if (pool !== undefined && lane !== undefined) return { lane, model: model ?? someModelOf(pool) };
+    if (!this.#fleet.modelsKnown || this.#fleet.pools.length === 0) return modelsNotKnown(this.retryAfterS());
+    const served = this.models().map(({ id }) => id);
+    return model === undefined ? missingModel(served) : unknownModel(model, served);
+  }
+
+  #onlyPool(): Pool | undefined {
+    return this.#fleet.pools.length === 1 ? this.#fleet.pools[0] : undefined;
+  }
+}
+
+/** Stands in for the model of a request that names none: any that all of the pool's endpoints may serve. */
+function someModelOf(pool: Pool): string {
+  for (const endpoint of pool.endpoints) {
+    for (const model of endpoint.baseModels) return model;
+  }
+  return '';
+}
+
+function requestOf(arrival: Arrival, model: string): InferenceRequest {
+  const { identity } = arrival;
+  return {
+    id: arrival.id,
+    fairnessId: identity.tenant,
+    priority: identity.priority,
+    flowWeight: identity.weight,
+    cap: identity.cap,
+    model,
+    targetModel: model,
+    sizeBytes: arrival.sizeBytes,
+    sequences: arrival.sequences,
+    receivedMs: arrival.receivedMs,
+    ttlMs: arrival.ttlMs,
+    deadlineMs: arrival.deadlineMs,
+    ttftSloMs: arrival.ttftSloMs,
+  };
+}

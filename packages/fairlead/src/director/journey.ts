@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * One request's way from the queue to the last byte of its answer:
+ *
+ *     waiting ──Dispatched──▶ sending ──head──▶ answering ──last byte──▶ over
+ *        ▲                      │  │
+ *        └──── refused ─────────┘  └─ a kept-alive connection was reset: sent once more, on a fresh one
+ *
+ * Whatever happens, it ends once: a wait with its outcome, a permit with its ending. `cancel` (the client left) ends
+ * it in the turn in which it is called.
+ */
+
+import type { Ending, InferenceRequest, Outcome, Permit, Settled, WaitingHandle } from '@fairlead/core';
+import type { Lane } from './lanes.ts';
+import type {
+  Answer,
+  Arrival,
+  FleetPort,
+  UpstreamCall,
+  UpstreamFailure,
+  UpstreamHandler,
+  UpstreamPort,
+} from './ports.ts';
+import { dropped } from './problem.ts';
+import type { Problem } from './problem.ts';
+import { upstreamProblem } from './upstream-problem.ts';
+import type { RequestReport, RetryKind } from './request-report.ts';
+
+/** What all journeys share. */
+export interface JourneyContext {
+  readonly upstream: UpstreamPort;
+  readonly health: FleetPort['health'];
+  readonly firstByteTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  nowMs(): number;
+}
+
+export interface JourneyInput {
+  readonly arrival: Arrival;
+  readonly request: InferenceRequest;
+  readonly lane: Lane;
+  readonly answer: Answer;
+}
+
+type Phase = 'waiting' | 'sending' | 'answering' | 'over';
+
+/** What a journey adds to its request's report. */
+export type JourneyReport = Pick<
+  RequestReport,
+  'pool' | 'endpoint' | 'outcome' | 'ending' | 'waitMs' | 'ttftMs' | 'retries' | 'usage' | 'streamed' | 'targetModel'
+>;
+
+export class Journey implements UpstreamHandler {
+  readonly #context: JourneyContext;
+  /** What is sent; let go with the head of the answer, after which no retry is possible. */
+  #cargo: Pick<Arrival, 'method' | 'path' | 'body'> | undefined;
+  readonly #request: InferenceRequest;
+  readonly #lane: Lane;
+  readonly #answer: Answer;
+  readonly #onSettled = (settled: Settled): void => this.#settled(settled);
+  #phase: Phase = 'waiting';
+  #wait: WaitingHandle | undefined;
+  #permit: Permit | undefined;
+  #call: UpstreamCall | undefined;
+  #status = 0;
+  #streamed = false;
+  #outcome: Outcome | undefined;
+  #ending: Ending | undefined;
+  #waitMs = 0;
+  #ttftMs: number | undefined;
+  readonly #retries: RetryKind[] = [];
+  #usage: JourneyReport['usage'];
+
+  constructor(context: JourneyContext, input: JourneyInput) {
+    this.#context = context;
+    const { method, path, body } = input.arrival;
+    this.#cargo = { method, path, body };
+    this.#request = input.request;
+    this.#lane = input.lane;
+    this.#answer = input.answer;
+  }
+
+  /** Joins the queue. The answer may be a refusal before this returns. */
+  start(): this {
+    const handle = this.#lane.controller.enqueue(this.#request, this.#onSettled);
+    // Dispatched or refused meanwhile: the handle has nothing left to cancel.
+    if (this.#phase === 'waiting') this.#wait = handle;
+    return this;
+  }
+
+  /** The client left: its place in the queue, or the call upstream, is released at once. */
+  cancel(): void {
+    const phase = this.#phase;
+    if (phase === 'over') return;
+    this.#phase = 'over';
+    if (phase === 'waiting') this.#wait?.cancel();
+    else {
+      this.#call?.abort('the client left');
+      this.#end('cancelled');
+    }
+  }
+
+  /** The client takes bytes again. */
+  resume(): void {
+    if (this.#phase === 'answering') this.#call?.resume();
+  }
+
+  get report(): JourneyReport {
+    return {
+      pool: this.#lane.pool.name,
+      targetModel: this.#request.targetModel,
+      endpoint: this.#permit?.endpoint.name,
+      outcome: this.#outcome,
+      ending: this.#ending,
+      waitMs: this.#waitMs,
+      ttftMs: this.#ttftMs,
+      retries: this.#retries,
+      usage: this.#usage,
+      streamed: this.#streamed,
+    };
+  }
+
+  onHeaders(status: number, headers: readonly string[]): void {
+    if (this.#phase !== 'sending') return;
+    this.#phase = 'answering';
+    this.#cargo = undefined;
+    this.#status = status;
+    try {
+      this.#streamed = this.#answer.begin({ status, headers, waitMs: this.#waitMs });
+    } catch {
+      // A head that cannot be passed on (a byte no header may hold) is no answer.
+      const message = 'the head of its answer cannot be passed on';
+      this.onError({ kind: 'protocol', message });
+      this.#call?.abort(message);
+    }
+  }
+
+  onData(chunk: Uint8Array): boolean {
+    if (this.#phase !== 'answering') return true;
+    if (this.#ttftMs === undefined) {
+      this.#ttftMs = this.#context.nowMs() - this.#request.receivedMs;
+      // What a whole answer takes says how long it is, not how full the server is.
+      if (this.#streamed && this.#status < 300) this.#permit?.firstToken();
+    }
+    return this.#answer.data(chunk);
+  }
+
+  onEnd(): void {
+    if (this.#phase !== 'answering') return;
+    this.#phase = 'over';
+    this.#end(this.#status >= 500 || this.#status === 429 ? 'failed' : 'succeeded');
+    this.#answer.end();
+  }
+
+  onError(failure: UpstreamFailure): void {
+    if (this.#phase === 'over') return;
+    const permit = this.#permit as Permit;
+    if (failure.kind === 'refused') this.#context.health.refused(permit.endpoint, failure.message);
+    if (failure.kind === 'protocol') this.#context.health.nonsense(permit.endpoint, failure.message);
+    if (this.#phase === 'sending' && failure.kind === 'refused') this.#elsewhere(permit);
+    else if (this.#phase === 'sending' && failure.kind === 'reset-idle' && !this.#retries.includes('reset-idle'))
+      this.#again();
+    else {
+      this.#phase = 'over';
+      this.#end('failed');
+      this.#answer.fail(upstreamProblem(failure), this.#waitMs);
+    }
+  }
+
+  #settled(settled: Settled): void {
+    this.#wait = undefined;
+    this.#outcome = settled.outcome;
+    if (settled.outcome !== 'Dispatched') {
+      this.#waitMs = settled.waitMs;
+      const isCancelled = this.#phase === 'over';
+      this.#phase = 'over';
+      if (!isCancelled) this.#answer.fail(this.#dropProblem(settled.drop), settled.waitMs);
+      return;
+    }
+    this.#permit = settled.permit;
+    this.#waitMs = settled.permit.waitMs;
+    this.#phase = 'sending';
+    this.#send(false);
+  }
+
+  #dropProblem(drop: Parameters<typeof dropped>[0]): Problem {
+    return dropped(drop, this.#lane.controller.retryAfterS());
+  }
+
+  #send(freshConnection: boolean): void {
+    const { endpoint } = this.#permit as Permit;
+    const { upstream, firstByteTimeoutMs, idleTimeoutMs } = this.#context;
+    const { method, path, body } = this.#cargo as Arrival;
+    try {
+      const headers = this.#answer.headersFor(endpoint);
+      this.#call = upstream.send(
+        { endpoint, method, path, headers, body, firstByteTimeoutMs, idleTimeoutMs, freshConnection },
+        this,
+      );
+    } catch (error) {
+      // Runs inside the controller's turn: whatever is wrong with this request must not reach the others.
+      this.onError({ kind: 'aborted', message: String(error) });
+    }
+  }
+
+  /** Nothing was sent: back to the head of its flow, with its old deadline; the endpoint is out until it is healthy. */
+  #elsewhere(permit: Permit): void {
+    this.#retries.push('refused');
+    this.#phase = 'waiting';
+    this.#call = undefined;
+    const handle = this.#lane.controller.requeue(permit, this.#onSettled);
+    if ((this.#phase as Phase) === 'waiting') this.#wait = handle;
+  }
+
+  /** The server closed the idle connection while we wrote: it has not read the request, and a new connection may do. */
+  #again(): void {
+    this.#retries.push('reset-idle');
+    this.#send(true);
+  }
+
+  #end(ending: Ending): void {
+    this.#ending = ending;
+    this.#usage = this.#answer.usage();
+    this.#permit?.end(ending, this.#usage);
+  }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * One flow controller for each pool, so that one model's backlog never gates another's. A lane is made when its pool
+ * appears; when the pool goes, the lane refuses new requests, lets what it holds end, and is forgotten.
+ */
+
+import { FlowController, PoolPlacement, Scheduler } from '@fairlead/core';
+import type { Clock, Endpoint, FlowEvent, Pool } from '@fairlead/core';
+import type { ResolvedConfig } from '../config/resolved.ts';
+import type { PoolView } from './pool-view.ts';
+
+/** A pool with what decides who goes to it next. */
+export interface Lane {
+  readonly pool: Pool;
+  readonly placement: PoolPlacement;
+  readonly controller: FlowController;
+}
+
+export type PoolObserver = (pool: string, event: FlowEvent) => void;
+
+export interface LanesOptions {
+  readonly config: Pick<ResolvedConfig, 'flowControl' | 'flowControlEnabled' | 'detector' | 'scheduling'>;
+  readonly clock: Clock;
+  readonly observer?: PoolObserver | undefined;
+}
+
+export class Lanes {
+  readonly #options: LanesOptions;
+  readonly #lanes = new Map<Pool, Lane>();
+  /** Lanes whose pool is gone and whose requests are not. */
+  readonly #ending = new Set<Lane>();
+  #bypass: boolean;
+
+  constructor(options: LanesOptions) {
+    this.#options = options;
+    this.#bypass = !options.config.flowControlEnabled;
+  }
+
+  get(pool: Pool): Lane | undefined {
+    return this.#lanes.get(pool);
+  }
+
+  /** True while everything is dispatched as it comes. */
+  get bypass(): boolean {
+    return this.#bypass;
+  }
+
+  /** Applies to the lanes there are and to those to come. */
+  setBypass(on: boolean): void {
+    this.#bypass = on;
+    for (const { controller } of this.#all()) controller.setBypass(on);
+  }
+
+  add(pool: Pool): void {
+    if (this.#lanes.has(pool)) return;
+    const { config, clock, observer } = this.#options;
+    const chooser = new Scheduler(config.scheduling);
+    const placement = new PoolPlacement({ pool, detector: config.detector, chooser, clock });
+    const controller = new FlowController({
+      config: config.flowControl,
+      placement,
+      clock,
+      observer: observer && ((event) => observer(pool.name, event)),
+    });
+    controller.setBypass(this.#bypass);
+    this.#lanes.set(pool, { pool, placement, controller });
+  }
+
+  remove(pool: Pool): void {
+    const lane = this.#lanes.get(pool);
+    if (lane === undefined) return;
+    this.#lanes.delete(pool);
+    this.#ending.add(lane);
+    void lane.controller.close().then(() => this.#ending.delete(lane));
+  }
+
+  /** Fresh metrics of an endpoint: whoever waits for it may have room now. */
+  metricsRead(endpoint: Endpoint): void {
+    for (const { pool, placement, controller } of this.#lanes.values()) {
+      if (!pool.endpoints.includes(endpoint)) continue;
+      placement.metricsRead(endpoint);
+      controller.wake();
+    }
+  }
+
+  /** Seconds, 1 to 60, after which the slowest lane has room again. */
+  retryAfterS(): number {
+    return Math.max(1, ...[...this.#lanes.values()].map(({ controller }) => controller.retryAfterS()));
+  }
+
+  views(): PoolView[] {
+    const { detector } = this.#options.config;
+    return [...this.#lanes.values()].map(({ pool, placement, controller }) => ({
+      name: pool.name,
+      models: [...new Set(pool.endpoints.flatMap(({ baseModels, adapters }) => [...baseModels, ...adapters]))],
+      detector: detector.name,
+      endpoints: pool.endpoints.map((endpoint) => ({ endpoint, limit: placement.limitOf(endpoint) ?? Infinity })),
+      snapshot: controller.snapshot(),
+    }));
+  }
+
+  /** Refuses new requests and resolves when every accepted one has ended. */
+  async close(): Promise<void> {
+    await Promise.all(this.#all().map(({ controller }) => controller.close()));
+  }
+
+  /** Evicts whatever waits. */
+  destroy(): void {
+    for (const { controller } of this.#all()) controller.destroy();
+  }
+
+  #all(): Lane[] {
+    return [...this.#lanes.values(), ...this.#ending];
+  }
+}

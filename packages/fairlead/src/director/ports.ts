@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What the director needs of the world, and nothing more: model servers to send to, the fleet they form, and someone
+ * who takes the answer. Front doors implement `Answer`; `model-servers/` implements the rest.
+ */
+
+import type { Endpoint, Pool, Usage } from '@fairlead/core';
+import type { Identity } from '../tenancy/identify.ts';
+import type { Problem } from './problem.ts';
+
+/** A request as a front door understood it. */
+export interface Arrival {
+  readonly id: string;
+  readonly identity: Identity;
+  /** The model its body names. */
+  readonly model: string | undefined;
+  readonly method: string;
+  /** Path and query, as they go upstream. */
+  readonly path: string;
+  /** The body as it came: forwarded, never looked into. */
+  readonly body: readonly Uint8Array[];
+  readonly sizeBytes: number;
+  /** Sequences it makes a model server run, at least 1. */
+  readonly sequences: number;
+  /** When its first byte arrived, on the director's clock. */
+  readonly receivedMs: number;
+  readonly ttlMs?: number | undefined;
+  /** On the director's clock. */
+  readonly deadlineMs?: number | undefined;
+  readonly ttftSloMs?: number | undefined;
+}
+
+/** The head of a model server's answer. */
+export interface AnswerHead {
+  readonly status: number;
+  /** Names and values in turn, as received. */
+  readonly headers: readonly string[];
+  /** How long the request waited for its turn. */
+  readonly waitMs: number;
+}
+
+/**
+ * Takes the answer to one request, in this order: `begin` once, `data` any number of times, then `end` or `fail`; or
+ * `fail` alone. After `Journey.cancel` nothing more is called but `usage`.
+ */
+export interface Answer {
+  /** The headers to send to the endpoint that was chosen; asked again for another try. */
+  headersFor(endpoint: Endpoint): string[];
+  /** Returns whether the answer is an event stream. */
+  begin(head: AnswerHead): boolean;
+  /** False: no more until `Journey.resume`. */
+  data(chunk: Uint8Array): boolean;
+  end(): void;
+  /** There will be no answer, or no more of it; `waitMs` is how long the request had waited for its turn. */
+  fail(problem: Problem, waitMs: number): void;
+  /** Tokens as told by the answer so far. */
+  usage(): Usage | undefined;
+}
+
+/** How a try at a model server failed. */
+export type UpstreamErrorKind =
+  /** Could not connect: nothing was sent. */
+  | 'refused'
+  /** A kept-alive connection ended before any byte of an answer: the server closed it while the request was written. */
+  | 'reset-idle'
+  /** A fresh connection ended before any byte of an answer; the server may have the request. */
+  | 'reset'
+  /** The answer had begun. */
+  | 'died'
+  | 'timeout-first-byte'
+  | 'timeout-idle'
+  /** What came is not HTTP. */
+  | 'protocol'
+  | 'aborted';
+
+export interface UpstreamFailure {
+  readonly kind: UpstreamErrorKind;
+  readonly message: string;
+}
+
+export interface UpstreamRequest {
+  readonly endpoint: Endpoint;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: string[];
+  readonly body: readonly Uint8Array[];
+  readonly firstByteTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  /** Use a new connection, never one that was idle. */
+  readonly freshConnection: boolean;
+}
+
+/** Told of one try, never before `send` returned; `onError` and `onEnd` exclude each other and are the last call. */
+export interface UpstreamHandler {
+  onHeaders(status: number, headers: readonly string[]): void;
+  /** False: pause until `resume`. */
+  onData(chunk: Uint8Array): boolean;
+  onEnd(): void;
+  onError(error: UpstreamFailure): void;
+}
+
+export interface UpstreamCall {
+  abort(reason: string): void;
+  resume(): void;
+}
+
+export interface UpstreamPort {
+  send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall;
+}
+
+/** One model that clients may name. */
+export interface ServedModel {
+  readonly id: string;
+  readonly pool: Pool;
+  /** The base model, when this is an adapter of one. */
+  readonly parent?: string | undefined;
+}
+
+export interface FleetPort {
+  readonly pools: readonly Pool[];
+  /** False while some endpoint has never told its models. */
+  readonly modelsKnown: boolean;
+  poolFor(model: string): Pool | undefined;
+  models(): readonly ServedModel[];
+  onPools(callback: (added: readonly Pool[], removed: readonly Pool[]) => void): void;
+  onRead(callback: (endpoint: Endpoint) => void): void;
+  readonly health: {
+    /** The endpoint could not be connected to. */
+    refused(endpoint: Endpoint, why: string): void;
+    /** The endpoint answers with something that is not HTTP. */
+    nonsense(endpoint: Endpoint, why: string): void;
+  };
+}

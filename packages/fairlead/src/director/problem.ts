@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Why a request gets no answer of a model server, in words that every front door can translate into its own error
+ * format. Everything the director itself can find wrong is made here.
+ */
+
+import type { Drop } from '@fairlead/core';
+
+/** One refusal or failure. */
+export interface Problem {
+  /** HTTP status. */
+  readonly status: number;
+  /** Short and stable, one of a small set: what reports count and clients may switch on. */
+  readonly code: string;
+  /** One sentence for the person who sent the request. */
+  readonly message: string;
+  /** The field or header it is about. */
+  readonly param?: string | undefined;
+  /** Value of `x-llm-d-request-dropped-reason`. */
+  readonly dropReason?: string | undefined;
+  /** Seconds after which to come back; every 429 and 503 has one. */
+  readonly retryAfterS?: number | undefined;
+}
+
+/** Names listed in a message at most. */
+const LISTED_MODELS = 20;
+
+/** The wait ended without a dispatch. */
+export function dropped(drop: Drop, retryAfterS: number): Problem {
+  return {
+    status: drop.status,
+    code: drop.reason ?? 'internal',
+    message: drop.message,
+    dropReason: drop.reason,
+    retryAfterS: drop.status === 500 ? undefined : retryAfterS,
+  };
+}
+
+/** No pool serves the model. */
+export function unknownModel(model: string, served: readonly string[]): Problem {
+  return {
+    status: 404,
+    code: 'model_not_found',
+    message: `The model \`${model}\` does not exist; served here: ${listed(served)}.`,
+    param: 'model',
+  };
+}
+
+/** The body names no model, and there is more than one pool to choose from. */
+export function missingModel(served: readonly string[]): Problem {
+  return {
+    status: 400,
+    code: 'missing_model',
+    message: `The request body must name a \`model\`; served here: ${listed(served)}.`,
+    param: 'model',
+  };
+}
+
+/** It is not known yet which models are served. */
+export function modelsNotKnown(retryAfterS: number): Problem {
+  return {
+    status: 503,
+    code: 'rejected-no-endpoints',
+    message: 'No model server has told yet which models it serves.',
+    dropReason: 'rejected-no-endpoints',
+    retryAfterS,
+  };
+}
+
+function listed(models: readonly string[]): string {
+  if (models.length === 0) return 'nothing';
+  const rest = models.length - LISTED_MODELS;
+  const named = models.slice(0, LISTED_MODELS).join(', ');
+  return rest > 0 ? `${named} and ${rest} more` : named;
+}

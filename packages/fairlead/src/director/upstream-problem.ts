@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What a client is told of a model server that failed, and what its failure means for the request: whether another try
+ * is allowed. A request that a server may have received is never sent again: it may have run, and running it twice
+ * costs twice and may act twice.
+ */
+
+import type { UpstreamErrorKind, UpstreamFailure } from './ports.ts';
+import type { Problem } from './problem.ts';
+
+interface Meaning {
+  readonly status: 502 | 504;
+  readonly code: string;
+  readonly message: string;
+}
+
+const MEANINGS: Readonly<Record<UpstreamErrorKind, Meaning>> = {
+  refused: { status: 502, code: 'upstream_refused', message: 'The model server refused the connection.' },
+  'reset-idle': {
+    status: 502,
+    code: 'upstream_reset',
+    message: 'The model server closed the connection before it answered.',
+  },
+  reset: {
+    status: 502,
+    code: 'upstream_reset',
+    message: 'The model server closed the connection before it answered; it may have received the request.',
+  },
+  died: { status: 502, code: 'upstream_died', message: 'The model server stopped in the middle of its answer.' },
+  'timeout-first-byte': {
+    status: 504,
+    code: 'upstream_timeout',
+    message: 'The model server did not begin to answer in time.',
+  },
+  'timeout-idle': {
+    status: 504,
+    code: 'upstream_stalled',
+    message: 'The model server fell silent in the middle of its answer.',
+  },
+  protocol: {
+    status: 502,
+    code: 'upstream_nonsense',
+    message: 'The model server answered with something that is not HTTP.',
+  },
+  aborted: { status: 502, code: 'upstream_aborted', message: 'The call to the model server was given up.' },
+};
+
+/** The details stay in the log and in `/state`: addresses of model servers are not the client's business. */
+export function upstreamProblem(failure: UpstreamFailure): Problem {
+  const { status, code, message } = MEANINGS[failure.kind];
+  return { status, code, message };
+}

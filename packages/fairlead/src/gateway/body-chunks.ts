@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * A body as it came: the buffers of the socket, never joined. Only crumbs are copied together: every buffer costs some
+ * hundred bytes beside its content, and a client that sends its body byte by byte would otherwise hold many times the
+ * memory that was reserved for it.
+ */
+
+/** Chunks below this are copied into a block; a block has this size. */
+const BLOCK_BYTES = 8192;
+
+export class BodyChunks {
+  readonly #chunks: Uint8Array[] = [];
+  #sizeBytes = 0;
+  #block: Uint8Array | undefined;
+  #blockUsed = 0;
+
+  /** `expectedBytes`: the announced length, so that a body that came in one piece stays that piece. */
+  add(chunk: Uint8Array, expectedBytes: number | undefined): void {
+    this.#sizeBytes += chunk.length;
+    if (chunk.length >= BLOCK_BYTES || chunk.length === expectedBytes) {
+      this.#seal();
+      this.#chunks.push(chunk);
+      return;
+    }
+    for (let from = 0; from < chunk.length;) {
+      const block = (this.#block ??= new Uint8Array(BLOCK_BYTES));
+      const part = chunk.subarray(from, from + BLOCK_BYTES - this.#blockUsed);
+      block.set(part, this.#blockUsed);
+      this.#blockUsed += part.length;
+      from += part.length;
+      if (this.#blockUsed === BLOCK_BYTES) this.#seal();
+    }
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** All of it, in order. */
+  take(): readonly Uint8Array[] {
+    this.#seal();
+    return this.#chunks;
+  }
+
+  #seal(): void {
+    if (this.#block === undefined) return;
+    this.#chunks.push(this.#block.subarray(0, this.#blockUsed));
+    this.#block = undefined;
+    this.#blockUsed = 0;
+  }
+}

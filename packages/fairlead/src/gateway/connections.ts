@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The client connections and what is under way on each. A client that closes its sending side is taken as gone: with
+ * HTTP/1.1 there is no telling it from one that closed altogether, and a place in the queue is worth more than the rare
+ * client that half-closes and still listens.
+ */
+
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { GatewayProblem } from './problem-answer.ts';
+
+/** One request under way. */
+export interface Underway {
+  /** Some of its answer was written. */
+  readonly isAnswering: boolean;
+  readonly id: string;
+  /** The connection is gone, or about to be closed for what came on it (`why`). */
+  clientGone(why?: GatewayProblem): void;
+}
+
+export class Connections {
+  readonly #open = new Map<Socket, Set<Underway>>();
+  /** Sockets that are being told why they are closed. */
+  readonly #parting = new WeakSet<Socket>();
+  #underway = 0;
+  #onIdle: (() => void) | undefined;
+
+  watch(server: Server): void {
+    server.on('connection', (socket: Socket) => {
+      const underway = new Set<Underway>();
+      this.#open.set(socket, underway);
+      // node:http has ended our side by now; the rest of an answer could not be written.
+      socket.on('end', () => {
+        if (!this.#parting.has(socket)) socket.destroy();
+      });
+      socket.on('close', () => {
+        this.#open.delete(socket);
+        for (const request of underway) request.clientGone();
+      });
+    });
+  }
+
+  /** Requests under way on all connections. */
+  get underway(): number {
+    return this.#underway;
+  }
+
+  on(socket: Socket): ReadonlySet<Underway> {
+    return this.#open.get(socket) ?? new Set();
+  }
+
+  begin(socket: Socket, request: Underway): void {
+    this.#underway += 1;
+    this.#open.get(socket)?.add(request);
+  }
+
+  /** The last byte of the answer is out, or nobody waits for it. */
+  end(socket: Socket, request: Underway): void {
+    this.#underway -= 1;
+    this.#open.get(socket)?.delete(request);
+    if (this.#onIdle !== undefined) {
+      this.#closeIdle(socket);
+      if (this.#underway === 0) this.#onIdle();
+    }
+  }
+
+  /** Writes `bytes`, the reason, and closes. */
+  part(socket: Socket, bytes: Uint8Array): void {
+    this.#parting.add(socket);
+    socket.end(bytes, () => socket.destroy());
+  }
+
+  /** Closes connections as they have nothing under way, and resolves when none has. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+      for (const socket of this.#open.keys()) this.#closeIdle(socket);
+      if (this.#underway === 0) resolve();
+    });
+  }
+
+  destroy(): void {
+    for (const socket of this.#open.keys()) socket.destroy();
+  }
+
+  /** Everything written so far is still delivered. */
+  #closeIdle(socket: Socket): void {
+    if (this.#open.get(socket)?.size === 0) socket.destroySoon();
+  }
+}

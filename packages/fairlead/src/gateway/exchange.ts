@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * One HTTP request from its head to the last byte of its answer: route, identify, check the headers, take the body in,
+ * hand it to the director, pass the answer on. However it ends (answered, refused, client gone), it ends once, in
+ * `#over`: the bytes are given back, the connection is told, and the report goes out.
+ */
+
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Endpoint, Usage } from '@fairlead/core';
+import type { GatewayConfig } from '../config/resolved.ts';
+import type { Director } from '../director/director.ts';
+import type { Journey } from '../director/journey.ts';
+import type { Answer, AnswerHead } from '../director/ports.ts';
+import type { RequestReport } from '../director/request-report.ts';
+import type { Identity } from '../tenancy/identify.ts';
+import type { Connections, Underway } from './connections.ts';
+import { modelCard, modelList } from './models-route.ts';
+import { answerHeaders, problemBody, problemEvent, problemHeaders } from './problem-answer.ts';
+import type { GatewayProblem } from './problem-answer.ts';
+import {
+  bodyStopped,
+  malformedBody,
+  notAuthorized,
+  tooLarge,
+  unknownModelId,
+  unknownPath,
+  unmetExpectation,
+} from './problems.ts';
+import { wrongHeader, wrongMethod } from './problems.ts';
+import { scanBody } from './protocol/body-scan.ts';
+import { readControlHeaders, requestHeaders, responseHeaders } from './protocol/headers.ts';
+import type { ControlHeaders, HeaderProblem } from './protocol/headers.ts';
+import { BodyReceiver } from './receive-body.ts';
+import type { Body, BodyLimits, BodyProblem, BodyTaker } from './receive-body.ts';
+import { Relay } from './relay.ts';
+import { originForm } from './routes.ts';
+import type { Api, InferenceRoute, Route, Routes } from './routes.ts';
+import { sendWhole } from './whole-answer.ts';
+
+/** What all exchanges share. */
+export interface ExchangeContext {
+  readonly director: Director;
+  readonly routes: Routes;
+  readonly config: GatewayConfig;
+  readonly bodyLimits: BodyLimits;
+  readonly connections: Connections;
+  /** When the gateway started, in seconds since 1970: the `created` of models. */
+  readonly startedS: number;
+  isDraining(): boolean;
+}
+
+/** Status reported for a client that left before it was given one. */
+const CLIENT_LEFT = 499;
+
+export class Exchange implements Answer, BodyTaker, Underway {
+  readonly id: string;
+  readonly #context: ExchangeContext;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #socket: IncomingMessage['socket'];
+  readonly #receivedMs: number;
+  readonly #relay: Relay;
+  /** What the report will say beside what the journey tells. */
+  readonly #facts: { -readonly [K in keyof RequestReport]?: RequestReport[K] } = {};
+  #control: ControlHeaders | HeaderProblem;
+  #api: Api = 'openai';
+  #route: InferenceRoute | undefined;
+  #identity: Identity | undefined;
+  #receiver: BodyReceiver | undefined;
+  #sizeBytes = 0;
+  #journey: Journey | undefined;
+  #isOver = false;
+
+  constructor(context: ExchangeContext, request: IncomingMessage, response: ServerResponse) {
+    this.#context = context;
+    this.#request = request;
+    this.#response = response;
+    this.#socket = request.socket;
+    this.#receivedMs = context.director.nowMs();
+    this.#relay = new Relay(response, {
+      clientWriteTimeoutMs: context.config.clientWriteTimeoutMs,
+      onDrain: () => this.#journey?.resume(),
+      onStuck: () => this.#socket.destroy(),
+    });
+    this.#control = readControlHeaders(request.headers, false);
+    this.id = 'requestId' in this.#control ? this.#control.requestId : randomUUID();
+  }
+
+  /** `expects`: the client sends its body only after a word of ours, or expects something nobody knows. */
+  start(expects?: 'continue' | 'unknown'): void {
+    const { connections, routes } = this.#context;
+    connections.begin(this.#socket, this);
+    this.#response.on('close', () => this.#over());
+    const { method = '', url = '' } = this.#request;
+    const route = routes.find(method, url);
+    if ('api' in route) this.#api = route.api;
+    const problem = this.#refusal(route, method) ?? (expects === 'unknown' ? unmetExpectation() : undefined);
+    if (problem !== undefined) this.fail(problem);
+    else if (route.kind === 'inference') this.#takeBody(route, expects === 'continue');
+    else if (route.kind === 'models' || route.kind === 'model') this.#answerModels(route);
+  }
+
+  get isAnswering(): boolean {
+    return this.#response.headersSent;
+  }
+
+  clientGone(why?: GatewayProblem): void {
+    if (why !== undefined) this.#blame(why);
+    this.#over();
+  }
+
+  onBody(body: Body): void {
+    const route = this.#route as InferenceRoute;
+    const identity = this.#identity as Identity;
+    this.#sizeBytes = body.sizeBytes;
+    const facts = scanBody(body.chunks, route.family);
+    if ('message' in facts) {
+      this.fail(malformedBody(facts));
+      return;
+    }
+    this.#facts.model = facts.model;
+    const { ttlMs, deadlineInMs, ttftSloMs } = this.#control as ControlHeaders;
+    const journey = this.#context.director.direct(
+      {
+        id: this.id,
+        identity,
+        model: facts.model,
+        method: 'POST',
+        path: originForm(this.#request.url as string),
+        body: body.chunks,
+        sizeBytes: body.sizeBytes,
+        sequences: facts.sequences,
+        receivedMs: this.#receivedMs,
+        ttlMs,
+        deadlineMs: deadlineInMs === undefined ? undefined : this.#receivedMs + deadlineInMs,
+        ttftSloMs,
+      },
+      this,
+    );
+    this.#journey = journey;
+  }
+
+  onProblem(problem: BodyProblem): void {
+    const { director, config } = this.#context;
+    if (problem === 'too-large') this.fail(tooLarge(config.maxBodyBytes));
+    else if (problem === 'idle') this.fail(bodyStopped(config.bodyIdleTimeoutMs));
+    else this.fail(director.noRoom('The bytes of request bodies held at once are at their limit.'));
+  }
+
+  headersFor(endpoint: Endpoint): string[] {
+    const { config } = this.#context;
+    return requestHeaders(this.#request.rawHeaders, {
+      forwardAuthorization: config.forwardAuthorization,
+      host: hostOf(endpoint),
+      contentLength: this.#sizeBytes,
+      requestId: this.id,
+    });
+  }
+
+  begin({ status, headers, waitMs }: AnswerHead): boolean {
+    const extra: Record<string, string> = {
+      'x-request-id': this.id,
+      'x-fairlead-queue-ms': String(Math.round(waitMs)),
+    };
+    if ((status === 429 || status === 503) && !hasHeader(headers, 'retry-after')) {
+      extra['retry-after'] = String(this.#context.director.retryAfterS());
+    }
+    if (this.#context.isDraining()) extra.connection = 'close';
+    this.#facts.status = status;
+    const isStream = this.#relay.begin(status, responseHeaders(headers, extra));
+    // No retry is possible any more, so nobody needs the body.
+    this.#receiver?.release();
+    return isStream;
+  }
+
+  data(chunk: Uint8Array): boolean {
+    return this.#relay.data(chunk);
+  }
+
+  end(): void {
+    this.#relay.end();
+  }
+
+  usage(): Usage | undefined {
+    return this.#relay.usage();
+  }
+
+  fail(problem: GatewayProblem, waitMs = 0): void {
+    this.#blame(problem);
+    if (this.#response.headersSent) {
+      this.#relay.breakOff(problemEvent(this.#api, problem));
+      return;
+    }
+    sendWhole(this.#request, this.#response, {
+      status: problem.status,
+      headers: [...answerHeaders(this.id, waitMs), ...problemHeaders(problem)],
+      body: problemBody(this.#api, problem),
+      isLast: this.#context.isDraining() || problem.status === 408,
+    });
+  }
+
+  /** What is wrong with the head, in the order in which a caller should learn of it. */
+  #refusal(route: Route, method: string): GatewayProblem | undefined {
+    if (route.kind === 'unknown') return unknownPath(method);
+    if (route.kind === 'wrong-method') return wrongMethod(method, route);
+    this.#facts.route = route.path;
+    const { headers } = this.#request;
+    const identity = this.#context.director.identify({ headers, remoteAddress: this.#socket.remoteAddress });
+    if ('status' in identity) return notAuthorized(identity);
+    this.#identity = identity;
+    this.#facts.tenant = identity.tenant;
+    this.#facts.verified = identity.verified;
+    this.#facts.priority = identity.priority;
+    if (identity.trusted) this.#control = readControlHeaders(headers, true);
+    return 'message' in this.#control ? wrongHeader(this.#control) : undefined;
+  }
+
+  #takeBody(route: InferenceRoute, expectsContinue: boolean): void {
+    this.#route = route;
+    const receiver = new BodyReceiver(this.#request, this.#context.bodyLimits, this);
+    this.#receiver = receiver;
+    if (!receiver.reserve()) return;
+    if (expectsContinue) this.#response.writeContinue();
+    receiver.start();
+  }
+
+  #answerModels(route: Extract<Route, { kind: 'models' | 'model' }>): void {
+    const { director, startedS } = this.#context;
+    const models = director.models();
+    const body = route.kind === 'models' ? modelList(models, startedS) : modelCard(models, route.id, startedS);
+    if (body === undefined) {
+      this.fail(unknownModelId((route as { id: string }).id));
+      return;
+    }
+    this.#facts.status = 200;
+    sendWhole(this.#request, this.#response, {
+      status: 200,
+      headers: [...answerHeaders(this.id, 0), 'content-type', 'application/json'],
+      body,
+      isLast: this.#context.isDraining(),
+    });
+  }
+
+  #blame(problem: GatewayProblem): void {
+    this.#facts.reason = problem.code;
+    // What the client saw first is what it was given.
+    this.#facts.status ??= problem.status;
+  }
+
+  /** The one ending: everything is given back, and the report goes out. */
+  #over(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#receiver?.stop();
+    this.#receiver?.release();
+    this.#relay.close();
+    this.#journey?.cancel();
+    const { director, connections } = this.#context;
+    connections.end(this.#socket, this);
+    const { status = CLIENT_LEFT, ...facts } = this.#facts;
+    director.finished({
+      ...facts,
+      ...this.#journey?.report,
+      id: this.id,
+      status,
+      durationMs: director.nowMs() - this.#receivedMs,
+      requestBytes: this.#sizeBytes,
+      responseBytes: this.#relay.bytes,
+    });
+  }
+}
+
+const hosts = new WeakMap<Endpoint, string>();
+
+/** `host:port` as the model server is known by. */
+function hostOf(endpoint: Endpoint): string {
+  let host = hosts.get(endpoint);
+  if (host === undefined) {
+    host = new URL(endpoint.url).host;
+    hosts.set(endpoint, host);
+  }
+  return host;
+}
+
+function hasHeader(headers: readonly string[], name: string): boolean {
+  return headers.some((value, index) => index % 2 === 0 && value.toLowerCase() === name);
+}

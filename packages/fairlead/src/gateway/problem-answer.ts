@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Problems as answers: the body in the client's own error format, and the headers that every refusal carries.
+ */
+
+import type { Problem } from '../director/problem.ts';
+import { errorBody, streamErrorEvent } from './protocol/error-bodies.ts';
+import type { Api } from './routes.ts';
+
+/** A problem of the gateway itself; `headers` (names and values in turn) go with it. */
+export interface GatewayProblem extends Problem {
+  readonly headers?: readonly string[];
+}
+
+/** The headers that every answer carries, errors included. */
+export function answerHeaders(requestId: string, waitMs: number): string[] {
+  return ['x-request-id', requestId, 'x-fairlead-queue-ms', String(Math.round(waitMs))];
+}
+
+/** Headers of an error, names and values in turn. */
+export function problemHeaders(problem: GatewayProblem): string[] {
+  const headers = ['content-type', 'application/json', ...(problem.headers ?? [])];
+  if (problem.retryAfterS !== undefined) headers.push('retry-after', String(problem.retryAfterS));
+  if (problem.dropReason !== undefined) headers.push('x-llm-d-request-dropped-reason', problem.dropReason);
+  return headers;
+}
+
+export function problemBody(api: Api, problem: Problem): Buffer {
+  return errorBody(api, fields(problem));
+}
+
+/** The last event of a stream that breaks off. */
+export function problemEvent(api: Api, problem: Problem): Buffer {
+  return streamErrorEvent(api, fields(problem));
+}
+
+function fields({ status, code, message, param }: Problem) {
+  return { status, code, message, ...(param === undefined ? {} : { param }) };
+}
+
+/** A whole HTTP answer as bytes, for a socket that has no request to answer. */
+export function problemBytes(requestId: string, problem: GatewayProblem): Buffer {
+  const body = problemBody('openai', problem);
+  const headers = [
+    ...answerHeaders(requestId, 0),
+    ...problemHeaders(problem),
+    'content-length',
+    String(body.length),
+    'connection',
+    'close',
+  ];
+  let head = `HTTP/1.1 ${problem.status} ${REASONS[problem.status] ?? 'Error'}\r\n`;
+  for (let index = 0; index < headers.length; index += 2) head += `${headers[index]}: ${headers[index + 1]}\r\n`;
+  return Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), body]);
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  413: 'Payload Too Large',
+  431: 'Request Header Fields Too Large',
+};

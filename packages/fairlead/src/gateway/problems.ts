@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What can be wrong with a request before the director sees it. */
+
+import type { Refusal } from '../tenancy/identify.ts';
+import type { GatewayProblem } from './problem-answer.ts';
+import type { BodyError } from './protocol/body-scan.ts';
+import type { HeaderProblem } from './protocol/headers.ts';
+import type { Route } from './routes.ts';
+
+export function unknownPath(method: string): GatewayProblem {
+  return {
+    status: 404,
+    code: 'unknown_url',
+    message: `Unknown request URL (${method}): nothing is served on this path. Please check the URL for typos.`,
+  };
+}
+
+export function wrongMethod(method: string, route: Extract<Route, { kind: 'wrong-method' }>): GatewayProblem {
+  return {
+    status: 405,
+    code: 'method_not_allowed',
+    message: `Not allowed to ${method} on ${route.path}; allowed: ${route.allow}.`,
+    headers: ['allow', route.allow],
+  };
+}
+
+export function unknownModelId(id: string): GatewayProblem {
+  return { status: 404, code: 'model_not_found', message: `The model \`${id}\` does not exist.`, param: 'model' };
+}
+
+export function notAuthorized({ status, message }: Refusal): GatewayProblem {
+  return { status, code: 'invalid_api_key', message, headers: ['www-authenticate', 'Bearer'] };
+}
+
+export function wrongHeader({ header, message }: HeaderProblem): GatewayProblem {
+  return { status: 400, code: 'invalid_header', message, param: header };
+}
+
+export function malformedBody({ message, param }: BodyError): GatewayProblem {
+  return { status: 400, code: param === undefined ? 'malformed_json' : 'invalid_value', message, param };
+}
+
+export function tooLarge(maxBodyBytes: number): GatewayProblem {
+  return { status: 413, code: 'request_too_large', message: `The request body is larger than ${maxBodyBytes} bytes.` };
+}
+
+export function bodyStopped(bodyIdleTimeoutMs: number): GatewayProblem {
+  return {
+    status: 408,
+    code: 'body_timeout',
+    message: `No byte of the request body arrived for ${bodyIdleTimeoutMs / 1000} s.`,
+  };
+}
+
+/** For clients that the OpenAI and Anthropic libraries are not: what was wrong with the bytes themselves. */
+export function malformedHttp(code: string | undefined): GatewayProblem {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return { status: 431, code: 'headers_too_large', message: 'The request head is too large.' };
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return { status: 413, code: 'request_too_large', message: 'The chunk extensions of the body are too large.' };
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return { status: 408, code: 'head_timeout', message: 'The request head did not arrive in time.' };
+    default:
+      return { status: 400, code: 'malformed_http', message: 'The request is not well-formed HTTP/1.1.' };
+  }
+}
+
+export const methodConnect: GatewayProblem = {
+  status: 405,
+  code: 'method_not_allowed',
+  message: 'CONNECT is not served here.',
+  headers: ['allow', 'GET, HEAD, POST'],
+};
+
+export function unmetExpectation(): GatewayProblem {
+  return { status: 417, code: 'expectation_failed', message: 'The only `Expect` served here is `100-continue`.' };
+}

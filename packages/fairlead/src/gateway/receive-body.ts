@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Takes in a request body, header first: what it announces is checked against the limit and reserved from the byte
+ * budget before a byte of it is read; what it does not announce (chunked) is reserved as it arrives. A body that stops
+ * coming loses its reservation, so that slow clients cannot hold the memory of quick ones.
+ */
+
+import type { IncomingMessage } from 'node:http';
+import { BodyChunks } from './body-chunks.ts';
+import type { ByteBudget, Reservation } from './byte-budget.ts';
+
+export interface BodyLimits {
+  readonly maxBodyBytes: number;
+  /** Longest silence within a body. */
+  readonly bodyIdleTimeoutMs: number;
+  readonly budget: ByteBudget;
+}
+
+/** A whole body. */
+export interface Body {
+  readonly chunks: readonly Uint8Array[];
+  readonly sizeBytes: number;
+}
+
+/** Why there is none: over the limit; no room in the budget; it stopped coming. */
+export type BodyProblem = 'too-large' | 'no-room' | 'idle';
+
+export interface BodyTaker {
+  /** Called once, unless `BodyReceiver.stop` comes first. */
+  onBody(body: Body): void;
+  onProblem(problem: BodyProblem): void;
+}
+
+export class BodyReceiver {
+  readonly #request: IncomingMessage;
+  readonly #limits: BodyLimits;
+  readonly #taker: BodyTaker;
+  readonly #announcedBytes: number | undefined;
+  readonly #chunks = new BodyChunks();
+  readonly #onData = (chunk: Uint8Array): void => this.#take(chunk);
+  readonly #onEnd = (): void => this.#finish();
+  #reservation: Reservation | undefined;
+  #idle: NodeJS.Timeout | undefined;
+
+  constructor(request: IncomingMessage, limits: BodyLimits, taker: BodyTaker) {
+    this.#request = request;
+    this.#limits = limits;
+    this.#taker = taker;
+    const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+    // The parser has checked that the length is a number and that there is not both.
+    this.#announcedBytes = encoding === undefined ? Number(length ?? 0) : undefined;
+  }
+
+  /** Checks what is announced and makes room for it; true when the client may send. */
+  reserve(): boolean {
+    const { maxBodyBytes, budget } = this.#limits;
+    const announced = this.#announcedBytes ?? 0;
+    if (announced > maxBodyBytes) {
+      this.#taker.onProblem('too-large');
+      return false;
+    }
+    this.#reservation = budget.reserve(announced);
+    if (this.#reservation !== undefined) return true;
+    this.#taker.onProblem('no-room');
+    return false;
+  }
+
+  start(): void {
+    const { bodyIdleTimeoutMs } = this.#limits;
+    this.#idle = setTimeout(() => this.#fail('idle'), bodyIdleTimeoutMs);
+    this.#idle.unref();
+    this.#request.on('data', this.#onData);
+    this.#request.on('end', this.#onEnd);
+  }
+
+  /** Takes nothing more. What is reserved stays reserved. */
+  stop(): void {
+    clearTimeout(this.#idle);
+    this.#request.off('data', this.#onData);
+    this.#request.off('end', this.#onEnd);
+  }
+
+  /** Gives the budget back; the bytes must not be needed any more. */
+  release(): void {
+    this.#reservation?.release();
+  }
+
+  #take(chunk: Uint8Array): void {
+    this.#idle?.refresh();
+    if (this.#announcedBytes === undefined) {
+      if (this.#chunks.sizeBytes + chunk.length > this.#limits.maxBodyBytes) return this.#fail('too-large');
+      if (this.#reservation?.grow(chunk.length) !== true) return this.#fail('no-room');
+    }
+    this.#chunks.add(chunk, this.#announcedBytes);
+  }
+
+  #finish(): void {
+    this.stop();
+    this.#taker.onBody({ chunks: this.#chunks.take(), sizeBytes: this.#chunks.sizeBytes });
+  }
+
+  #fail(problem: BodyProblem): void {
+    this.stop();
+    this.release();
+    this.#taker.onProblem(problem);
+  }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * A model server's answer on its way to the client: chunk by chunk, no faster than the client reads, never held as a
+ * whole. Token usage is read in passing. An answer that breaks off is made to look broken: an event stream gets an
+ * error event first, and the connection ends without its proper end, so that no client takes half for all.
+ */
+
+import type { ServerResponse } from 'node:http';
+import type { Usage } from '@fairlead/core';
+import { createUsageReader } from './protocol/usage-reader.ts';
+import type { UsageReader } from './protocol/usage-reader.ts';
+
+export interface RelayOptions {
+  /** A client that takes nothing for so long is cut. */
+  readonly clientWriteTimeoutMs: number;
+  /** The client takes bytes again. */
+  onDrain(): void;
+  /** The client was cut. */
+  onStuck(): void;
+}
+
+export class Relay {
+  readonly #response: ServerResponse;
+  readonly #options: RelayOptions;
+  readonly #onDrain = (): void => {
+    clearTimeout(this.#stuck);
+    this.#stuck = undefined;
+    this.#options.onDrain();
+  };
+  #usage: UsageReader | undefined;
+  #stuck: NodeJS.Timeout | undefined;
+  #isStream = false;
+  #bytes = 0;
+
+  constructor(response: ServerResponse, options: RelayOptions) {
+    this.#response = response;
+    this.#options = options;
+  }
+
+  get isStream(): boolean {
+    return this.#isStream;
+  }
+
+  /** Bytes of body passed on. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * Passes the head on; true when an event stream follows.
+   * @throws Error when a header cannot be written.
+   */
+  begin(status: number, headers: string[]): boolean {
+    const type = headerOf(headers, 'content-type');
+    this.#response.writeHead(status, headers);
+    this.#isStream = type !== undefined && /^\s*text\/event-stream\b/i.test(type);
+    this.#usage = createUsageReader(type);
+    this.#response.on('drain', this.#onDrain);
+    // A stream may think for long before its first event; that it was accepted is news by itself.
+    if (this.#isStream) this.#response.flushHeaders();
+    return this.#isStream;
+  }
+
+  /** False: the client has enough for now, and `onDrain` will tell. */
+  data(chunk: Uint8Array): boolean {
+    this.#bytes += chunk.length;
+    this.#usage?.push(chunk);
+    if (this.#response.write(chunk)) return true;
+    this.#watch();
+    return false;
+  }
+
+  end(): void {
+    this.#response.end();
+    // What the system has not taken yet still has to be read by the client within the same time.
+    if (!this.#response.writableFinished) this.#watch();
+  }
+
+  /** Ends the answer as visibly broken; `event` is what a stream says last. */
+  breakOff(event: Uint8Array): void {
+    if (!this.#isStream) {
+      this.#response.destroy();
+      return;
+    }
+    this.#watch();
+    this.#response.write(event, () => this.#response.destroy());
+  }
+
+  /** Tokens as told so far. */
+  usage(): Usage | undefined {
+    return this.#usage?.end();
+  }
+
+  /** Nothing more will be written. */
+  close(): void {
+    clearTimeout(this.#stuck);
+    this.#response.off('drain', this.#onDrain);
+  }
+
+  #watch(): void {
+    if (this.#stuck !== undefined) return;
+    this.#stuck = setTimeout(() => {
+      // Behind another answer of the same connection it is not the client that holds this one up.
+      if (this.#response.socket === null) this.#stuck?.refresh();
+      else this.#options.onStuck();
+    }, this.#options.clientWriteTimeoutMs);
+    this.#stuck.unref();
+  }
+}
+
+function headerOf(headers: readonly string[], name: string): string | undefined {
+  for (let index = 0; index < headers.length; index += 2) {
+    if ((headers[index] as string).toLowerCase() === name) return headers[index + 1];
+  }
+  return undefined;
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The gateway's listener: `node:http` with its limits set, every way in which a connection can go wrong answered, and
+ * the two ways to stop: `close` finishes what is accepted, `destroy` does not.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { ResolvedConfig } from '../config/resolved.ts';
+import type { Director } from '../director/director.ts';
+import { ByteBudget } from './byte-budget.ts';
+import { Connections } from './connections.ts';
+import { Exchange } from './exchange.ts';
+import type { ExchangeContext } from './exchange.ts';
+import { problemBytes } from './problem-answer.ts';
+import type { GatewayProblem } from './problem-answer.ts';
+import { malformedHttp, methodConnect } from './problems.ts';
+import { Routes } from './routes.ts';
+
+/** Headers of one request at most; each costs memory of its own beside its bytes. */
+const MAX_HEADERS = 200;
+/** How often connections are checked for heads that do not arrive. */
+const CHECK_INTERVAL_MS = 1000;
+/** Connections that the system may hold for us to accept: a burst of clients is not refused. */
+const BACKLOG = 2048;
+
+export interface GatewayOptions {
+  readonly config: ResolvedConfig;
+  readonly director: Director;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+export interface Gateway {
+  readonly url: string;
+  readonly port: number;
+  /** Room for request bodies: used and allowed. */
+  readonly budget: ByteBudget;
+  /** Requests under way. */
+  readonly underway: number;
+  /** Stops accepting, finishes every accepted request, closes the connections. Idempotent. */
+  close(): Promise<void>;
+  /** Closes everything now. Idempotent. */
+  destroy(): void;
+}
+
+/**
+ * Listens, and serves until closed.
+ *
+ * @throws Error with a `code` (`EADDRINUSE`, `EACCES`, …) when the address cannot be listened on.
+ */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const gateway = new GatewayServer(options);
+  await gateway.listen(options.host, options.port);
+  return gateway;
+}
+
+class GatewayServer implements Gateway {
+  readonly budget: ByteBudget;
+  readonly #server: Server;
+  readonly #connections = new Connections();
+  readonly #context: ExchangeContext;
+  #closing: Promise<void> | undefined;
+
+  constructor({ config, director }: GatewayOptions) {
+    const { gateway } = config;
+    this.budget = new ByteBudget(gateway.maxBufferedBytes);
+    this.#context = {
+      director,
+      routes: new Routes(gateway.relayedPaths),
+      config: gateway,
+      bodyLimits: { ...gateway, budget: this.budget },
+      connections: this.#connections,
+      startedS: Math.floor(Date.now() / 1000),
+      isDraining: () => this.#closing !== undefined,
+    };
+    this.#server = createServer({
+      maxHeaderSize: gateway.maxHeaderBytes,
+      headersTimeout: gateway.headersTimeoutMs,
+      connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, gateway.headersTimeoutMs),
+      // A long body is bounded by its silences instead, by whoever reads it.
+      requestTimeout: 0,
+      keepAliveTimeout: gateway.keepAliveTimeoutMs,
+      noDelay: true,
+      insecureHTTPParser: false,
+      requireHostHeader: true,
+    });
+    this.#server.maxHeadersCount = MAX_HEADERS;
+    this.#serve();
+  }
+
+  async listen(host: string, port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get url(): string {
+    const { address, port, family } = this.#server.address() as AddressInfo;
+    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  }
+
+  get underway(): number {
+    return this.#connections.underway;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#finish();
+    return this.#closing;
+  }
+
+  destroy(): void {
+    void this.close();
+    this.#connections.destroy();
+  }
+
+  async #finish(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    await this.#connections.drain();
+    await closed;
+  }
+
+  #serve(): void {
+    const server = this.#server;
+    this.#connections.watch(server);
+    const begin = (request: IncomingMessage, response: ServerResponse): Exchange =>
+      new Exchange(this.#context, request, response);
+    server.on('request', (request, response) => begin(request, response).start());
+    server.on('checkContinue', (request, response) => begin(request, response).start('continue'));
+    server.on('checkExpectation', (request, response) => begin(request, response).start('unknown'));
+    server.on('connect', (_request, socket) => this.#part(socket as Socket, methodConnect));
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+      else this.#part(socket as Socket, malformedHttp(error.code));
+    });
+  }
+
+  /** Says what is wrong with the bytes of a connection and closes it; requests under way on it have lost their client. */
+  #part(socket: Socket, problem: GatewayProblem): void {
+    const underway = [...this.#connections.on(socket)];
+    if (underway.some((request) => request.isAnswering)) {
+      socket.destroy();
+      return;
+    }
+    for (const request of underway) request.clientGone(problem);
+    const id = underway[0]?.id ?? randomUUID();
+    if (underway.length === 0) {
+      const { status, code } = problem;
+      this.#context.director.finished({ id, status, reason: code, durationMs: 0 });
+    }
+    this.#connections.part(socket, problemBytes(id, problem));
+  }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Answers that are made here and sent in one piece: errors and the model list. The hard part is a client that is still
+ * sending its body: closing the socket under it makes its system throw our answer away, and reading on for as long as
+ * it sends is a gift to whoever sends without end.
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** A body that is refused and no longer than this is read to its end, and the connection kept. */
+const KEEP_BODY_BYTES = 65_536;
+/** From a longer one so much is read and thrown away, so long at most, for the client to find our answer. */
+const LINGER_BYTES = 16 * 1024 * 1024;
+const LINGER_MS = 2000;
+
+export interface WholeAnswer {
+  readonly status: number;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
+  readonly body: Uint8Array;
+  /** The connection must not serve another request. */
+  readonly isLast: boolean;
+}
+
+/** Sends the answer, whatever the state of the request's body is. */
+export function sendWhole(request: IncomingMessage, response: ServerResponse, answer: WholeAnswer): void {
+  const isUnread = !request.complete;
+  const isLast = answer.isLast || (isUnread && !endsSoon(request));
+  const headers = [...answer.headers, 'content-length', String(answer.body.length)];
+  if (isLast) headers.push('connection', 'close');
+  response.writeHead(answer.status, headers);
+  if (!isUnread || !isLast) {
+    response.end(answer.body);
+    return;
+  }
+  response.write(answer.body);
+  linger(request, response);
+}
+
+function endsSoon({ headers }: IncomingMessage): boolean {
+  if (headers['transfer-encoding'] !== undefined || headers.expect !== undefined) return false;
+  return Number(headers['content-length'] ?? 0) <= KEEP_BODY_BYTES;
+}
+
+/** The answer is out in full; the end of the connection waits until the client has stopped sending, within limits. */
+function linger(request: IncomingMessage, response: ServerResponse): void {
+  let readBytes = 0;
+  const finish = (): void => {
+    clearTimeout(timer);
+    request.off('data', discard);
+    request.off('end', finish);
+    response.end();
+  };
+  const discard = (chunk: Uint8Array): void => {
+    readBytes += chunk.length;
+    if (readBytes > LINGER_BYTES) finish();
+  };
+  const timer = setTimeout(finish, LINGER_MS);
+  timer.unref();
+  request.on('data', discard);
+  request.on('end', finish);
+  response.once('close', () => clearTimeout(timer));
+  request.resume();
+}

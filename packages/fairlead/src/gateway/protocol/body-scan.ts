@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What the gateway has to know of a request's body before it may wait: read in one pass over the chunks as they came,
+ * without building the object and without joining them, while the whole syntax is checked. A malformed body is answered
+ * here with its position and never takes a place in a queue; a well-formed one is read as the model server's own parser
+ * reads it (outermost level only, escaped names decoded, the last of duplicate members wins), so that nobody can show
+ * one model to the gateway and another to the engine.
+ */
+
+import { JsonObjectScanner } from './json-object-scanner.ts';
+import type { JsonKind, JsonListener, Span } from './json-object-scanner.ts';
+
+/** Which members of the body mean something. `other`: a relayed path whose body is only asked for its model. */
+export type BodyFamily = 'chat' | 'completions' | 'embeddings' | 'other';
+
+export interface BodyFacts {
+  /** Undefined when the body names none (or `null`). */
+  readonly model?: string;
+  readonly stream: boolean;
+  /** `stream_options.include_usage`. */
+  readonly includeUsage: boolean;
+  /** Sequences the model server will run: `n` × prompts, at least 1. */
+  readonly sequences: number;
+  /** The most tokens the client allows in an answer, when it says so in a sane way. */
+  readonly maxTokens?: number;
+  /** Bytes of the members the model reads, as they stand in the body: an upper bound of the prompt's text. */
+  readonly promptBytes: number;
+}
+
+export interface BodyError {
+  /** One sentence that says what is wrong, where, and what is allowed. */
+  readonly message: string;
+  /** Byte offset in the body. */
+  readonly offset: number;
+  /** Counted from 1. */
+  readonly line: number;
+  /** Counted from 1, in characters. */
+  readonly column: number;
+  /** The member that is wrong, when it is not the syntax. */
+  readonly param?: string;
+}
+
+/** The largest `n`: beyond it one request would be a fleet's work. */
+export const MAX_N = 1024;
+/** The longest name of a model, in UTF-16 units. */
+export const MAX_MODEL_LENGTH = 256;
+
+/** Members the model reads, per family. */
+const PROMPT_MEMBERS: Readonly<Record<BodyFamily, readonly string[]>> = {
+  chat: ['messages', 'tools'],
+  completions: ['prompt', 'suffix'],
+  embeddings: ['input', 'messages'],
+  other: [
+    'messages',
+    'system',
+    'tools',
+    'instructions',
+    'prompt',
+    'input',
+    'query',
+    'documents',
+    'text',
+    'text_1',
+    'text_2',
+  ],
+};
+
+/** The member whose list makes one sequence per item. */
+const LIST_MEMBER: Readonly<Partial<Record<BodyFamily, string>>> = { completions: 'prompt', embeddings: 'input' };
+
+const TOKEN_LIMITS = ['max_completion_tokens', 'max_tokens', 'max_output_tokens'] as const;
+
+const READ: ReadonlySet<string> = new Set([
+  ...['model', 'stream', 'stream_options', 'n'],
+  ...TOKEN_LIMITS,
+  ...Object.values(PROMPT_MEMBERS).flat(),
+]);
+
+/** Names are at most this long as they stand in the body, each character being `\uXXXX`, with quotes. */
+const MAX_NAME_BYTES = 6 * Math.max(...[...READ, 'include_usage'].map((name) => name.length)) + 2;
+const MAX_NUMBER_BYTES = 32;
+
+/** Reads a body. An object with a `message` is what is wrong with it. */
+export function scanBody(chunks: readonly Uint8Array[], family: BodyFamily): BodyFacts | BodyError {
+  const members = new BodyMembers(chunks);
+  const scanner = new JsonObjectScanner(members);
+  const isValid = chunks.every((chunk) => scanner.feed(chunk)) && scanner.finish();
+  if (!isValid) {
+    const { message, offset } = scanner.problem!;
+    const { line, column } = positionOf(chunks, offset);
+    const isEmpty = chunks.every((chunk) => chunk.length === 0);
+    const text = isEmpty
+      ? 'the request body is empty, a JSON object is required'
+      : `malformed JSON at line ${line} column ${column}: ${message}`;
+    return { message: text, offset, line, column };
+  }
+  return readFacts(members, family);
+}
+
+/** A value of the outermost level. */
+interface Member {
+  readonly kind: JsonKind;
+  readonly start: number;
+  readonly end: number;
+  /** What is directly inside an array: lists and strings are items, a run of numbers is one item (a token array). */
+  readonly items: number;
+}
+
+/** Keeps where the members that mean something lie. */
+class BodyMembers implements JsonListener {
+  readonly chunks: readonly Uint8Array[];
+  readonly found = new Map<string, Member>();
+  includeUsage = false;
+  readonly #text: ChunkText;
+  #name: string | undefined;
+  #isIncludeUsage = false;
+  #items = 0;
+  #hasNumbers = false;
+
+  constructor(chunks: readonly Uint8Array[]) {
+    this.chunks = chunks;
+    this.#text = new ChunkText(chunks);
+  }
+
+  key(depth: number, start: number, end: number): void {
+    if (depth === 1) {
+      const name = this.#nameAt(start, end);
+      this.#name = name !== undefined && READ.has(name) ? name : undefined;
+      this.#items = 0;
+      this.#hasNumbers = false;
+      if (name === 'stream_options') this.includeUsage = false;
+    } else if (this.#name === 'stream_options') {
+      this.#isIncludeUsage = this.#nameAt(start, end) === 'include_usage';
+    }
+  }
+
+  value(depth: number, kind: JsonKind, span: Span): void {
+    if (this.#name === undefined) return;
+    if (depth === 2) {
+      if (kind === 'number') this.#hasNumbers = true;
+      else this.#items += 1;
+      if (this.#isIncludeUsage) this.includeUsage = kind === 'true';
+      return;
+    }
+    this.#isIncludeUsage = false;
+    const items = kind === 'array' ? this.#items + (this.#hasNumbers ? 1 : 0) : 0;
+    this.found.set(this.#name, { kind, start: span.start, end: span.end, items });
+  }
+
+  /** The text of a member as it stands in the body. */
+  textOf(member: Member): string {
+    return new ChunkText(this.chunks).read(member.start, member.end);
+  }
+
+  #nameAt(start: number, end: number): string | undefined {
+    if (end - start > MAX_NAME_BYTES) return undefined;
+    const text = this.#text.read(start, end);
+    return text.includes('\\') ? decodeString(text) : text.slice(1, -1);
+  }
+}
+
+/** Reads short texts out of chunks at offsets that never go back, so that no number of chunks makes it slow. */
+class ChunkText {
+  readonly #chunks: readonly Uint8Array[];
+  #index = 0;
+  #base = 0;
+
+  constructor(chunks: readonly Uint8Array[]) {
+    this.#chunks = chunks;
+  }
+
+  read(start: number, end: number): string {
+    while (start >= this.#base + this.#chunks[this.#index]!.length) {
+      this.#base += this.#chunks[this.#index]!.length;
+      this.#index += 1;
+    }
+    const parts: Uint8Array[] = [];
+    let base = this.#base;
+    for (let index = this.#index; base < end; index += 1) {
+      const chunk = this.#chunks[index]!;
+      parts.push(chunk.subarray(Math.max(0, start - base), end - base));
+      base += chunk.length;
+    }
+    const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+  }
+}
+
+/** A short string literal whose syntax has been checked. */
+function decodeString(literal: string): string {
+  return JSON.parse(literal) as string;
+}
+
+function readFacts(members: BodyMembers, family: BodyFamily): BodyFacts | BodyError {
+  const model = readModel(members);
+  if (typeof model === 'object') return model;
+  const n = family === 'chat' || family === 'completions' ? readN(members) : 1;
+  if (typeof n === 'object') return n;
+  const maxTokens = readMaxTokens(members);
+  const list = LIST_MEMBER[family];
+  const prompts = list === undefined ? 1 : Math.max(1, members.found.get(list)?.items ?? 1);
+  return {
+    ...(model !== undefined && { model }),
+    stream: members.found.get('stream')?.kind === 'true',
+    includeUsage: members.includeUsage,
+    sequences: n * prompts,
+    ...(maxTokens !== undefined && { maxTokens }),
+    promptBytes: promptBytes(members, family),
+  };
+}
+
+function readModel(members: BodyMembers): string | undefined | BodyError {
+  const member = members.found.get('model');
+  if (member === undefined || member.kind === 'null') return undefined;
+  const allowed = `a non-empty string of at most ${MAX_MODEL_LENGTH} characters`;
+  if (member.kind !== 'string')
+    return wrongMember(members, member, `model must be ${allowed}, got ${article(member.kind)}`);
+  const tooLong = member.end - member.start > 6 * MAX_MODEL_LENGTH + 2;
+  const model = tooLong ? undefined : decodeString(members.textOf(member));
+  if (model === undefined || model.length > MAX_MODEL_LENGTH) {
+    return wrongMember(members, member, `model must be ${allowed}, got a longer one`);
+  }
+  return model === '' ? wrongMember(members, member, `model must be ${allowed}, got an empty one`) : model;
+}
+
+function readN(members: BodyMembers): number | BodyError {
+  const member = members.found.get('n');
+  if (member === undefined || member.kind === 'null') return 1;
+  const n = numberOf(members, member);
+  if (n !== undefined && Number.isInteger(n) && n >= 1 && n <= MAX_N) return n;
+  const got = n === undefined ? article(member.kind) : String(n);
+  return wrongMember(members, member, `n must be an integer from 1 to ${MAX_N}, got ${got}`);
+}
+
+function readMaxTokens(members: BodyMembers): number | undefined {
+  for (const name of TOKEN_LIMITS) {
+    const member = members.found.get(name);
+    if (member === undefined || member.kind === 'null') continue;
+    const limit = numberOf(members, member);
+    // The model server judges what is not sane; the gateway only must not build on it.
+    return limit !== undefined && Number.isSafeInteger(limit) && limit >= 1 ? limit : undefined;
+  }
+  return undefined;
+}
+
+function numberOf(members: BodyMembers, member: Member): number | undefined {
+  if (member.kind !== 'number' || member.end - member.start > MAX_NUMBER_BYTES) return undefined;
+  return Number(members.textOf(member));
+}
+
+function promptBytes(members: BodyMembers, family: BodyFamily): number {
+  let sum = 0;
+  for (const name of PROMPT_MEMBERS[family]) {
+    const member = members.found.get(name);
+    if (member !== undefined) sum += member.end - member.start;
+  }
+  return sum;
+}
+
+function wrongMember(members: BodyMembers, member: Member, message: string): BodyError {
+  const param = message.slice(0, message.indexOf(' '));
+  return { message, offset: member.start, ...positionOf(members.chunks, member.start), param };
+}
+
+function article(kind: JsonKind): string {
+  if (kind === 'true' || kind === 'false' || kind === 'null') return kind;
+  return `${kind === 'object' || kind === 'array' ? 'an' : 'a'} ${kind}`;
+}
+
+/** Line and column of a byte. Only asked for a body that is refused. */
+function positionOf(chunks: readonly Uint8Array[], offset: number): { line: number; column: number } {
+  let line = 1;
+  let column = 1;
+  let base = 0;
+  for (const chunk of chunks) {
+    const end = Math.min(chunk.length, offset - base);
+    for (let at = 0; at < end; at += 1) {
+      const byte = chunk[at]!;
+      if (byte === 0x0a) {
+        line += 1;
+        column = 1;
+      } else if ((byte & 0xc0) !== 0x80) {
+        column += 1;
+      }
+    }
+    base += chunk.length;
+    if (base >= offset) break;
+  }
+  return { line, column };
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Headers on their way through the gateway: what of a client's goes upstream, what of an answer's goes back, and what
+ * the client may tell us about its request. Raw headers are flat lists, a name and its value in turn, as `node:http`
+ * reads and the upstream client writes them; spelling and order are kept.
+ */
+
+import { randomUUID } from 'node:crypto';
+import {
+  FAIRNESS_ID_NAMES,
+  MAX_FAIRNESS_ID_LENGTH,
+  OBJECTIVE_NAMES,
+  isPrintable,
+  present,
+} from '../../tenancy/control-names.ts';
+import type { RequestHead } from '../../tenancy/control-names.ts';
+import { CREDENTIALS, DROPPED_FROM_ANSWERS, HOP_BY_HOP, REWRITTEN_UPSTREAM, isControl } from './header-tables.ts';
+
+export interface UpstreamHeaderOptions {
+  /** Pass the client's credentials on. */
+  readonly forwardAuthorization: boolean;
+  /** The endpoint's own key; takes the place of whatever the client sent. */
+  readonly apiKey?: string | undefined;
+  /** `host:port` of the endpoint. */
+  readonly host: string;
+  /** Bytes of the body; undefined when there is none. */
+  readonly contentLength: number | undefined;
+  /** Sent as `x-request-id` in place of the client's, so that both logs name the same request. */
+  readonly requestId?: string | undefined;
+}
+
+/** The headers to send upstream for a client's. */
+export function requestHeaders(raw: readonly string[], options: UpstreamHeaderOptions): string[] {
+  const { forwardAuthorization, apiKey, host, contentLength, requestId } = options;
+  const sent = ['host', host];
+  const hasKey = apiKey !== undefined && apiKey !== '';
+  const listed = listedByConnection(raw);
+  copyHeaders(raw, sent, (name) => {
+    if (HOP_BY_HOP.has(name) || REWRITTEN_UPSTREAM.has(name) || listed.has(name)) return false;
+    if (CREDENTIALS.has(name)) return forwardAuthorization && !(hasKey && name !== 'cookie');
+    if (name === 'x-request-id') return requestId === undefined;
+    return !isControl(name);
+  });
+  if (contentLength !== undefined) sent.push('content-length', String(contentLength));
+  if (hasKey) sent.push('authorization', `Bearer ${apiKey}`);
+  if (requestId !== undefined) sent.push('x-request-id', requestId);
+  return sent;
+}
+
+/** The headers to answer with for a model server's; those of `extra` (lower-case names) take the place of its own. */
+export function responseHeaders(raw: readonly string[], extra: Readonly<Record<string, string>>): string[] {
+  const sent: string[] = [];
+  const listed = listedByConnection(raw);
+  copyHeaders(
+    raw,
+    sent,
+    (name) =>
+      !HOP_BY_HOP.has(name) &&
+      !DROPPED_FROM_ANSWERS.has(name) &&
+      !isControl(name) &&
+      !listed.has(name) &&
+      !Object.hasOwn(extra, name),
+  );
+  for (const [name, value] of Object.entries(extra)) sent.push(name, value);
+  return sent;
+}
+
+function copyHeaders(raw: readonly string[], to: string[], isKept: (lowerCaseName: string) => boolean): void {
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    if (isKept(raw[at]!.toLowerCase())) to.push(raw[at]!, raw[at + 1]!);
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Headers that a `Connection` header declares hop-by-hop. */
+function listedByConnection(raw: readonly string[]): ReadonlySet<string> {
+  let listed: Set<string> | undefined;
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = raw[at]!;
+    if (name.length !== 10 || name.toLowerCase() !== 'connection') continue;
+    for (const word of raw[at + 1]!.toLowerCase().split(',')) (listed ??= new Set()).add(word.trim());
+  }
+  return listed ?? NONE;
+}
+
+/** What a client, or a trusted source in front of us, says about its request. */
+export interface ControlHeaders {
+  /** Given by the client, or made here. */
+  readonly requestId: string;
+  /** `x-fairlead-ttl-ms`: how long the request may wait. */
+  readonly ttlMs?: number;
+  /** `x-fairlead-deadline-ms`: milliseconds from now until its caller gives up, so that no clocks need to agree. */
+  readonly deadlineInMs?: number;
+  readonly ttftSloMs?: number;
+  readonly fairnessId?: string;
+  readonly objective?: string;
+}
+
+/** A header whose value cannot be accepted. Recognised by its `message`. */
+export interface HeaderProblem {
+  readonly header: string;
+  /** As received, made printable and cut to a line. */
+  readonly value: string;
+  readonly allowed: string;
+  /** One sentence with all three. */
+  readonly message: string;
+}
+
+/** One hour: the longest wait, deadline and time to first token that can be asked for. */
+export const MAX_DURATION_MS = 3_600_000;
+const MAX_REQUEST_ID_LENGTH = 128;
+
+const TTL_NAMES = ['x-fairlead-ttl-ms'] as const;
+const DEADLINE_NAMES = ['x-fairlead-deadline-ms'] as const;
+const TTFT_SLO_NAMES = ['x-llm-d-slo-ttft-ms', 'x-slo-ttft-ms'] as const;
+
+/** Carries a problem from the first bad header to the caller. */
+class BadHeader extends Error {
+  readonly problem: HeaderProblem;
+  constructor(problem: HeaderProblem) {
+    super(problem.message);
+    this.problem = problem;
+  }
+}
+
+/**
+ * Reads and checks the control headers. Untrusted callers may give a request id and a TTL; whatever else they send is
+ * not looked at. A request id that is not sane is replaced, every other bad value is a problem.
+ */
+export function readControlHeaders(headers: RequestHead, trusted: boolean): ControlHeaders | HeaderProblem {
+  try {
+    return {
+      requestId: requestId(headers),
+      ...optional('ttlMs', duration(headers, TTL_NAMES)),
+      ...(trusted && {
+        ...optional('deadlineInMs', duration(headers, DEADLINE_NAMES)),
+        ...optional('ttftSloMs', duration(headers, TTFT_SLO_NAMES)),
+        ...optional('fairnessId', printable(headers, FAIRNESS_ID_NAMES)),
+        ...optional('objective', printable(headers, OBJECTIVE_NAMES)),
+      }),
+    };
+  } catch (error) {
+    if (error instanceof BadHeader) return error.problem;
+    throw error;
+  }
+}
+
+function optional<K extends string, T>(key: K, value: T | undefined): Partial<Record<K, T>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<K, T>);
+}
+
+function requestId(headers: RequestHead): string {
+  const given = present(headers, ['x-request-id'])?.value.trim();
+  return given && isPrintable(given, MAX_REQUEST_ID_LENGTH) ? given : randomUUID();
+}
+
+function duration(headers: RequestHead, names: readonly string[]): number | undefined {
+  const header = present(headers, names);
+  if (header === undefined) return undefined;
+  const text = header.value.trim();
+  const milliseconds = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (milliseconds >= 1 && milliseconds <= MAX_DURATION_MS) return milliseconds;
+  throw badHeader(header, `an integer of milliseconds from 1 to ${MAX_DURATION_MS}`);
+}
+
+/** A name; an empty one counts as none (and still hides the older spelling). */
+function printable(headers: RequestHead, names: readonly string[]): string | undefined {
+  const header = present(headers, names);
+  if (header === undefined || header.value === '') return undefined;
+  if (isPrintable(header.value, MAX_FAIRNESS_ID_LENGTH)) return header.value;
+  throw badHeader(header, `at most ${MAX_FAIRNESS_ID_LENGTH} printable ASCII characters`);
+}
+
+function badHeader({ name, value }: { name: string; value: string }, allowed: string): BadHeader {
+  const cut = value.length > 64 ? `${value.slice(0, 64)}…` : value;
+  const shown = cut.replace(/[^\x20-\x7e…]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return new BadHeader({ header: name, value: shown, allowed, message: `${name}: '${shown}' is not ${allowed}` });
+}

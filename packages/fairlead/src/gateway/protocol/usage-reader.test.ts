@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Usage } from '@fairlead/core';
+import fc from 'fast-check';
+import { createUsageReader } from './usage-reader.ts';
+
+const openai = {
+  prompt_tokens: 12,
+  completion_tokens: 34,
+  total_tokens: 46,
+  prompt_tokens_details: { cached_tokens: 8 },
+};
+const read: Usage = { promptTokens: 12, completionTokens: 34, cachedTokens: 8 };
+
+function readAll(contentType: string | undefined, chunks: readonly (string | Uint8Array)[]): Usage | undefined {
+  const reader = createUsageReader(contentType);
+  for (const chunk of chunks) reader.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
+  return reader.end();
+}
+
+function readJson(body: unknown): Usage | undefined {
+  return readAll('application/json', [JSON.stringify(body)]);
+}
+
+function readEvents(...events: unknown[]): Usage | undefined {
+  return readAll('text/event-stream; charset=utf-8', [
+    events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''),
+  ]);
+}
+
+/** Cuts `bytes` at the given places. */
+function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
+  const at = [0, ...places.map((place) => place % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
+  return at.slice(1).map((end, index) => bytes.subarray(at[index], end));
+}
+
+describe('usage of a JSON answer', () => {
+  it('is read at the end, where vLLM puts it', () => {
+    assert.deepEqual(
+      readJson({ id: 'x', choices: [{ message: { content: 'hi' } }], usage: openai, prompt_logprobs: null }),
+      read,
+    );
+  });
+
+  it('is read with members after it, as llama.cpp sends', () => {
+    assert.deepEqual(
+      readJson({ choices: [], usage: openai, timings: { prompt_n: 12, list: [1, { usage: { prompt_tokens: 1 } }] } }),
+      read,
+    );
+  });
+
+  it('is read at the beginning of a long answer', () => {
+    assert.deepEqual(readJson({ usage: openai, data: [{ embedding: Array(20_000).fill(0.25) }] }), read);
+  });
+
+  it('is read at the end of a huge answer whose beginning has another', () => {
+    const huge = 'x'.repeat(3 << 20);
+    const chunks = [`{"a":{"usage":{"prompt_tokens":1}},"b":"`, huge, `","usage":${JSON.stringify(openai)}}`];
+    assert.deepEqual(readAll(undefined, chunks), read);
+  });
+
+  it('is not taken from a tool call, a string or a list, wherever they stand', () => {
+    const fake = { usage: { prompt_tokens: 999 } };
+    assert.deepEqual(readJson({ usage: openai, content: [{ type: 'tool_use', input: fake }] }), read);
+    assert.deepEqual(readJson({ content: [{ type: 'tool_use', input: fake }], usage: openai }), read);
+    assert.equal(readJson({ content: [{ type: 'tool_use', input: fake }] }), undefined);
+    assert.equal(readJson({ content: JSON.stringify(fake) }), undefined);
+    assert.equal(readJson({ token: 'usage', x: 'usage' }), undefined);
+    assert.equal(readJson({ 'their"usage': { prompt_tokens: 999 } }), undefined);
+  });
+
+  it('is read in the spellings of the responses and the messages API', () => {
+    assert.deepEqual(
+      readJson({ usage: { input_tokens: 5, output_tokens: 7, input_tokens_details: { cached_tokens: 2 } } }),
+      { promptTokens: 5, completionTokens: 7, cachedTokens: 2 },
+    );
+    assert.deepEqual(
+      readJson({
+        usage: { input_tokens: 5, cache_creation_input_tokens: 10, cache_read_input_tokens: 100, output_tokens: 7 },
+      }),
+      { promptTokens: 115, completionTokens: 7, cachedTokens: 100 },
+    );
+  });
+
+  it('ignores counts that are absurd, each for itself', () => {
+    const usage = { prompt_tokens: -1, completion_tokens: 4, prompt_tokens_details: { cached_tokens: 2e9 } };
+    assert.deepEqual(readJson({ usage }), { completionTokens: 4 });
+    assert.equal(readJson({ usage: { prompt_tokens: 1.5, completion_tokens: null } }), undefined);
+    assert.equal(readJson({ usage: { prompt_tokens: { a: [] } } }), undefined);
+    assert.equal(readAll(undefined, ['{"usage":{"prompt_tokens":NaN}}']), undefined);
+    assert.deepEqual(readJson({ usage: { prompt_tokens: '17' } }), { promptTokens: 17 });
+  });
+
+  it('is the last when it is told twice', () => {
+    assert.deepEqual(readAll(undefined, ['{"usage":{"prompt_tokens":1},"usage":{"prompt_tokens":2}}']), {
+      promptTokens: 2,
+    });
+  });
+
+  it('is not looked for in answers that are not JSON', () => {
+    assert.equal(readAll('audio/wav', [JSON.stringify({ usage: openai })]), undefined);
+  });
+});
+
+describe('usage of an event stream', () => {
+  it('is read from the last event, with null in those before', () => {
+    const token = { choices: [{ delta: { content: 'hi' } }], usage: null };
+    const events = [...Array<unknown>(5).fill(token), { choices: [], usage: openai }];
+    const text = events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('') + 'data: [DONE]\n\n';
+    assert.deepEqual(readAll('text/event-stream', [text]), read);
+    assert.deepEqual(readAll('text/event-stream', [text.replaceAll('\n', '\r\n')]), read);
+  });
+
+  it('is the last of many when every event tells it', () => {
+    const events = Array.from({ length: 30_000 }, (_, index) => ({
+      usage: { prompt_tokens: 5, completion_tokens: index },
+    }));
+    assert.deepEqual(readEvents(...events), { promptTokens: 5, completionTokens: 29_999 });
+  });
+
+  it('is read from response.completed', () => {
+    assert.deepEqual(
+      readEvents({
+        type: 'response.completed',
+        response: { output: [], usage: { input_tokens: 1, output_tokens: 2 } },
+      }),
+      {
+        promptTokens: 1,
+        completionTokens: 2,
+      },
+    );
+  });
+
+  it('is put together from message_start and message_delta', () => {
+    assert.deepEqual(
+      readEvents(
+        {
+          type: 'message_start',
+          message: { usage: { input_tokens: 25, cache_read_input_tokens: 5, output_tokens: 1 } },
+        },
+        { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 15 } },
+        { type: 'message_stop' },
+      ),
+      { promptTokens: 30, completionTokens: 15, cachedTokens: 5 },
+    );
+  });
+
+  it('is not taken from deeper inside an event', () => {
+    assert.equal(readEvents({ choices: [{ usage: openai }] }), undefined);
+  });
+
+  it('is read when the stream breaks off without its last blank line', () => {
+    assert.deepEqual(readAll('text/event-stream', [`data: {"usage":${JSON.stringify(openai)}}`]), read);
+  });
+});
+
+describe('the usage reader', () => {
+  const texts = [
+    [
+      'application/json',
+      JSON.stringify({ a: 'say \\"usage\\": {', tool: { usage: { prompt_tokens: 3 } }, usage: openai, z: [1, '}'] }),
+    ],
+    ['application/json', JSON.stringify({ 'x"usage': { prompt_tokens: 3 }, usage: openai }, null, 2)],
+    [
+      'text/event-stream',
+      `: hello\n\ndata: {"usage":null}\n\ndata: {"x":"\\"usage","usage" : ${JSON.stringify(openai)} }\r\n\r\ndata: [DONE]\n\n`,
+    ],
+  ] as const;
+
+  it('reads the same whatever the chunks', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...texts), fc.array(fc.nat(), { maxLength: 12 }), ([type, text], places) => {
+        assert.deepEqual(readAll(type, cut(Buffer.from(text), places)), read);
+      }),
+      { numRuns: 500 },
+    );
+    for (const [type, text] of texts) {
+      const single = cut(Buffer.from(text), [...Buffer.from(text).keys()]);
+      assert.deepEqual(readAll(type, single), read);
+    }
+  });
+
+  it('does not mind that the memory of a chunk is used again', () => {
+    const reader = createUsageReader(undefined);
+    const memory = Buffer.alloc(1);
+    for (const byte of Buffer.from(JSON.stringify({ usage: openai }))) {
+      memory[0] = byte;
+      reader.push(memory);
+    }
+    assert.deepEqual(reader.end(), read);
+  });
+
+  it('survives arbitrary bytes', () => {
+    const piece = fc.oneof(
+      fc.uint8Array({ maxLength: 20 }),
+      fc.constantFrom('"usage"', '"usage":{', '{', '}', '\n\n', '\\', '"').map((text) => Buffer.from(text)),
+    );
+    fc.assert(
+      fc.property(fc.array(piece), fc.constantFrom('text/event-stream', undefined), (pieces, type) => {
+        readAll(type, pieces);
+      }),
+    );
+  });
+
+  it('stays bounded and quick when every byte is a candidate that never ends', () => {
+    const chunk = Buffer.from('{"usage":'.repeat(4000));
+    for (const type of ['text/event-stream', 'application/json']) {
+      assert.equal(readAll(type, Array<Buffer>(200).fill(chunk)), undefined);
+    }
+  });
+});

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Who is asking? One function of a request's head, made once from the `identity` section. With keys configured a caller
+ * shows one of them or is refused, wherever it comes from. Without, callers are told apart without proof: by a short
+ * hash of the key they present (whoever it was made by), else by their address. From `identity.trustedSources` the
+ * reference's headers then name the tenant and the objective; from anywhere else they are not looked at.
+ *
+ * The presented key is hashed first and only the hash is looked up: how long a lookup takes can tell something of
+ * hashes in the table, which an attacker can neither choose nor use, and nothing of keys. A key is never kept, logged
+ * or returned.
+ */
+
+import { InFlightCap } from '@fairlead/core';
+import type { IdentityConfig, IdentityKey, InferenceObjective } from '../config/resolved.ts';
+import { FAIRNESS_ID_NAMES, MAX_FAIRNESS_ID_LENGTH, OBJECTIVE_NAMES, isPrintable, present } from './control-names.ts';
+import type { RequestHead } from './control-names.ts';
+import { hashKey } from './hash-key.ts';
+import { addressTenant, createTrustedSources } from './source-address.ts';
+import { UnverifiedTenants } from './unverified-tenants.ts';
+
+/** What `identify` reads: parsed headers and the peer's address of the connection. */
+export interface CallerHead {
+  readonly headers: RequestHead;
+  readonly remoteAddress: string | undefined;
+}
+
+export interface Identity {
+  /** The fairness id of the caller's requests. */
+  readonly tenant: string;
+  readonly priority: number;
+  /** Share relative to other tenants; 1 unless the key says otherwise. */
+  readonly weight: number;
+  /** The tenant's limit on requests in flight: the same object for all of its keys. */
+  readonly cap?: InFlightCap;
+  /** The tenant was proven by a configured key, or named by a trusted source. */
+  readonly verified: boolean;
+  /** The connection comes from `identity.trustedSources`: its control headers count. */
+  readonly trusted: boolean;
+}
+
+/** The caller may not pass. Recognised by its `status`. */
+export interface Refusal {
+  readonly status: 401;
+  /** For the client; says the same whatever was wrong with the key. */
+  readonly message: string;
+}
+
+export type Identify = (head: CallerHead) => Identity | Refusal;
+
+const REFUSAL: Refusal = Object.freeze({
+  status: 401,
+  message: 'missing or invalid API key: send one as "Authorization: Bearer KEY" or "x-api-key: KEY"',
+});
+
+/** Hex digits of a presented key's hash that name an unverified tenant. */
+const SHORT_HASH_LENGTH = 12;
+
+/** What a tenant gets, from the key table. */
+interface Grant {
+  readonly tenant: string;
+  readonly priority: number;
+  readonly weight: number;
+  readonly cap?: InFlightCap;
+}
+
+/**
+ * Makes the function that identifies callers. `nowMs` (any monotonic clock) only serves to forget unverified tenants.
+ * @throws RangeError when a trusted source is not an address range.
+ */
+export function createIdentify(
+  config: IdentityConfig,
+  objectives: readonly InferenceObjective[],
+  nowMs: () => number = () => performance.now(),
+): Identify {
+  const isTrusted = createTrustedSources(config.trustedSources);
+  const keys = readKeys(config.keys);
+  // Of several keys of one tenant the first says what a trusted source's requests for it get.
+  const byTenant = new Map([...keys.values()].reverse().map((grant) => [grant.tenant, grant]));
+  const priorities = new Map(objectives.map(({ name, priority }) => [name, priority]));
+  const unverified = new UnverifiedTenants(config.maxUnverifiedTenants, nowMs);
+
+  return ({ headers, remoteAddress }) => {
+    const trusted = isTrusted(remoteAddress);
+    const hashes = presentedKeys(headers).map((key) => hashKey(Buffer.from(key, 'latin1')));
+    const matched = hashes.find((hash) => keys.has(hash));
+    const grant = matched === undefined ? undefined : keys.get(matched);
+    if (keys.size > 0 && grant === undefined) return REFUSAL;
+
+    const named = trusted ? namedTenant(headers) : undefined;
+    const objective = trusted ? present(headers, OBJECTIVE_NAMES)?.value : undefined;
+    const granted = (named === undefined ? undefined : byTenant.get(named)) ?? grant;
+    const stranger = () => unverified.admit(unverifiedTenant(hashes[0], remoteAddress));
+    return {
+      tenant: named ?? grant?.tenant ?? stranger(),
+      priority: objective ? (priorities.get(objective) ?? 0) : (granted?.priority ?? 0),
+      weight: granted?.weight ?? 1,
+      ...(granted?.cap && { cap: granted.cap }),
+      verified: named !== undefined || grant !== undefined,
+      trusted,
+    };
+  };
+}
+
+/** The key table by hash. Keys of one tenant share its cap: the lowest `maxInFlight` that any of them names. */
+function readKeys(keys: readonly IdentityKey[]): ReadonlyMap<string, Grant> {
+  const limits = new Map<string, number>();
+  for (const { tenant, maxInFlight } of keys) {
+    if (maxInFlight !== undefined) limits.set(tenant, Math.min(maxInFlight, limits.get(tenant) ?? Infinity));
+  }
+  const caps = new Map([...limits].map(([tenant, max]) => [tenant, new InFlightCap(max)]));
+  return new Map(
+    keys.map(({ sha256, tenant, priority, weight }) => {
+      const cap = caps.get(tenant);
+      return [sha256.toLowerCase(), { tenant, priority, weight, ...(cap && { cap }) }];
+    }),
+  );
+}
+
+/** What the caller presents as a key, in the order in which it is tried. */
+function presentedKeys(headers: RequestHead): string[] {
+  const bearer = /^bearer +(\S+) *$/i.exec(present(headers, ['authorization'])?.value ?? '')?.[1];
+  const apiKey = present(headers, ['x-api-key'])?.value.trim();
+  return [bearer, apiKey].filter((key): key is string => key !== undefined && key !== '');
+}
+
+/** The tenant a trusted source names; a bad name is refused where control headers are checked, and ignored here. */
+function namedTenant(headers: RequestHead): string | undefined {
+  const named = present(headers, FAIRNESS_ID_NAMES)?.value;
+  return named && isPrintable(named, MAX_FAIRNESS_ID_LENGTH) ? named : undefined;
+}
+
+function unverifiedTenant(keyHash: string | undefined, remoteAddress: string | undefined): string {
+  return keyHash === undefined ? addressTenant(remoteAddress) : `key-${keyHash.slice(0, SHORT_HASH_LENGTH)}`;
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * `/state`: everything one needs to see why a request waits, as plain JSON. Pure: views in, document out. Endless limits
+ * are null, addresses lose their credentials, and a crowd of flows is cut to those with the most waiting.
+ */
+
+import type { BandSnapshot, FlowSnapshot } from '@fairlead/core';
+import type { EndpointView, PoolView } from '../director/pool-view.ts';
+
+/** Flows listed per band; the others are summed up. */
+const maxFlows = 100;
+
+export interface FlowState {
+  readonly fairnessId: string;
+  readonly waiting: number;
+  readonly bytes: number;
+  readonly oldestWaitMs: number;
+  readonly inFlight: number;
+  readonly capped: boolean;
+  readonly parked: boolean;
+}
+
+export interface BandState {
+  readonly priority: number;
+  readonly waiting: number;
+  readonly maxRequests: number | null;
+  readonly bytes: number;
+  readonly maxBytes: number | null;
+  readonly ceiling: number;
+  readonly gated: boolean;
+  readonly fairness: string;
+  readonly ordering: string;
+  /** Most waiting first. */
+  readonly flows: readonly FlowState[];
+  /** Flows that are not listed, and what they hold. */
+  readonly otherFlows: { readonly count: number; readonly waiting: number; readonly inFlight: number };
+}
+
+export interface EndpointState {
+  readonly name: string;
+  readonly url: string;
+  readonly up: boolean;
+  readonly problem: string | null;
+  /** Null: nothing limits it. */
+  readonly limit: number | null;
+  readonly inFlight: number;
+  /** What the engine last told; null when it never told. */
+  readonly waiting: number | null;
+  readonly running: number | null;
+  readonly kvUsage: number | null;
+  readonly scrapeAgeMs: number | null;
+  readonly models: readonly string[];
+}
+
+export interface PoolState {
+  readonly name: string;
+  readonly models: readonly string[];
+  readonly detector: string;
+  readonly saturation: number;
+  /** Why bands are held; null while none is. */
+  readonly gated: {
+    readonly priority: number;
+    readonly saturation: number;
+    readonly ceiling: number;
+    readonly forMs: number;
+  } | null;
+  readonly waiting: number;
+  readonly bytes: number;
+  readonly inFlight: number;
+  readonly heldWhileIdleMs: number;
+  readonly retryAfterS: number;
+  /** Highest priority first. */
+  readonly bands: readonly BandState[];
+  readonly endpoints: readonly EndpointState[];
+}
+
+export interface StateDocument {
+  readonly schema: 1;
+  readonly version: string;
+  readonly uptimeS: number;
+  readonly draining: boolean;
+  readonly bypass: boolean;
+  readonly buffered: { readonly bytes: number; readonly limitBytes: number | null };
+  readonly pools: readonly PoolState[];
+  /** Endpoints that belong to no pool yet: their models are not known. */
+  readonly unassigned: readonly EndpointState[];
+}
+
+export interface StateInput {
+  readonly version: string;
+  readonly uptimeMs: number;
+  readonly draining: boolean;
+  readonly bypass: boolean;
+  readonly buffered: { readonly bytes: number; readonly limitBytes: number };
+  readonly pools: readonly PoolView[];
+  /** Every endpoint, in a pool or not. */
+  readonly endpoints: readonly EndpointView[];
+  /** On the clock that readings and snapshots are stamped with. */
+  readonly nowMs: number;
+}
+
+export function assembleState(input: StateInput): StateDocument {
+  const { version, uptimeMs, draining, bypass, buffered, pools, nowMs } = input;
+  const assigned = new Set(pools.flatMap((pool) => pool.endpoints.map((view) => view.endpoint)));
+  return {
+    schema: 1,
+    version,
+    uptimeS: Math.floor(uptimeMs / 1000),
+    draining,
+    bypass,
+    buffered: { bytes: buffered.bytes, limitBytes: finite(buffered.limitBytes) },
+    pools: pools.map((pool) => poolState(pool, nowMs)),
+    unassigned: input.endpoints
+      .filter(({ endpoint }) => !assigned.has(endpoint))
+      .map((view) => endpointState(view, nowMs)),
+  };
+}
+
+function poolState(view: PoolView, nowMs: number): PoolState {
+  const { name, models, detector, snapshot } = view;
+  const { gate } = snapshot;
+  return {
+    name,
+    models,
+    detector,
+    saturation: thousandths(snapshot.saturation),
+    gated:
+      gate === undefined
+        ? null
+        : {
+            priority: gate.priority,
+            saturation: thousandths(gate.saturation),
+            ceiling: gate.ceiling,
+            forMs: Math.round(snapshot.atMs - gate.sinceMs),
+          },
+    waiting: snapshot.waiting,
+    bytes: snapshot.bytes,
+    inFlight: snapshot.inFlight,
+    heldWhileIdleMs: Math.round(snapshot.heldWhileIdleMs),
+    retryAfterS: snapshot.retryAfterS,
+    bands: snapshot.bands.map(bandState),
+    endpoints: view.endpoints.map((endpoint) => endpointState(endpoint, nowMs)),
+  };
+}
+
+function bandState(band: BandSnapshot): BandState {
+  const ranked = [...band.flows].sort((a, b) => b.waiting - a.waiting || b.inFlight - a.inFlight);
+  const others = ranked.slice(maxFlows);
+  return {
+    priority: band.priority,
+    waiting: band.waiting,
+    maxRequests: finite(band.maxRequests),
+    bytes: band.bytes,
+    maxBytes: finite(band.maxBytes),
+    ceiling: band.ceiling,
+    gated: band.gated,
+    fairness: band.fairness,
+    ordering: band.ordering,
+    flows: ranked.slice(0, maxFlows).map(flowState),
+    otherFlows: {
+      count: others.length,
+      waiting: others.reduce((sum, flow) => sum + flow.waiting, 0),
+      inFlight: others.reduce((sum, flow) => sum + flow.inFlight, 0),
+    },
+  };
+}
+
+function flowState({ fairnessId, waiting, bytes, oldestWaitMs, inFlight, capped, parked }: FlowSnapshot): FlowState {
+  return { fairnessId, waiting, bytes, oldestWaitMs: Math.round(oldestWaitMs), inFlight, capped, parked };
+}
+
+function endpointState({ endpoint, limit }: EndpointView, nowMs: number): EndpointState {
+  const { metrics } = endpoint;
+  return {
+    name: endpoint.name,
+    url: withoutCredentials(endpoint.url),
+    up: endpoint.up,
+    problem: endpoint.problem ?? null,
+    limit: finite(limit),
+    inFlight: endpoint.inFlight,
+    waiting: metrics?.waiting ?? null,
+    running: metrics?.running ?? null,
+    kvUsage: metrics?.kvUsage ?? null,
+    scrapeAgeMs: metrics === undefined ? null : Math.max(0, Math.round(nowMs - metrics.atMs)),
+    models: [...endpoint.baseModels, ...endpoint.adapters],
+  };
+}
+
+/** The address without user, password, query and fragment: each may hold a key. */
+export function withoutCredentials(url: string): string {
+  const parsed = URL.parse(url);
+  return parsed === null ? '' : `${parsed.protocol}//${parsed.host}${parsed.pathname.replace(/\/$/, '')}`;
+}
+
+/** Why there is nothing to send requests to yet, or any more; undefined when there is. */
+export function notReadyReason(input: {
+  readonly listening: boolean;
+  readonly draining: boolean;
+  readonly pools: readonly PoolView[];
+}): string | undefined {
+  if (input.draining) return 'draining: no new requests are taken';
+  if (!input.listening) return 'not listening yet';
+  if (input.pools.length === 0) return 'no endpoint has told its models yet';
+  const isUp = input.pools.some((pool) => pool.endpoints.some(({ endpoint }) => endpoint.up));
+  return isUp ? undefined : 'no endpoint is up';
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
+
+function thousandths(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

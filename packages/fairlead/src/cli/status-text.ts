@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The document of `/state` as text for a terminal. Pure; names from outside are made printable. */
+
+import type { BandState, EndpointState, PoolState, StateDocument } from '../admin/state.ts';
+import { printable } from './admin-client.ts';
+
+/** Flows shown per pool: those that wait most. */
+const maxFlows = 20;
+const maxNameLength = 40;
+
+type Row = readonly string[];
+
+/** Ends with a line feed. */
+export function statusText(state: StateDocument): string {
+  const { version, uptimeS, buffered } = state;
+  const facts = [`fairlead ${printable(version)}`, `up ${duration(uptimeS * 1000)}`, bufferedText(buffered)];
+  if (state.draining) facts.push('DRAINING');
+  if (state.bypass) facts.push('BYPASS ON: everything is dispatched at once');
+  const parts = [facts.join(' · '), ...state.pools.map(poolText)];
+  if (state.pools.length === 0) parts.push('No pools: no endpoint has told its models yet.');
+  if (state.unassigned.length > 0)
+    parts.push(`Endpoints whose models are not known\n${endpointTable(state.unassigned)}`);
+  return `${parts.join('\n\n')}\n`;
+}
+
+function bufferedText({ bytes, limitBytes }: StateDocument['buffered']): string {
+  return `${size(bytes)}${limitBytes === null ? '' : ` of ${size(limitBytes)}`} buffered`;
+}
+
+function poolText(pool: PoolState): string {
+  const { saturation, waiting, inFlight, gated } = pool;
+  const lines = [
+    `Pool ${name(pool.name)} · saturation ${ratio(saturation)} · ${waiting} waiting · ${inFlight} in flight`,
+  ];
+  const models = pool.models.filter((model) => model !== pool.name);
+  if (models.length > 0) lines.push(`  models: ${[pool.name, ...models].map(name).join(', ')}`);
+  if (gated !== null) {
+    lines.push(
+      `  held for ${duration(gated.forMs)}: priority ${gated.priority} and below, ` +
+        `saturation ${ratio(gated.saturation)} has reached ceiling ${ratio(gated.ceiling)}`,
+    );
+  }
+  lines.push('', endpointTable(pool.endpoints), '', bandTable(pool.bands));
+  const flows = flowTable(pool.bands);
+  if (flows !== '') lines.push('', flows);
+  return lines.join('\n');
+}
+
+function bandTable(bands: readonly BandState[]): string {
+  return table(
+    ['PRIORITY', 'WAITING', 'BYTES', 'CEILING', '', 'FAIRNESS', 'ORDERING'],
+    bands.map((band) => [
+      String(band.priority),
+      `${band.waiting}${band.maxRequests === null ? '' : `/${band.maxRequests}`}`,
+      `${size(band.bytes)}${band.maxBytes === null ? '' : `/${size(band.maxBytes)}`}`,
+      ratio(band.ceiling),
+      band.gated ? 'held' : '',
+      name(band.fairness),
+      name(band.ordering),
+    ]),
+  );
+}
+
+function flowTable(bands: readonly BandState[]): string {
+  const flows = bands
+    .flatMap((band) => band.flows.map((flow) => ({ band, flow })))
+    .filter(({ flow }) => flow.waiting > 0 || flow.inFlight > 0)
+    .sort((a, b) => b.flow.waiting - a.flow.waiting || b.flow.inFlight - a.flow.inFlight);
+  if (flows.length === 0) return '';
+  const rows = flows
+    .slice(0, maxFlows)
+    .map(({ band, flow }): Row => [
+      name(flow.fairnessId),
+      String(band.priority),
+      String(flow.waiting),
+      size(flow.bytes),
+      flow.waiting === 0 ? '' : duration(flow.oldestWaitMs),
+      String(flow.inFlight),
+      [flow.capped ? 'at its limit' : '', flow.parked ? 'no room' : ''].filter(Boolean).join(', '),
+    ]);
+  const more = flows.length - rows.length + bands.reduce((sum, band) => sum + band.otherFlows.count, 0);
+  const text = table(['FLOW', 'PRIORITY', 'WAITING', 'BYTES', 'OLDEST', 'IN FLIGHT', ''], rows);
+  return more === 0 ? text : `${text}\n  and ${more} more`;
+}
+
+function endpointTable(endpoints: readonly EndpointState[]): string {
+  return table(
+    ['ENDPOINT', 'URL', 'STATE', 'IN FLIGHT', 'LIMIT', 'WAITING', 'RUNNING', 'KV', 'METRICS', 'PROBLEM'],
+    endpoints.map((endpoint) => [
+      name(endpoint.name),
+      printable(endpoint.url),
+      endpoint.up ? 'up' : 'DOWN',
+      String(endpoint.inFlight),
+      endpoint.limit === null ? '-' : String(Math.floor(endpoint.limit)),
+      endpoint.waiting === null ? '?' : String(endpoint.waiting),
+      endpoint.running === null ? '?' : String(endpoint.running),
+      endpoint.kvUsage === null ? '?' : `${Math.round(endpoint.kvUsage * 100)} %`,
+      endpoint.scrapeAgeMs === null ? 'never' : `${duration(endpoint.scrapeAgeMs)} ago`,
+      printable(endpoint.problem ?? ''),
+    ]),
+  );
+}
+
+/** Columns as wide as their widest cell, two spaces apart, indented; a column without any content is left out. */
+function table(heads: Row, rows: readonly Row[]): string {
+  const used = heads.map((head, column) => head !== 'PROBLEM' || rows.some((row) => row[column] !== ''));
+  const all = [heads, ...rows].map((row) => row.filter((_, column) => used[column]));
+  const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+  return all
+    .map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd())
+    .join('\n');
+}
+
+function name(text: string): string {
+  const safe = printable(text);
+  return safe.length > maxNameLength ? `${safe.slice(0, maxNameLength - 1)}…` : safe;
+}
+
+function ratio(value: number): string {
+  return value.toFixed(2);
+}
+
+function size(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let unit = 0;
+  let value = bytes;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value >= 10 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit] ?? ''}`;
+}
+
+function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** `fairlead status`: what a running gateway is doing, as tables; `/state` for people. */
+
+import { setTimeout as wait } from 'node:timers/promises';
+import type { StateDocument } from '../admin/state.ts';
+import { adminFlag, askAdmin } from './admin-client.ts';
+import type { Command, CommandInput } from './command.ts';
+import { statusText } from './status-text.ts';
+
+const watchIntervalMs = 1_000;
+/** Cursor to the top, and everything below it erased. */
+const clearScreen = '\u001b[H\u001b[J';
+
+export const statusCommand: Command = {
+  name: 'status',
+  summary: 'Show what a running gateway is doing: pools, bands, flows, endpoints',
+  details: `
+  fairlead status
+  fairlead status --watch
+  fairlead status --json --admin http://127.0.0.1:9090`,
+  flags: [
+    adminFlag,
+    { name: 'json', summary: 'Print the JSON document of /state' },
+    { name: 'watch', summary: 'Print it again every second, until Ctrl-C' },
+  ],
+  async run(input) {
+    const { options, stdout, stop } = input;
+    if (options.watch !== true) {
+      stdout.write(await page(input));
+      return 0;
+    }
+    while (!stop.aborted) {
+      try {
+        const text = await page(input);
+        stdout.write(stdout.isTTY === true ? `${clearScreen}${text}` : text);
+        await wait(watchIntervalMs, undefined, { signal: stop });
+      } catch (error) {
+        // Ctrl-C is how one leaves.
+        if (!stop.aborted) throw error;
+      }
+    }
+    return 0;
+  },
+};
+
+async function page({ options, stop }: CommandInput): Promise<string> {
+  const state = (await askAdmin({ admin: options.admin as URL, path: '/state', stop })) as StateDocument;
+  return options.json === true ? `${JSON.stringify(state)}\n` : statusText(state);
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What is logged of the traffic: one line per finished request, and one per change that someone on call would want to
+ * know of. A gate closes and opens all the time on a busy pool, so only one that stays closed is told.
+ */
+
+import type { Endpoint, FlowEvent } from '@fairlead/core';
+import type { RequestReport } from '../director/request-report.ts';
+import { FloodLimit } from './flood-limit.ts';
+import type { Log } from './log.ts';
+
+/** A gate that was closed for less is not worth a line. */
+const gatedForMs = 1_000;
+/** Lines of refused requests in a second. */
+const refusalsPerSecond = 20;
+
+interface Gate {
+  sinceMs: number;
+  band: number;
+  saturation: number;
+  ceiling: number;
+  isTold: boolean;
+}
+
+export class EventLog {
+  readonly #log: Log;
+  readonly #nowMs: () => number;
+  readonly #refusals = new FloodLimit(refusalsPerSecond);
+  readonly #gates = new Map<string, Gate>();
+  readonly #endpoints = new Map<string, { up: boolean; problem: string | undefined }>();
+  #gateTimer: NodeJS.Timeout | undefined;
+  #isBypassed = false;
+
+  /** `nowMs` is the clock events are stamped with. */
+  constructor(log: Log, nowMs: () => number) {
+    this.#log = log;
+    this.#nowMs = nowMs;
+  }
+
+  observe(pool: string, event: FlowEvent): void {
+    switch (event.kind) {
+      case 'gated': {
+        const { band, saturation, ceiling, atMs } = event;
+        const before = this.#gates.get(pool);
+        this.#gates.set(pool, {
+          sinceMs: before?.sinceMs ?? atMs,
+          band,
+          saturation,
+          ceiling,
+          isTold: before?.isTold ?? false,
+        });
+        // One timer for all pools, only while some gate is closed.
+        this.#gateTimer ??= setInterval(() => this.tellGates(), gatedForMs).unref();
+        return;
+      }
+      case 'ungated':
+        return this.#ungated(pool, event.atMs);
+      case 'regime':
+        if (event.endpoints) this.#log.info('pool has endpoints again', { pool });
+        else this.#log.warn('pool has no endpoint that is up: requests wait', { pool });
+        return;
+      case 'bypass':
+        return this.#bypass(event.on);
+      case 'priority-unknown':
+        this.#log.debug('priority has no band, served in band 0', { pool, priority: event.request.priority });
+        return;
+      default:
+    }
+  }
+
+  /** One line for a request that is over. */
+  finished(report: RequestReport): void {
+    const isRefusal = report.ending === undefined && report.status >= 400;
+    const nowMs = this.#nowMs();
+    this.#tellHeldBack(nowMs);
+    if (isRefusal && !this.#refusals.passes(nowMs)) return;
+    const { usage } = report;
+    this.#log.info('request', {
+      requestId: report.id,
+      route: report.route,
+      status: report.status,
+      outcome: report.outcome,
+      ending: report.ending,
+      reason: report.reason,
+      tenant: report.tenant,
+      priority: report.priority,
+      model: report.model,
+      pool: report.pool,
+      endpoint: report.endpoint,
+      streamed: report.streamed,
+      waitMs: report.waitMs,
+      ttftMs: report.ttftMs,
+      durationMs: report.durationMs,
+      requestBytes: report.requestBytes,
+      responseBytes: report.responseBytes,
+      retries: report.retries?.length ? report.retries.join(',') : undefined,
+      promptTokens: usage?.promptTokens,
+      completionTokens: usage?.completionTokens,
+      cachedTokens: usage?.cachedTokens,
+    });
+  }
+
+  /** Tells which endpoints went up, down or away since it was told last; to be called after every change. */
+  endpointsChanged(endpoints: readonly Endpoint[]): void {
+    const gone = new Set(this.#endpoints.keys());
+    for (const { name, up, problem } of endpoints) {
+      gone.delete(name);
+      const before = this.#endpoints.get(name);
+      if (before?.up === up && before.problem === problem) continue;
+      this.#endpoints.set(name, { up, problem });
+      if (!up) this.#log.warn('endpoint is down', { endpoint: name, problem });
+      else if (problem !== undefined) this.#log.warn('endpoint has a problem', { endpoint: name, problem });
+      else this.#log.info('endpoint is up', { endpoint: name });
+    }
+    for (const name of gone) {
+      this.#endpoints.delete(name);
+      this.#log.info('endpoint is gone', { endpoint: name });
+    }
+  }
+
+  /** Tells the gates that have been closed for a second. */
+  tellGates(): void {
+    const nowMs = this.#nowMs();
+    for (const [pool, gate] of this.#gates) {
+      if (gate.isTold || nowMs - gate.sinceMs < gatedForMs) continue;
+      gate.isTold = true;
+      const { band, saturation, ceiling } = gate;
+      this.#log.warn('bands are gated: saturation has reached the ceiling', {
+        pool,
+        priority: band,
+        saturation,
+        ceiling,
+      });
+    }
+    this.#tellHeldBack(nowMs);
+    if (this.#gates.size === 0) this.#stopTimer();
+  }
+
+  /** Tells what was held back, and stops. */
+  close(): void {
+    this.#stopTimer();
+    this.#tellHeldBack(Infinity);
+  }
+
+  #ungated(pool: string, atMs: number): void {
+    const gate = this.#gates.get(pool);
+    this.#gates.delete(pool);
+    if (gate?.isTold === true) this.#log.info('bands are no longer gated', { pool, gatedMs: atMs - gate.sinceMs });
+  }
+
+  /** Every pool's controller tells it; it is one switch. */
+  #bypass(on: boolean): void {
+    if (on === this.#isBypassed) return;
+    this.#isBypassed = on;
+    if (on) this.#log.warn('bypass is on: everything is dispatched at once, nothing is protected');
+    else this.#log.warn('bypass is off: flow control decides again');
+  }
+
+  #tellHeldBack(nowMs: number): void {
+    const count = this.#refusals.takeHeldBack(nowMs);
+    if (count > 0) this.#log.warn('refused requests were not logged one by one', { count });
+  }
+
+  #stopTimer(): void {
+    clearInterval(this.#gateTimer);
+    this.#gateTimer = undefined;
+  }
+}

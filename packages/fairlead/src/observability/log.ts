@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The log: one JSON object per line, written by pino. Callers name every field they want written; nothing is serialised
+ * wholesale, so a credential, a header or a prompt cannot slip in with an object that happens to carry it.
+ */
+
+import { pino } from 'pino';
+import { UsageError } from '../cli/command.ts';
+import type { Flag } from '../cli/command.ts';
+
+export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** What a line may carry beside its message; undefined fields are left out. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+/** Text values are cut to so many UTF-16 units. */
+const maxTextLength = 512;
+
+/** Makes a log that writes whole lines to `destination`. */
+export function createLog(options: { level: LogLevel; destination: { write(line: string): unknown } }): Log {
+  const logger = pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    { write: (line) => void options.destination.write(line) },
+  );
+  return {
+    debug: (message, fields) => logger.isLevelEnabled('debug') && logger.debug(bounded(fields), message),
+    info: (message, fields) => logger.isLevelEnabled('info') && logger.info(bounded(fields), message),
+    warn: (message, fields) => logger.isLevelEnabled('warn') && logger.warn(bounded(fields), message),
+    error: (message, fields) => logger.isLevelEnabled('error') && logger.error(bounded(fields), message),
+  };
+}
+
+function bounded(fields: LogFields = {}): Record<string, string | number | boolean> {
+  const result: Record<string, string | number | boolean> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined) continue;
+    if (typeof value === 'string')
+      result[name] = value.length > maxTextLength ? `${value.slice(0, maxTextLength)}…` : value;
+    else if (typeof value === 'number') result[name] = Math.round(value * 1000) / 1000;
+    else result[name] = value;
+  }
+  return result;
+}
+
+/** `--log-level` for commands that log. */
+export const logLevelFlag: Flag<LogLevel> = {
+  name: 'log-level',
+  value: 'LEVEL',
+  default: 'info',
+  summary: `Least level that is logged: ${logLevels.join(', ')}`,
+  parse: (text) => {
+    const level = logLevels.find((known) => known === text);
+    if (level === undefined) throw new UsageError(`use one of ${logLevels.join(', ')}`);
+    return level;
+  },
+};

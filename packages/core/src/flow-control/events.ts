@@ -13,22 +13,75 @@ import type { Ending } from '../request/permit.ts';
 export type FlowEvent =
   /** `band` is the priority it waits at: the request's own, or 0 when that has no band. */
   | { readonly kind: 'enqueued'; readonly request: InferenceRequest; readonly band: number; readonly atMs: number }
-  | { readonly kind: 'rejected'; readonly request: InferenceRequest; readonly band: number; readonly cause: DropCause; readonly atMs: number }
-  | { readonly kind: 'evicted'; readonly request: InferenceRequest; readonly band: number; readonly cause: DropCause; readonly waitMs: number; readonly atMs: number }
-  | { readonly kind: 'dispatched'; readonly request: InferenceRequest; readonly band: number; readonly endpoint: Endpoint; readonly waitMs: number; readonly atMs: number }
+  | {
+      readonly kind: 'rejected';
+      readonly request: InferenceRequest;
+      readonly band: number;
+      readonly cause: DropCause;
+      readonly atMs: number;
+    }
+  | {
+      readonly kind: 'evicted';
+      readonly request: InferenceRequest;
+      readonly band: number;
+      readonly cause: DropCause;
+      readonly waitMs: number;
+      readonly atMs: number;
+    }
+  | {
+      readonly kind: 'dispatched';
+      readonly request: InferenceRequest;
+      readonly band: number;
+      readonly endpoint: Endpoint;
+      readonly waitMs: number;
+      readonly atMs: number;
+    }
   /** The permit was given back because nothing had been sent; the request waits again at its flow's head. */
-  | { readonly kind: 'requeued'; readonly request: InferenceRequest; readonly band: number; readonly endpoint: Endpoint; readonly atMs: number }
-  | { readonly kind: 'first-token'; readonly request: InferenceRequest; readonly endpoint: Endpoint; readonly sinceReceivedMs: number; readonly atMs: number }
-  | { readonly kind: 'ended'; readonly request: InferenceRequest; readonly band: number; readonly endpoint: Endpoint; readonly ending: Ending; readonly usage: Usage | undefined; readonly sinceReceivedMs: number; readonly atMs: number }
+  | {
+      readonly kind: 'requeued';
+      readonly request: InferenceRequest;
+      readonly band: number;
+      readonly endpoint: Endpoint;
+      readonly atMs: number;
+    }
+  | {
+      readonly kind: 'first-token';
+      readonly request: InferenceRequest;
+      readonly endpoint: Endpoint;
+      readonly sinceReceivedMs: number;
+      readonly atMs: number;
+    }
+  | {
+      readonly kind: 'ended';
+      readonly request: InferenceRequest;
+      readonly band: number;
+      readonly endpoint: Endpoint;
+      readonly ending: Ending;
+      readonly usage: Usage | undefined;
+      readonly sinceReceivedMs: number;
+      readonly atMs: number;
+    }
   | { readonly kind: 'priority-unknown'; readonly request: InferenceRequest; readonly atMs: number }
   | { readonly kind: 'flow-created'; readonly fairnessId: string; readonly band: number; readonly atMs: number }
   | { readonly kind: 'flow-forgotten'; readonly fairnessId: string; readonly band: number; readonly atMs: number }
-  | { readonly kind: 'flow-parked'; readonly fairnessId: string; readonly band: number; readonly why: 'no-room' | 'capped'; readonly atMs: number }
+  | {
+      readonly kind: 'flow-parked';
+      readonly fairnessId: string;
+      readonly band: number;
+      readonly why: 'no-room' | 'capped';
+      readonly atMs: number;
+    }
   | { readonly kind: 'flow-unparked'; readonly fairnessId: string; readonly band: number; readonly atMs: number }
   | { readonly kind: 'band-created'; readonly band: number; readonly atMs: number }
   | { readonly kind: 'band-forgotten'; readonly band: number; readonly atMs: number }
   /** The band, and every band below it, stopped dispatching: saturation reached its ceiling. */
-  | { readonly kind: 'gated'; readonly band: number; readonly saturation: number; readonly ceiling: number; readonly atMs: number }
+  | {
+      readonly kind: 'gated';
+      readonly band: number;
+      readonly saturation: number;
+      readonly ceiling: number;
+      readonly atMs: number;
+    }
   | { readonly kind: 'ungated'; readonly atMs: number }
   /** The pool got its first endpoint or lost its last: all waits get a fresh budget. */
   | { readonly kind: 'regime'; readonly endpoints: boolean; readonly atMs: number }

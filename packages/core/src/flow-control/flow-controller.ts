@@ -125,7 +125,14 @@ export class FlowController {
     }
     const flow = this.#waitlist.flowFor(band, request, nowMs);
     const sequence = this.#sequence++;
-    const waiting: Queued = new WaitingRequest({ request, flow, enqueuedMs: nowMs, sequence, onSettled, onCancel: this.#onCancel });
+    const waiting: Queued = new WaitingRequest({
+      request,
+      flow,
+      enqueuedMs: nowMs,
+      sequence,
+      onSettled,
+      onCancel: this.#onCancel,
+    });
     waiting.expiresMs = this.#waitlist.budget.expiresMs(waiting);
     const rank = band.config.ordering.rank(waiting);
     waiting.rank = Number.isNaN(rank) ? Infinity : rank;
@@ -165,7 +172,14 @@ export class FlowController {
     permit.take();
     const before = permit.waiting;
     const { request, flow, enqueuedMs, sequence } = before;
-    const waiting: Queued = new WaitingRequest({ request, flow, enqueuedMs, sequence, onSettled, onCancel: this.#onCancel });
+    const waiting: Queued = new WaitingRequest({
+      request,
+      flow,
+      enqueuedMs,
+      sequence,
+      onSettled,
+      onCancel: this.#onCancel,
+    });
     waiting.rank = before.rank;
     waiting.expiresMs = this.#waitlist.budget.expiresMs(waiting);
     if (this.#observer !== undefined) {
@@ -289,7 +303,16 @@ export class FlowController {
     const { request, endpoint } = permit;
     const atMs = this.#clock.now();
     const band = permit.waiting.flow.band.priority;
-    this.#observer({ kind: 'ended', request, band, endpoint, ending, usage, sinceReceivedMs: atMs - request.receivedMs, atMs });
+    this.#observer({
+      kind: 'ended',
+      request,
+      band,
+      endpoint,
+      ending,
+      usage,
+      sinceReceivedMs: atMs - request.receivedMs,
+      atMs,
+    });
   }
 
   /** Called by the permit at its first token, once. */

@@ -75,7 +75,8 @@ export class Gate {
     }
     const saturation = this.#saturation;
     const ceiling = this.ceiling(index);
-    if (before?.priority === priority && before.saturation === saturation && before.ceiling === ceiling) return undefined;
+    if (before?.priority === priority && before.saturation === saturation && before.ceiling === ceiling)
+      return undefined;
     this.#closed = { priority, saturation, ceiling, sinceMs: before?.priority === priority ? before.sinceMs : nowMs };
     if (before?.priority === priority) return undefined;
     return { kind: 'gated', band: priority, saturation, ceiling, atMs: nowMs };

@@ -28,7 +28,11 @@ export function checkInvariants(controller: FlowController): void {
   equal('flows known as idle', sum.idle, parts.waitlist.idle.flowCount);
   holds('band 0 exists', parts.waitlist.bands.get(0) !== undefined);
   holds('bands are ordered, highest first', isDescending(parts.waitlist.bands.priorities));
-  checkHeap('deadline heap', parts.waitlist.deadlines.values(), (a, b) => a.expiresMs - b.expiresMs || a.sequence - b.sequence);
+  checkHeap(
+    'deadline heap',
+    parts.waitlist.deadlines.values(),
+    (a, b) => a.expiresMs - b.expiresMs || a.sequence - b.sequence,
+  );
 }
 
 function checkBand(band: PriorityBand, parts: ControllerParts): { expiring: number; idle: number } {
@@ -67,7 +71,11 @@ function checkFlow(flow: Flow, name: string): number {
   for (const waiting of flow.queue.values()) {
     bytes += waiting.request.sizeBytes;
     if (waiting.expirySlot >= 0) expiring += 1;
-    equal(`${name}: a request that expires is in the deadline heap`, waiting.expirySlot >= 0, waiting.expiresMs < Infinity);
+    equal(
+      `${name}: a request that expires is in the deadline heap`,
+      waiting.expirySlot >= 0,
+      waiting.expiresMs < Infinity,
+    );
     holds(`${name}: its requests are its own`, waiting.flow === flow && waiting.request.fairnessId === flow.id);
   }
   equal(`${name}: bytes`, bytes, flow.occupancy.bytes);
@@ -75,7 +83,9 @@ function checkFlow(flow: Flow, name: string): number {
   equal(`${name}: is in a lot exactly when parked`, flow.lot !== undefined, flow.standing === 'parked');
   holds(`${name}: in flight is not negative`, flow.inFlight >= 0);
   if (flow.standing === 'capped') holds(`${name}: is capped by a full cap`, flow.cap?.full === true);
-  checkHeap(`${name}: queue`, flow.queue.values(), (a, b) => (a.rank === b.rank ? a.sequence - b.sequence : a.rank - b.rank));
+  checkHeap(`${name}: queue`, flow.queue.values(), (a, b) =>
+    a.rank === b.rank ? a.sequence - b.sequence : a.rank - b.rank,
+  );
   return expiring;
 }
 

@@ -97,5 +97,9 @@ export interface SaturationDetector<S = unknown> extends Plugin {
 export interface UsageLimitPolicy<S = unknown> extends Plugin {
   newState(): S;
   /** Asked once per pump. `priorities` is highest first; `ceilings` has its length, is pre-filled with 1.0, and is written in place. */
-  ceilings(state: S, input: { readonly priorities: readonly number[]; readonly saturation: number }, ceilings: Float64Array): void;
+  ceilings(
+    state: S,
+    input: { readonly priorities: readonly number[]; readonly saturation: number },
+    ceilings: Float64Array,
+  ): void;
 }

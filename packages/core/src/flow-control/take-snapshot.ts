@@ -36,7 +36,9 @@ export function takeSnapshot(parts: ControllerParts, nowMs: number): FlowControl
     inFlight: parts.inFlight,
     heldWhileIdleMs: gate.heldWhileIdleMs(nowMs),
     retryAfterS: parts.retryAfterS,
-    bands: bands.ordered.map((band, index) => ofBand(band, { ceiling: gate.ceiling(index), closed: gate.closed?.priority, nowMs })),
+    bands: bands.ordered.map((band, index) =>
+      ofBand(band, { ceiling: gate.ceiling(index), closed: gate.closed?.priority, nowMs }),
+    ),
   };
 }
 

@@ -67,7 +67,8 @@ export class Waitlist {
     if (flow === undefined) {
       flow = new Flow({ id: request.fairnessId, band, onRoom });
       band.flows.set(flow.id, flow);
-      if (observer !== undefined) observer({ kind: 'flow-created', fairnessId: flow.id, band: band.priority, atMs: nowMs });
+      if (observer !== undefined)
+        observer({ kind: 'flow-created', fairnessId: flow.id, band: band.priority, atMs: nowMs });
     }
     if (flow.standing === 'empty') {
       // What policies read of a member may not change under them: a new weight or cap counts once the flow was empty.

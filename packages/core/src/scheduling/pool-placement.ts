@@ -134,7 +134,8 @@ export class PoolPlacement implements Placement {
   }
 
   #askForReading(tracked: Tracked): void {
-    if (this.#scrapeSoon !== undefined && this.#detector.wantsReading?.(tracked) === true) this.#scrapeSoon(tracked.endpoint);
+    if (this.#scrapeSoon !== undefined && this.#detector.wantsReading?.(tracked) === true)
+      this.#scrapeSoon(tracked.endpoint);
   }
 
   #track(): void {

@@ -55,7 +55,8 @@ export const adaptiveConcurrencyDetector = definePlugin({
   type: 'adaptive-concurrency-detector',
   kinds: ['saturation'],
   stability: 'stable',
-  summary: "Learns each endpoint's limit from the engine's own metrics, or from times to first token where there are none.",
+  summary:
+    "Learns each endpoint's limit from the engine's own metrics, or from times to first token where there are none.",
   parameters: {
     initialLimit: {
       type: 'integer',
@@ -63,7 +64,12 @@ export const adaptiveConcurrencyDetector = definePlugin({
       min: 1,
       doc: 'Sequences in flight at most on an endpoint that has no metrics, until times to first token say otherwise.',
     },
-    maxLimit: { type: 'integer', default: 4096, min: 1, doc: 'The largest limit that is ever tried on an endpoint, in sequences.' },
+    maxLimit: {
+      type: 'integer',
+      default: 4096,
+      min: 1,
+      doc: 'The largest limit that is ever tried on an endpoint, in sequences.',
+    },
   },
   create({ type, name, parameters }): SaturationDetector<LearnedLimit> {
     const initialLimit = Math.min(parameters.initialLimit, parameters.maxLimit);

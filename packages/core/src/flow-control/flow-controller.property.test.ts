@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Any sequence of arrivals, completions, cancellations, requeues, endpoint flaps and passing time leaves the controller
+ * whole: every invariant holds after every step, every request settles exactly once, no endpoint is ever over its limit,
+ * and nothing waits while an endpoint has room for it.
+ */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { globalStrictFairnessPolicy } from '../plugins/fairness/global-strict-fairness-policy.ts';
+import { roundRobinFairnessPolicy } from '../plugins/fairness/round-robin-fairness-policy.ts';
+import { InFlightCap } from '../request/in-flight-cap.ts';
+import type { Ending } from '../request/permit.ts';
+import { FlowControlKit } from '../testing/flow-control-kit.ts';
+import { instanceOf } from '../testing/plugin-instance.ts';
+import { checkInvariants } from './invariants.ts';
+import type { FairnessPolicy } from './policies.ts';
+import type { WaitingHandle } from './settled.ts';
+
+type Step =
+  | {
+      readonly do: 'enqueue';
+      readonly flow: number;
+      readonly priority: number;
+      readonly sequences: number;
+      readonly model: string;
+      readonly ttlMs: number | undefined;
+    }
+  | { readonly do: 'end'; readonly which: number; readonly ending: Ending }
+  | { readonly do: 'requeue'; readonly which: number }
+  | { readonly do: 'cancel'; readonly which: number }
+  | { readonly do: 'flap'; readonly up: number }
+  | { readonly do: 'advance'; readonly byMs: number };
+
+const which = fc.nat(30);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('enqueue' as const),
+      flow: fc.nat(4),
+      priority: fc.constantFrom(0, 0, 1, -1, 99),
+      sequences: fc.constantFrom(1, 1, 1, 2, 5),
+      model: fc.constantFrom('m', 'm', 'lora'),
+      ttlMs: fc.constantFrom(undefined, undefined, 50),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('end' as const),
+      which,
+      ending: fc.constantFrom<Ending>('succeeded', 'failed', 'cancelled'),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('requeue' as const), which }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), which }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('flap' as const), up: fc.nat(3) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('advance' as const), byMs: fc.constantFrom(1, 40, 2000, 700_000) }),
+  },
+);
+
+const LIMIT = 3;
+
+class Run {
+  readonly kit: FlowControlKit;
+  readonly handles: WaitingHandle[] = [];
+  readonly settlements = new Map<string, number>();
+  readonly #cap = new InFlightCap(2);
+
+  constructor(fairness: FairnessPolicy) {
+    const band = { fairness, maxRequests: 12, maxFlowShare: 0.5 };
+    this.kit = new FlowControlKit({
+      endpoints: 2,
+      limit: LIMIT,
+      band,
+      config: { knownPriorities: [1, -1], defaultRequestTtlMs: 1000 },
+    });
+    const [first] = this.kit.endpoints;
+    if (first !== undefined) first.adapters = new Set(['lora']);
+  }
+
+  step(step: Step): void {
+    const { kit } = this;
+    if (step.do === 'enqueue') this.#enqueue(step);
+    else if (step.do === 'cancel') this.handles[step.which % Math.max(1, this.handles.length)]?.cancel();
+    else if (step.do === 'advance') kit.clock.advance(step.byMs);
+    else if (step.do === 'flap') {
+      kit.endpoints.forEach((endpoint, index) => {
+        endpoint.up = (step.up & (1 << index)) !== 0;
+      });
+      kit.pool.refresh();
+    } else {
+      const permit = kit.permits.splice(step.which % Math.max(1, kit.permits.length), 1)[0];
+      if (permit === undefined) return;
+      if (step.do === 'end') permit.end(step.ending);
+      else {
+        this.settlements.set(permit.request.id, (this.settlements.get(permit.request.id) ?? 0) - 1);
+        kit.controller.requeue(permit, this.#recorder(permit.request));
+      }
+    }
+  }
+
+  check(): void {
+    checkInvariants(this.kit.controller);
+    this.kit.settle();
+    checkInvariants(this.kit.controller);
+    for (const endpoint of this.kit.endpoints) {
+      assert.ok(
+        endpoint.inFlight <= LIMIT && endpoint.inFlight >= 0,
+        `${endpoint.name} has ${endpoint.inFlight} in flight`,
+      );
+    }
+    for (const [id, count] of this.settlements) assert.ok(count <= 1, `${id} settled ${count} times`);
+    const held = this.kit.permits.filter((permit) => permit.request.cap !== undefined).length;
+    assert.equal(this.#cap.used, held);
+    assert.equal(this.kit.controller.inFlight, this.kit.permits.length);
+    this.#nothingIdle();
+  }
+
+  /** Ends everything: afterwards nothing is held by anybody. */
+  finish(): void {
+    const { kit } = this;
+    for (const endpoint of kit.endpoints) endpoint.up = true;
+    kit.pool.refresh();
+    for (let round = 0; round < 1000 && (kit.permits.length > 0 || kit.controller.waiting > 0); round += 1) {
+      kit.settle();
+      for (const permit of kit.permits.splice(0)) permit.end('succeeded');
+    }
+    assert.deepEqual([kit.controller.waiting, kit.controller.inFlight, this.#cap.used], [0, 0, 0]);
+    for (const [id, count] of this.settlements) assert.equal(count, 1, `${id} settled ${count} times`);
+    for (const endpoint of kit.endpoints) assert.deepEqual([endpoint.inFlight, endpoint.requestsInFlight], [0, 0]);
+    checkInvariants(kit.controller);
+  }
+
+  #enqueue(step: Step & { do: 'enqueue' }): void {
+    const request = this.kit.request({
+      fairnessId: `f${step.flow}`,
+      priority: step.priority,
+      sequences: step.sequences,
+      targetModel: step.model,
+      ttlMs: step.ttlMs,
+      cap: step.flow === 0 ? this.#cap : undefined,
+    });
+    this.settlements.set(request.id, 0);
+    this.handles.push(this.kit.controller.enqueue(request, this.#recorder(request)));
+  }
+
+  #recorder(request: ReturnType<FlowControlKit['request']>): ReturnType<FlowControlKit['recorder']> {
+    const record = this.kit.recorder(request);
+    return (settled) => {
+      this.settlements.set(request.id, (this.settlements.get(request.id) ?? 0) + 1);
+      record(settled);
+    };
+  }
+
+  /** A request of one sequence that could go now does not wait, unless an endpoint is kept for a wide one. */
+  #nothingIdle(): void {
+    if (this.kit.events.some((event) => event.kind === 'enqueued' && event.request.sequences > 1)) return;
+    const { bands } = this.kit.controller.inspect().waitlist;
+    for (const band of bands.ordered) {
+      for (const flow of band.flows.values()) {
+        if (flow.queue.size === 0 || flow.cap?.full === true) continue;
+        const now = this.kit.clock.now();
+        assert.ok(!this.kit.placement.hasRoom(flow.head.request, now, 'fair'), `flow ${flow.id} waits beside room`);
+      }
+    }
+  }
+}
+
+describe('FlowController under any sequence of events', () => {
+  for (const fairness of [instanceOf(roundRobinFairnessPolicy), instanceOf(globalStrictFairnessPolicy)]) {
+    it(`stays whole with ${fairness.type}`, () => {
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+          const run = new Run(fairness);
+          for (const each of steps) {
+            run.step(each);
+            run.check();
+          }
+          run.finish();
+        }),
+        { numRuns: 300 },
+      );
+    });
+  }
+});

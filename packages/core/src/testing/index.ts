@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** For tests of what is built on the core: virtual time, seeded dice, and the suites that plugins have to pass. */
+
+export { fairnessConformance } from './fairness-conformance.ts';
+export type { ConformanceCase, FairnessPromises } from './fairness-conformance.ts';
+export { instanceOf } from './plugin-instance.ts';
+export { seededRandom } from './seeded-random.ts';
+export { VirtualClock } from './virtual-clock.ts';

@@ -95,12 +95,15 @@ describe('continueGroups', () => {
 
   it('never continues one pool twice', () => {
     fc.assert(
-      fc.property(fc.array(fc.uniqueArray(fc.integer({ min: 0, max: 5 }), { maxLength: 2 }), { maxLength: 8 }), (lists) => {
-        const servers = lists.map((list, index) => server(`s${index}`, ...list.map(String)));
-        const before = groupEndpoints(servers.slice(0, 5));
-        const continued = continueGroups(groupEndpoints(servers), before).filter((index) => index !== undefined);
-        assert.equal(new Set(continued).size, continued.length);
-      }),
+      fc.property(
+        fc.array(fc.uniqueArray(fc.integer({ min: 0, max: 5 }), { maxLength: 2 }), { maxLength: 8 }),
+        (lists) => {
+          const servers = lists.map((list, index) => server(`s${index}`, ...list.map(String)));
+          const before = groupEndpoints(servers.slice(0, 5));
+          const continued = continueGroups(groupEndpoints(servers), before).filter((index) => index !== undefined);
+          assert.equal(new Set(continued).size, continued.length);
+        },
+      ),
     );
   });
 });

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * How a try at a model server failed, told precisely, because it decides whether the request may be sent again: only
+ * what was certainly not received may. One pure function from what is known of the try to the kind of its failure.
+ */
+
+import { errors } from 'undici';
+import type { UpstreamErrorKind } from '../director/ports.ts';
+
+/** The error `onError` is called with; `message` may hold addresses and is for logs and `/state`, not for clients. */
+export class UpstreamError extends Error {
+  override readonly name = 'UpstreamError';
+  readonly kind: UpstreamErrorKind;
+  /** Code of the cause, such as `ECONNREFUSED`. */
+  readonly code: string | undefined;
+
+  constructor(kind: UpstreamErrorKind, message: string, code?: string) {
+    super(message);
+    this.kind = kind;
+    this.code = code;
+  }
+}
+
+/** What is known of a try when it fails. */
+export interface Try {
+  readonly isAborted: boolean;
+  /** There is a socket. */
+  readonly isConnected: boolean;
+  /** The request was, at least in part, handed to the socket. */
+  readonly isSent: boolean;
+  /** Its connection had been idle, and did not end later than a close that crossed the request would. */
+  readonly isIdleClose: boolean;
+  /** A byte of an answer has come. */
+  readonly isBegun: boolean;
+  /** The head of the answer has come. */
+  readonly hasHead: boolean;
+}
+
+const ABORTED = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED', 'UND_ERR_ABORTED']);
+const UNWRITABLE = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH']);
+
+export function upstreamError(cause: unknown, known: Try): UpstreamError {
+  const error = cause instanceof Error ? cause : new Error(String(cause));
+  const code = codeOf(error);
+  return new UpstreamError(kindOf(error, code, known), messageOf(error, code), code);
+}
+
+// The order is the meaning: what we did ourselves, then what cannot have been sent, then how an answer went wrong.
+function kindOf(error: Error, code: string | undefined, known: Try): UpstreamErrorKind {
+  if (known.isAborted || (code !== undefined && (ABORTED.has(code) || UNWRITABLE.has(code)))) return 'aborted';
+  if (!known.isSent) return known.isConnected ? 'reset-idle' : 'refused';
+  if (code === 'UND_ERR_HEADERS_TIMEOUT') return 'timeout-first-byte';
+  if (code === 'UND_ERR_BODY_TIMEOUT') return 'timeout-idle';
+  if (known.hasHead) return 'died';
+  if (isNonsense(error, code)) return 'protocol';
+  if (known.isBegun) return 'died';
+  return known.isIdleClose ? 'reset-idle' : 'reset';
+}
+
+/** Not HTTP/1.1, a head without end, a `100` or an upgrade nobody asked for. */
+function isNonsense(error: Error, code: string | undefined): boolean {
+  if (error instanceof errors.HTTPParserError || code === 'UND_ERR_HEADERS_OVERFLOW') return true;
+  return code === 'UND_ERR_SOCKET' && error.message.startsWith('bad ');
+}
+
+/** Several addresses tried in vain come as one error that holds one for each. */
+function codeOf(error: Error): string | undefined {
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  if (error instanceof AggregateError) {
+    const first: unknown = error.errors[0];
+    if (first instanceof Error) return codeOf(first);
+  }
+  return undefined;
+}
+
+function messageOf(error: Error, code: string | undefined): string {
+  if (error.message !== '') return error.message;
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
+  return first instanceof Error ? first.message : (code ?? error.name);
+}

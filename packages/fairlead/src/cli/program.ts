@@ -52,7 +52,7 @@ function rootParser(context: ProgramContext): Parser {
 
 function commandParser(command: Command, context: ProgramContext, onChosen: (input: CommandInput) => void): Parser {
   const parser = withOutput(new Parser(command.name), context)
-    .summary(command.summary)
+    .summary(command.summary.replace(/\.$/, ''))
     .description(command.summary)
     .helpOption('-h, --help', 'print this help')
     .usage(['[flags]', command.argument && argumentUsage(command.argument)].filter(Boolean).join(' '));

@@ -5,11 +5,12 @@
  * of them sends: one that floods then only waits behind itself. It counts dispatches, not tokens.
  *
  * Time is divided into rounds, and a flow is served at most once a round. The ready flows stand in two rings: those
- * still to be served in this round and, behind them, those already served. A flow that comes back within the round in
- * which it was served joins the second ring, all others the end of the first; so going away and coming back, which
- * parking does to flows all the time, wins nothing and loses no turn. When the first ring is empty the second takes its
- * place, in the order in which it was served. The visiting order is therefore that of becoming ready, where the
- * reference visits flows sorted by id.
+ * still to be served in this round and, behind them, those for whom it is over. New flows join the end of the second, so
+ * that no number of them can hold up a round. A flow that stood in this round or the last and was away in between, as
+ * parking does to flows all the time, is put where it belongs: at the end of the first ring when it has not been served
+ * in this round, of the second when it has. So going away wins nothing and loses no turn. When the first ring is empty
+ * the second takes its place. The visiting order is therefore that of becoming ready, where the reference visits flows
+ * sorted by id.
  *
  * Bound: between two services of a flow that stays ready, every other flow is served at most once. All operations are
  * O(1), because the links of the rings are in the members' own state.
@@ -19,7 +20,7 @@ import type { FairnessPolicy, Member } from '../../flow-control/policies.ts';
 import { definePlugin } from '../../plugin-registry/plugin.ts';
 
 /** A member's place in a ring; a ring's own node is the one without a member. */
-export class Turn {
+class Turn {
   before: Turn = this;
   after: Turn = this;
   member: Member<Turn> | undefined;
@@ -27,47 +28,50 @@ export class Turn {
   rounds: Rounds | undefined;
   /** The round of its band in which it was last served; 0 before that. */
   servedRound = 0;
+  /** The last round of its band in which it stood; -1 before that. */
+  seenRound = -1;
 }
 
 /** A band's rounds. */
-export class Rounds {
-  /** Ready and still to be served in this round, the next one first. */
-  toServe = new Turn();
-  /** Ready and served in this round, in the order in which that happened. */
-  served = new Turn();
-  /** Starts at 1 with the first service, so that a state in which nobody is ever served is a plain first come, first served. */
-  round = 0;
+class Rounds {
+  #toServe = new Turn();
+  #over = new Turn();
+  /** Starts at 1 with the first service: a state in which nobody is ever served is plain first come, first served. */
+  #round = 0;
 
   add(turn: Turn): void {
     turn.rounds = this;
-    link(turn, turn.servedRound === this.round && this.round > 0 ? this.served : this.toServe);
+    const isDue = turn.servedRound !== this.#round && turn.seenRound >= this.#round - 1;
+    link(turn, isDue || this.#round === 0 ? this.#toServe : this.#over);
   }
 
   remove(turn: Turn): void {
     turn.rounds = undefined;
+    // Flows that are parked stand in a state of their own, whose rounds never begin and must not count here.
+    turn.seenRound = Math.max(turn.seenRound, this.#round);
     unlink(turn);
   }
 
-  /** Who is next: its ring's node when nobody is. */
-  get next(): Turn {
-    return isEmpty(this.toServe) ? this.served.after : this.toServe.after;
+  get next(): Member<Turn> | undefined {
+    // An empty ring is followed by its own node, which has no member.
+    return (isEmpty(this.#toServe) ? this.#over : this.#toServe).after.member;
   }
 
   serve(turn: Turn): void {
-    if (this.round === 0) this.round = 1;
-    else if (isEmpty(this.toServe) && turn.servedRound === this.round) this.#nextRound();
-    turn.servedRound = this.round;
-    // While it is parked it stands in another state of this policy, where its turn is not now.
-    if (turn.rounds !== this) return;
+    const isHere = turn.rounds === this;
+    if (this.#round === 0) this.#round = 1;
+    else if (isHere && isEmpty(this.#toServe)) this.#nextRound();
+    turn.servedRound = this.#round;
+    if (!isHere) return;
     unlink(turn);
-    link(turn, this.served);
+    link(turn, this.#over);
   }
 
   #nextRound(): void {
-    this.round += 1;
-    const { toServe } = this;
-    this.toServe = this.served;
-    this.served = toServe;
+    this.#round += 1;
+    const toServe = this.#toServe;
+    this.#toServe = this.#over;
+    this.#over = toServe;
   }
 }
 
@@ -118,7 +122,7 @@ class RoundRobin implements FairnessPolicy<Rounds, Turn> {
   }
 
   pick(rounds: Rounds): Member<Turn> | undefined {
-    return rounds.next.member;
+    return rounds.next;
   }
 
   charge(rounds: Rounds, member: Member<Turn>): void {

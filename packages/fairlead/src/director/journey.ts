@@ -154,7 +154,7 @@ export class Journey implements UpstreamHandler {
   }
 
   onError(failure: UpstreamFailure): void {
-    if (this.#phase === 'over') return;
+    if (this.#phase === 'over' || this.#phase === 'waiting') return;
     const permit = this.#permit as Permit;
     if (failure.kind === 'refused') this.#context.health.refused(permit.endpoint, failure.message);
     if (failure.kind === 'protocol') this.#context.health.nonsense(permit.endpoint, failure.message);

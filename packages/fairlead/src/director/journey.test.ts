@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** One request against a real flow controller under a virtual clock, and a model server that fails in every way. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { Endpoint, FlowController, Pool, PoolPlacement } from '@fairlead/core';
+import type { FlowEvent, InferenceRequest, Usage } from '@fairlead/core';
+import {
+  concurrencyDetector,
+  fcfsOrderingPolicy,
+  roundRobinFairnessPolicy,
+  staticUsageLimitPolicy,
+} from '@fairlead/core/plugins';
+import { VirtualClock, instanceOf } from '@fairlead/core/testing';
+import { Journey } from './journey.ts';
+import type { JourneyContext } from './journey.ts';
+import type { Answer, Arrival, UpstreamErrorKind, UpstreamHandler, UpstreamRequest } from './ports.ts';
+import type { Problem } from './problem.ts';
+
+/** One try as the model server sees it. */
+interface SentTry {
+  readonly request: UpstreamRequest;
+  readonly handler: UpstreamHandler;
+  aborted: string | undefined;
+  resumed: number;
+  /** It had its last call. */
+  isOver?: boolean;
+}
+
+/** Takes an answer and writes down what came, in words. */
+class Notebook implements Answer {
+  readonly lines: string[] = [];
+  problem: Problem | undefined;
+  isStream = true;
+  takes = true;
+  told: Usage | undefined;
+
+  headersFor(endpoint: Endpoint): string[] {
+    return ['host', endpoint.name];
+  }
+  begin({ status }: { status: number }): boolean {
+    this.lines.push(`begin ${status}`);
+    return this.isStream;
+  }
+  data(chunk: Uint8Array): boolean {
+    this.lines.push(`data ${Buffer.from(chunk).toString()}`);
+    return this.takes;
+  }
+  end(): void {
+    this.lines.push('end');
+  }
+  fail(problem: Problem): void {
+    this.problem = problem;
+    this.lines.push(`fail ${problem.status} ${problem.code}`);
+  }
+  usage(): Usage | undefined {
+    return this.told;
+  }
+}
+
+function stand(options: { readonly endpoints?: number; readonly limit?: number } = {}) {
+  const clock = new VirtualClock();
+  const pool = new Pool('pool');
+  const endpoints = Array.from({ length: options.endpoints ?? 2 }, (_, index) => {
+    const endpoint = new Endpoint({ name: `server-${index}`, url: `http://server-${index}:1`, labels: {} });
+    endpoint.baseModels = new Set(['m']);
+    return endpoint;
+  });
+  pool.setEndpoints(endpoints);
+  const detector = instanceOf(concurrencyDetector, { parameters: { maxConcurrency: options.limit ?? 10 } });
+  const band = {
+    maxRequests: 100,
+    maxBytes: Infinity,
+    maxFlowShare: 1,
+    fairness: instanceOf(roundRobinFairnessPolicy),
+    ordering: instanceOf(fcfsOrderingPolicy),
+  };
+  const events: FlowEvent[] = [];
+  const placement = new PoolPlacement({
+    pool,
+    detector,
+    chooser: { schedule: (_request, candidates) => candidates },
+    clock,
+  });
+  const controller = new FlowController({
+    config: {
+      maxRequests: Infinity,
+      maxBytes: Infinity,
+      defaultRequestTtlMs: 1000,
+      noEndpointRequestTtlMs: 1000,
+      bands: [],
+      defaultBand: band,
+      defaultNegativeBand: band,
+      knownPriorities: [],
+      usageLimit: instanceOf(staticUsageLimitPolicy),
+      flowIdleMs: 1000,
+      bandIdleMs: 1000,
+    },
+    placement,
+    clock,
+    observer: (event) => events.push(event),
+  });
+  const tries: SentTry[] = [];
+  const refused: string[] = [];
+  const context: JourneyContext = {
+    upstream: {
+      send: (request, handler) => {
+        const sent: SentTry = { request, handler, aborted: undefined, resumed: 0 };
+        tries.push(sent);
+        return { abort: (reason) => void (sent.aborted = reason), resume: () => void (sent.resumed += 1) };
+      },
+    },
+    health: {
+      refused: (endpoint) => {
+        refused.push(endpoint.name);
+        endpoint.up = false;
+        pool.refresh();
+      },
+      nonsense: (endpoint) => void refused.push(`${endpoint.name} is no HTTP server`),
+    },
+    firstByteTimeoutMs: 1,
+    idleTimeoutMs: 1,
+    nowMs: () => clock.now(),
+  };
+  const lane = { pool, placement, controller };
+  let count = 0;
+  const begin = (answer = new Notebook()) => {
+    const id = `request-${(count += 1)}`;
+    const request: InferenceRequest = {
+      id,
+      fairnessId: 'tenant',
+      priority: 0,
+      model: 'm',
+      targetModel: 'm',
+      sizeBytes: 2,
+      sequences: 1,
+      receivedMs: clock.now(),
+    };
+    const arrival = { id, method: 'POST', path: '/v1/x?y', body: [Buffer.from('{}')] } as unknown as Arrival;
+    const journey = new Journey(context, { arrival, request, lane, answer }).start();
+    return { journey, answer };
+  };
+  return { clock, pool, endpoints, controller, tries, refused, events, begin };
+}
+
+function fail(sent: SentTry | undefined, kind: UpstreamErrorKind): void {
+  if (sent !== undefined) sent.isOver = true;
+  sent?.handler.onError({ kind, message: 'for the log' });
+}
+
+describe('a journey', () => {
+  it('holds its permit from dispatch to the last byte, and tells what was used', () => {
+    const { clock, tries, begin, controller, events } = stand();
+    const { journey, answer } = begin();
+    clock.advance(0);
+    assert.partialDeepStrictEqual(tries[0]?.request, {
+      path: '/v1/x?y',
+      headers: ['host', 'server-0'],
+      freshConnection: false,
+    });
+    clock.advance(40);
+    tries[0]?.handler.onHeaders(200, []);
+    tries[0]?.handler.onData(Buffer.from('a'));
+    tries[0]?.handler.onData(Buffer.from('b'));
+    assert.equal(controller.snapshot().inFlight, 1);
+    answer.told = { promptTokens: 1, completionTokens: 2 };
+    tries[0]?.handler.onEnd();
+    assert.equal(controller.snapshot().inFlight, 0);
+    assert.deepEqual(answer.lines, ['begin 200', 'data a', 'data b', 'end']);
+    assert.partialDeepStrictEqual(journey.report, {
+      outcome: 'Dispatched',
+      ending: 'succeeded',
+      ttftMs: 40,
+      usage: answer.told,
+    });
+    assert.equal(events.filter(({ kind }) => kind === 'first-token').length, 1);
+  });
+
+  it('tells no time to first token for an answer that is not a stream, nor for an error', () => {
+    const { clock, tries, begin, events } = stand();
+    const whole = new Notebook();
+    whole.isStream = false;
+    begin(whole);
+    begin();
+    clock.advance(0);
+    tries[0]?.handler.onHeaders(200, []);
+    tries[1]?.handler.onHeaders(500, []);
+    for (const { handler } of tries) handler.onData(Buffer.from('a'));
+    assert.deepEqual(
+      events.filter(({ kind }) => kind === 'first-token'),
+      [],
+    );
+  });
+
+  it('counts an answer of 5xx or 429 as failed, and passes it on', () => {
+    for (const [status, ending] of [
+      [200, 'succeeded'],
+      [404, 'succeeded'],
+      [429, 'failed'],
+      [503, 'failed'],
+    ] as const) {
+      const { clock, tries, begin } = stand();
+      const { journey, answer } = begin();
+      clock.advance(0);
+      tries[0]?.handler.onHeaders(status, []);
+      tries[0]?.handler.onEnd();
+      assert.deepEqual(answer.lines, [`begin ${status}`, 'end']);
+      assert.equal(journey.report.ending, ending);
+    }
+  });
+
+  it('goes to another endpoint, at the head of its flow, when the connection is refused', () => {
+    const { clock, tries, begin, refused, controller } = stand({ limit: 1 });
+    const { journey } = begin();
+    begin();
+    const { journey: third } = begin();
+    clock.advance(5);
+    fail(tries[0], 'refused');
+    clock.advance(5);
+    assert.deepEqual(refused, ['server-0']);
+    assert.equal(tries.length, 2, 'server-1 is full, server-0 is out');
+    tries[1]?.handler.onHeaders(200, []);
+    tries[1]?.handler.onEnd();
+    clock.advance(0);
+    assert.equal(tries[2]?.request.endpoint.name, 'server-1');
+    tries[2]?.handler.onHeaders(200, []);
+    tries[2]?.handler.onEnd();
+    assert.partialDeepStrictEqual(journey.report, { endpoint: 'server-1', retries: ['refused'], ending: 'succeeded' });
+    assert.equal(third.report.outcome, undefined);
+    clock.advance(1000);
+    assert.equal(controller.snapshot().inFlight, 1);
+  });
+
+  it('keeps its old deadline while nothing can be connected to', () => {
+    const { clock, tries, begin } = stand({ endpoints: 1 });
+    const { journey, answer } = begin();
+    clock.advance(900);
+    fail(tries[0], 'refused');
+    clock.advance(1000);
+    assert.equal(answer.problem?.status, 503);
+    assert.equal(answer.problem?.dropReason, 'rejected-no-endpoints');
+    assert.equal(journey.report.outcome, 'EvictedNoEndpoints');
+    assert.equal(journey.report.ending, undefined);
+  });
+
+  it('is sent once more on a fresh connection when a kept-alive one was reset, and not twice', () => {
+    const { clock, tries, begin, controller } = stand();
+    const { journey, answer } = begin();
+    clock.advance(0);
+    fail(tries[0], 'reset-idle');
+    assert.equal(tries[1]?.request.freshConnection, true);
+    assert.equal(tries[1]?.request.endpoint, tries[0]?.request.endpoint);
+    assert.equal(controller.snapshot().inFlight, 1, 'under the same permit');
+    fail(tries[1], 'reset-idle');
+    assert.equal(tries.length, 2);
+    assert.deepEqual(answer.lines, ['fail 502 upstream_reset']);
+    assert.partialDeepStrictEqual(journey.report, { retries: ['reset-idle'], ending: 'failed' });
+    assert.equal(controller.snapshot().inFlight, 0);
+  });
+
+  it('is never sent again once a server may have it', () => {
+    const statuses = { reset: 502, 'timeout-first-byte': 504, protocol: 502, aborted: 502 } as const;
+    for (const [kind, status] of Object.entries(statuses)) {
+      const { clock, tries, begin } = stand();
+      const { answer } = begin();
+      clock.advance(0);
+      fail(tries[0], kind as UpstreamErrorKind);
+      clock.advance(0);
+      assert.equal(tries.length, 1, kind);
+      assert.equal(answer.problem?.status, status, kind);
+    }
+    for (const kind of ['died', 'timeout-idle', 'reset-idle', 'refused'] as const) {
+      const { clock, tries, begin } = stand();
+      const { answer } = begin();
+      clock.advance(0);
+      tries[0]?.handler.onHeaders(200, []);
+      fail(tries[0], kind);
+      clock.advance(0);
+      assert.equal(tries.length, 1, kind);
+      assert.equal(answer.lines.length, 2, kind);
+    }
+  });
+
+  it('says nothing of addresses to the client', () => {
+    const { clock, tries, begin } = stand();
+    const { answer } = begin();
+    clock.advance(0);
+    tries[0]?.handler.onError({ kind: 'reset', message: 'read ECONNRESET 10.1.2.3:8000' });
+    assert.doesNotMatch(answer.problem?.message ?? '', /10\.1/);
+  });
+
+  it('reports an endpoint that does not speak HTTP', () => {
+    const { clock, tries, begin, refused } = stand();
+    begin();
+    clock.advance(0);
+    fail(tries[0], 'protocol');
+    assert.deepEqual(refused, ['server-0 is no HTTP server']);
+  });
+
+  it('leaves the queue, or the server, in the turn in which its client leaves', () => {
+    const { clock, tries, begin, controller } = stand({ endpoints: 1, limit: 1 });
+    const first = begin();
+    const second = begin();
+    clock.advance(0);
+    assert.equal(controller.snapshot().waiting, 1);
+    second.journey.cancel();
+    assert.equal(controller.snapshot().waiting, 0);
+    assert.equal(second.journey.report.outcome, 'EvictedContextCancelled');
+    first.answer.told = { completionTokens: 7 };
+    first.journey.cancel();
+    assert.equal(tries[0]?.aborted, 'the client left');
+    assert.equal(controller.snapshot().inFlight, 0);
+    assert.partialDeepStrictEqual(first.journey.report, { ending: 'cancelled', usage: { completionTokens: 7 } });
+    tries[0]?.handler.onHeaders(200, []);
+    tries[0]?.handler.onData(Buffer.from('late'));
+    tries[0]?.handler.onEnd();
+    assert.deepEqual([...first.answer.lines, ...second.answer.lines], []);
+  });
+
+  it('passes backpressure on to the server, and its end', () => {
+    const { clock, tries, begin } = stand();
+    const { journey, answer } = begin();
+    clock.advance(0);
+    tries[0]?.handler.onHeaders(200, []);
+    answer.takes = false;
+    assert.equal(tries[0]?.handler.onData(Buffer.from('a')), false);
+    journey.resume();
+    assert.equal(tries[0]?.resumed, 1);
+    tries[0]?.handler.onEnd();
+    journey.resume();
+    assert.equal(tries[0]?.resumed, 1);
+  });
+
+  it('survives a request that cannot be sent and a head that cannot be passed on', () => {
+    const { clock, tries, begin, controller } = stand();
+    const mute = new Notebook();
+    mute.headersFor = () => {
+      throw new TypeError('no such header');
+    };
+    begin(mute);
+    const broken = new Notebook();
+    broken.begin = () => {
+      throw new TypeError('invalid character');
+    };
+    begin(broken);
+    clock.advance(0);
+    tries[0]?.handler.onHeaders(200, []);
+    assert.deepEqual(mute.lines, ['fail 502 upstream_aborted']);
+    assert.deepEqual(broken.lines, ['fail 502 upstream_nonsense']);
+    assert.notEqual(tries[0]?.aborted, undefined);
+    assert.equal(controller.snapshot().inFlight, 0);
+  });
+
+  it('ends once and gives everything back, whatever happens in whatever order', () => {
+    const step = fc.constantFrom(
+      'head',
+      'data',
+      'end',
+      'cancel',
+      'resume',
+      'later',
+      'refused',
+      'reset-idle',
+      'reset',
+      'died',
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(step, fc.nat(3)), { maxLength: 40 }), (steps) => {
+        const { clock, tries, begin, controller, endpoints, pool } = stand({ limit: 1 });
+        const all = [begin(), begin(), begin(), begin()];
+        for (const [what, which] of steps) {
+          const sent = tries.filter((each) => each.aborted === undefined && each.isOver !== true)[which];
+          if (what === 'later') clock.advance(300);
+          else if (what === 'cancel') all[which]?.journey.cancel();
+          else if (what === 'resume') all[which]?.journey.resume();
+          else if (what === 'head') sent?.handler.onHeaders(200, []);
+          else if (what === 'data') sent?.handler.onData(Buffer.from('x'));
+          else if (what === 'end') {
+            if (sent !== undefined) sent.isOver = true;
+            sent?.handler.onEnd();
+          } else fail(sent, what);
+          clock.advance(0);
+        }
+        for (const endpoint of endpoints) endpoint.up = true;
+        pool.refresh();
+        for (const { journey } of all) journey.cancel();
+        clock.advance(0);
+        const { waiting, inFlight, bytes } = controller.snapshot();
+        assert.deepEqual({ waiting, inFlight, bytes }, { waiting: 0, inFlight: 0, bytes: 0 });
+        assert.deepEqual(
+          endpoints.map((endpoint) => endpoint.inFlight),
+          [0, 0],
+        );
+        for (const { answer } of all) {
+          const last = answer.lines.filter((line) => line === 'end' || line.startsWith('fail'));
+          assert.ok(last.length <= 1 && (last.length === 0 || answer.lines.at(-1) === last[0]), answer.lines.join());
+        }
+      }),
+    );
+  });
+});

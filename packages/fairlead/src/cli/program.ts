@@ -106,7 +106,8 @@ function summary(flag: Flag): string {
   const facts: string[] = [];
   if (flag.repeat === true) facts.push('may be repeated');
   const preset = Array.isArray(flag.default) ? flag.default.join(', ') : flag.default;
-  if (typeof preset === 'number' || (typeof preset === 'string' && preset !== '')) facts.push(`default: ${preset}`);
+  const isShown = typeof preset === 'number' || typeof preset === 'string' || preset instanceof URL;
+  if (isShown && preset !== '') facts.push(`default: ${String(preset)}`);
   return facts.length === 0 ? flag.summary : `${flag.summary} (${facts.join('; ')})`;
 }
 

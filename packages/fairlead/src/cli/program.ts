@@ -56,7 +56,7 @@ function commandParser(command: Command, context: ProgramContext, onChosen: (inp
     .description(command.summary)
     .helpOption('-h, --help', 'print this help')
     .usage(['[flags]', command.argument && argumentUsage(command.argument)].filter(Boolean).join(' '));
-  if (command.details !== undefined) parser.addHelpText('after', `\n${command.details.trim()}`);
+  if (command.details !== undefined) parser.addHelpText('after', `\n${command.details.replace(/^\n+|\s+$/g, '')}`);
   if (command.argument !== undefined) parser.argument(argumentUsage(command.argument), command.argument.summary);
   for (const flag of command.flags) parser.addOption(option(flag));
   return parser.action(() => {
@@ -107,7 +107,8 @@ function summary(flag: Flag): string {
   if (flag.repeat === true) facts.push('may be repeated');
   const preset = Array.isArray(flag.default) ? flag.default.join(', ') : flag.default;
   const isShown = typeof preset === 'number' || typeof preset === 'string' || preset instanceof URL;
-  if (isShown && preset !== '') facts.push(`default: ${String(preset)}`);
+  const isSaid = /\bdefault\b/.test(flag.summary);
+  if (isShown && !isSaid && preset !== '') facts.push(`default: ${String(preset)}`);
   return facts.length === 0 ? flag.summary : `${flag.summary} (${facts.join('; ')})`;
 }
 

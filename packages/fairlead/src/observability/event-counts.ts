@@ -29,7 +29,7 @@ const leftStatus = 499;
 
 export class EventCounts {
   readonly requests: RequestTable;
-  /** Shared by pools of one name, should one be replaced. */
+  /** By label, shared by pools that have the same. */
   readonly pools = new Map<string, PoolSeries>();
   /** By status and reason, separated by a space. */
   readonly refused = new Map<string, number>();
@@ -95,12 +95,13 @@ export class EventCounts {
 
   #seriesOf({ pool, tenant, priority, model, targetModel }: RequestReport): FlowSeries | undefined {
     if (pool === undefined || tenant === undefined || priority === undefined || model === undefined) return undefined;
-    return this.pools.get(pool)?.known({ tenant, priority, model, targetModel: targetModel ?? model });
+    return this.pools.get(labelValue(pool))?.known({ tenant, priority, model, targetModel: targetModel ?? model });
   }
 
   #pool(name: string): PoolSeries {
-    let pool = this.pools.get(name);
-    if (pool === undefined) this.pools.set(name, (pool = new PoolSeries(name, this.requests)));
+    const label = labelValue(name);
+    let pool = this.pools.get(label);
+    if (pool === undefined) this.pools.set(label, (pool = new PoolSeries(label, this.requests)));
     this.#lastName = name;
     this.#last = pool;
     return pool;

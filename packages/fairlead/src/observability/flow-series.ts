@@ -37,6 +37,8 @@ export interface FlowLinks {
   readonly budget: SeriesBudget;
   /** Where histograms without room go; undefined for a series called `other` itself. */
   readonly other: (() => FlowSeries) | undefined;
+  /** The series of the band that serves it, when that is not the priority asked for: waits are counted there. */
+  readonly served: FlowSeries | undefined;
 }
 
 export class FlowSeries {
@@ -50,17 +52,16 @@ export class FlowSeries {
   references = 0;
   /** Its own histograms. */
   readonly histograms: Tally[] = [];
-  /** Label of the band that serves it, which is not always the priority asked for. */
-  readonly #band: string;
+  readonly served: FlowSeries | undefined;
   readonly #budget: SeriesBudget;
   readonly #other: (() => FlowSeries) | undefined;
   /** By outcome, its own or the other's. */
   readonly #tallies: (Tally | undefined)[] = outcomes.map(() => undefined);
 
-  constructor(identity: { key: string; labels: Labels; band: string }, links: FlowLinks) {
+  constructor(identity: { key: string; labels: Labels }, links: FlowLinks) {
     this.key = identity.key;
     this.labels = identity.labels;
-    this.#band = identity.band;
+    this.served = links.served;
     this.request = links.request;
     this.endings = links.endings;
     this.#budget = links.budget;
@@ -73,7 +74,7 @@ export class FlowSeries {
 
   /** A wait ended: `outcome` is a position in `outcomes`. */
   waited(outcome: number, waitMs: number): void {
-    this.#tally(outcome).observe(waitMs / 1000);
+    (this.served ?? this).#tally(outcome).observe(waitMs / 1000);
   }
 
   /** Gives its room back; it is not to be used any more. */
@@ -87,7 +88,7 @@ export class FlowSeries {
     if (known !== undefined) return known;
     let tally: Tally;
     if (this.#other === undefined || this.#budget.takeHistogram(Tally.lines(queueBounds))) {
-      tally = new Tally({ ...this.labels, priority: this.#band, outcome: outcomes[outcome] ?? '' }, queueBounds);
+      tally = new Tally({ ...this.labels, outcome: outcomes[outcome] ?? '' }, queueBounds);
       this.histograms.push(tally);
     } else {
       tally = this.#other().#tally(outcome);

@@ -36,8 +36,7 @@ const maxOldestWaits = 100;
 /** Adds what `pools` look like now. */
 export function readPools(pools: readonly PoolView[], samples: Samples): void {
   const stale = new Map<string, number>();
-  for (const { name, detector, endpoints, snapshot } of pools) {
-    const pool = labelValue(name);
+  for (const [pool, { detector, endpoints, snapshot }] of byLabel(pools, ({ name }) => name)) {
     for (const stage of ['decode', 'effective']) {
       samples.add(poolFamilies.saturation, { inference_pool: pool, stage }, snapshot.saturation);
     }
@@ -45,10 +44,10 @@ export function readPools(pools: readonly PoolView[], samples: Samples): void {
     for (const band of snapshot.bands) readBand(pool, band, samples);
     readOldestWaits(pool, snapshot, samples);
     readEngines(pool, endpoints, samples);
-    stale.set(detector, (stale.get(detector) ?? 0) + endpoints.filter((view) => !isFresh(view)).length);
+    const label = labelValue(detector);
+    stale.set(label, (stale.get(label) ?? 0) + endpoints.filter((view) => !isFresh(view)).length);
   }
-  for (const [detector, count] of stale)
-    samples.add(poolFamilies.staleEndpoints, { detector: labelValue(detector) }, count);
+  for (const [detector, count] of stale) samples.add(poolFamilies.staleEndpoints, { detector }, count);
 }
 
 function readTotals(pool: string, snapshot: FlowControlSnapshot, samples: Samples): void {
@@ -112,17 +111,17 @@ function readEngines(pool: string, endpoints: readonly EndpointView[], samples: 
     readings.map((reading) => reading?.running),
   );
   samples.add(poolFamilies.ready, name, endpoints.filter(({ endpoint }) => endpoint.up).length);
-  for (const { endpoint } of endpoints) {
+  for (const [label, { endpoint }] of byLabel(endpoints, (view) => view.endpoint.name)) {
     if (endpoint.metrics === undefined) continue;
-    const labels = { name: pool, model_server_endpoint: labelValue(endpoint.name) };
+    const labels = { name: pool, model_server_endpoint: label };
     samples.add(poolFamilies.endpointQueue, labels, endpoint.metrics.waiting);
   }
 }
 
 /** Adds what `endpoints` look like at `nowMs`. */
 export function readEndpoints(endpoints: readonly EndpointView[], nowMs: number, samples: Samples): void {
-  for (const { endpoint, limit } of endpoints) {
-    const labels = { endpoint: labelValue(endpoint.name) };
+  for (const [label, { endpoint, limit }] of byLabel(endpoints, (view) => view.endpoint.name)) {
+    const labels = { endpoint: label };
     samples.add(endpointFamilies.up, labels, endpoint.up ? 1 : 0);
     if (Number.isFinite(limit)) samples.add(endpointFamilies.limit, labels, limit);
     samples.add(endpointFamilies.inFlight, labels, endpoint.inFlight);
@@ -130,6 +129,11 @@ export function readEndpoints(endpoints: readonly EndpointView[], nowMs: number,
     if (metrics !== undefined)
       samples.add(endpointFamilies.scrapeAge, labels, Math.max(0, nowMs - metrics.atMs) / 1000);
   }
+}
+
+/** Of those whose names become the same label, one: a page with a series twice is refused as a whole. */
+function byLabel<T>(items: readonly T[], nameOf: (item: T) => string): Map<string, T> {
+  return new Map(items.map((item) => [labelValue(nameOf(item)), item]));
 }
 
 function isFresh({ endpoint }: EndpointView): boolean {

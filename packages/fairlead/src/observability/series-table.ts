@@ -64,7 +64,6 @@ export class RequestTable {
 
 /** The series of one pool. */
 export class PoolSeries {
-  /** As a label. */
   readonly name: string;
   /** Requests that went back to their queue: their next dispatch is not a second ending of a wait. */
   readonly requeued = new WeakSet<InferenceRequest>();
@@ -78,8 +77,9 @@ export class PoolSeries {
   #entryCount = 0;
   #others = 0;
 
+  /** `name` is a label already. */
   constructor(name: string, requests: RequestTable) {
-    this.name = labelValue(name);
+    this.name = name;
     this.#requests = requests;
   }
 
@@ -92,8 +92,8 @@ export class PoolSeries {
       entry.lastMs = atMs;
       return entry.series;
     }
-    if (this.#entryCount >= maxEntries) return this.#otherFor(requestLabels(request), band);
-    const series = this.#seriesFor(requestLabels(request), band);
+    if (this.#entryCount >= maxEntries) return this.#otherFor(requestLabels(request), String(band));
+    const series = this.#seriesFor(requestLabels(request), String(band));
     const { priority, model, targetModel } = request;
     this.#entries.set(request.fairnessId, { priority, model, targetModel, band, series, next: first, lastMs: atMs });
     this.#entryCount += 1;
@@ -131,6 +131,7 @@ export class PoolSeries {
         entry.next = kept;
         kept = entry;
       } else {
+        this.#entryCount -= 1;
         this.#drop(entry.series);
       }
       entry = next;
@@ -140,16 +141,16 @@ export class PoolSeries {
   }
 
   #drop(series: FlowSeries): void {
-    this.#entryCount -= 1;
     series.references -= 1;
     if (series.references > 0 || series.isOther) return;
     this.flows.delete(series.key);
     series.release();
     series.request.references -= 1;
     if (series.request.references === 0) this.#requests.drop(series.request);
+    if (series.served !== undefined) this.#drop(series.served);
   }
 
-  #seriesFor(labels: Labels, band: number): FlowSeries {
+  #seriesFor(labels: Labels, band: string): FlowSeries {
     const known = this.flows.get(keyOf(labels));
     if (known !== undefined) return known;
     // A tenant that is really called so shares, too: the series must not fall back to itself.
@@ -160,29 +161,41 @@ export class PoolSeries {
   }
 
   /** Shared by the tenants without room: one per model and priority, and one for what is beyond those. */
-  #otherFor(labels: Labels, band: number): FlowSeries {
+  #otherFor(labels: Labels, band: string): FlowSeries {
     const own = { ...labels, fairness_id: otherLabel };
     const known = this.flows.get(keyOf(own));
     if (known !== undefined) return known;
-    if (this.#others < maxOthers) return this.#make(own, band, undefined);
+    if (this.#others < maxOthers) {
+      this.#others += 1;
+      return this.#make(own, band, undefined);
+    }
     const last = {
       model_name: otherLabel,
       target_model_name: otherLabel,
       fairness_id: otherLabel,
       priority: otherLabel,
     };
-    return this.flows.get(keyOf(last)) ?? this.#make(last, band, undefined);
+    return this.flows.get(keyOf(last)) ?? this.#make(last, otherLabel, undefined);
   }
 
-  #make(labels: Labels, band: number, other: (() => FlowSeries) | undefined): FlowSeries {
+  /** `band` is the label of the band that serves it: what waits there is counted as waiting there. */
+  #make(labels: Labels, band: string, other: (() => FlowSeries) | undefined): FlowSeries {
     const request = this.#requests.get(labels, other && (() => other().request));
     request.references += 1;
+    const isServedElsewhere = labels.priority !== band;
+    const served = isServedElsewhere ? this.#seriesFor({ ...labels, priority: band }, band) : undefined;
+    if (served !== undefined) served.references += 1;
     const series = new FlowSeries(
-      { key: keyOf(labels), labels: { ...labels, inference_pool: this.name }, band: String(band) },
-      { request, endings: this.#endingsOf(labels.priority ?? otherLabel), budget: this.#requests.budget, other },
+      { key: keyOf(labels), labels: { ...labels, inference_pool: this.name } },
+      {
+        request,
+        endings: this.#endingsOf(labels.priority ?? otherLabel),
+        budget: this.#requests.budget,
+        other,
+        served,
+      },
     );
     this.flows.set(series.key, series);
-    if (other === undefined) this.#others += 1;
     return series;
   }
 

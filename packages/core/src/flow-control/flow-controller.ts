@@ -114,7 +114,8 @@ export class FlowController {
   enqueue(request: InferenceRequest, onSettled: OnSettled): WaitingHandle {
     const nowMs = this.#clock.now();
     const band = this.#waitlist.bandFor(request, nowMs);
-    if (this.#state !== 'open' || !this.#waitlist.hasPlace(band, request)) {
+    const known = band.flows.get(request.fairnessId);
+    if (this.#state !== 'open' || !this.#waitlist.hasPlace(band, known, request.sizeBytes)) {
       const full = this.#placement.hasEndpoints ? 'capacity' : 'noEndpoints';
       const cause = this.#state === 'open' ? full : 'shuttingDown';
       if (this.#observer !== undefined) {
@@ -123,7 +124,7 @@ export class FlowController {
       this.#settle(onSettled, dropped(cause, 0));
       return SETTLED;
     }
-    const flow = this.#waitlist.flowFor(band, request, nowMs);
+    const flow = this.#waitlist.flowFor(band, known, request);
     const sequence = this.#sequence++;
     const waiting: Queued = new WaitingRequest({
       request,
@@ -182,12 +183,12 @@ export class FlowController {
     });
     waiting.rank = before.rank;
     waiting.expiresMs = this.#waitlist.budget.expiresMs(waiting);
+    const atMs = this.#clock.now();
     if (this.#observer !== undefined) {
-      const atMs = this.#clock.now();
       this.#observer({ kind: 'requeued', request, band: flow.band.priority, endpoint: permit.endpoint, atMs });
     }
     this.#waitlist.add(waiting);
-    this.#free(permit, 'failed', undefined);
+    this.#free(permit, 'failed', undefined, atMs);
     if (this.#state === 'closed') this.#evict(waiting, 'evictedShuttingDown');
     return waiting;
   }
@@ -298,10 +299,10 @@ export class FlowController {
 
   /** Called by the permit when it ends, once. */
   permitEnded(permit: DispatchPermit, ending: Ending, usage: Usage | undefined): void {
-    this.#free(permit, ending, usage);
+    const atMs = this.#clock.now();
+    this.#free(permit, ending, usage, atMs);
     if (this.#observer === undefined) return;
     const { request, endpoint } = permit;
-    const atMs = this.#clock.now();
     const band = permit.waiting.flow.band.priority;
     this.#observer({
       kind: 'ended',
@@ -324,14 +325,14 @@ export class FlowController {
     this.#observer({ kind: 'first-token', request, endpoint, sinceReceivedMs: atMs - request.receivedMs, atMs });
   }
 
-  #free(permit: DispatchPermit, ending: Ending, usage: Usage | undefined): void {
+  #free(permit: DispatchPermit, ending: Ending, usage: Usage | undefined, nowMs: number): void {
     const { flow } = permit.waiting;
     permit.placed.release(ending, usage);
     this.#inFlight -= 1;
     flow.band.inFlight -= 1;
     flow.inFlight -= 1;
     permit.cap?.release();
-    this.#waitlist.noteIdle(flow, this.#clock.now());
+    this.#waitlist.noteIdle(flow, nowMs);
     this.wake();
     this.#checkClosed();
   }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Forgets flows and bands that have held nothing for long, so that memory follows the tenants who are there. Both sets
- * keep the order in which their members went idle, so the next to be forgotten is always the first: no scan, no sweep.
+ * Forgets flows and bands that have held nothing for long, so that memory follows the tenants who are there. Idle flows
+ * stand in a list in the order in which they went idle, so the next to be forgotten is always the first: no scan, no
+ * sweep. The links are in the flows, because a flow goes idle and comes back with nearly every request of a small tenant,
+ * and a `Set` would have to step over everyone who came back to find its first member.
  */
 
 import type { Flow, PriorityBand } from './priority-band.ts';
@@ -10,8 +12,10 @@ import type { Flow, PriorityBand } from './priority-band.ts';
 export class IdleCollector {
   readonly #flowIdleMs: number;
   readonly #bandIdleMs: number;
-  readonly #flows = new Set<Flow>();
   readonly #bands = new Set<PriorityBand>();
+  #first: Flow | undefined;
+  #last: Flow | undefined;
+  #flowCount = 0;
 
   constructor(limits: { readonly flowIdleMs: number; readonly bandIdleMs: number }) {
     this.#flowIdleMs = limits.flowIdleMs;
@@ -19,39 +23,46 @@ export class IdleCollector {
   }
 
   get flowCount(): number {
-    return this.#flows.size;
+    return this.#flowCount;
   }
 
   /** The flow's last work is over. */
   flowIdle(flow: Flow, nowMs: number): void {
+    if (flow.listedIdle) return;
+    flow.listedIdle = true;
     flow.idleSinceMs = nowMs;
-    this.#flows.add(flow);
+    flow.idleBefore = this.#last;
+    if (this.#last === undefined) this.#first = flow;
+    else this.#last.idleAfter = flow;
+    this.#last = flow;
+    this.#flowCount += 1;
   }
 
   /** The flow has work again. */
   flowBusy(flow: Flow): void {
-    this.#flows.delete(flow);
-  }
-
-  isIdle(flow: Flow): boolean {
-    return this.#flows.has(flow);
+    if (!flow.listedIdle) return;
+    flow.listedIdle = false;
+    if (flow.idleBefore === undefined) this.#first = flow.idleAfter;
+    else flow.idleBefore.idleAfter = flow.idleAfter;
+    if (flow.idleAfter === undefined) this.#last = flow.idleBefore;
+    else flow.idleAfter.idleBefore = flow.idleBefore;
+    flow.idleBefore = undefined;
+    flow.idleAfter = undefined;
+    this.#flowCount -= 1;
   }
 
   /** When `collect` next has something to do; Infinity for never. */
   nextMs(): number {
-    const flow = first(this.#flows);
-    const band = first(this.#bands);
-    return Math.min(
-      flow === undefined ? Infinity : flow.idleSinceMs + this.#flowIdleMs,
-      band === undefined ? Infinity : band.idleSinceMs + this.#bandIdleMs,
-    );
+    let nextMs = this.#first === undefined ? Infinity : this.#first.idleSinceMs + this.#flowIdleMs;
+    for (const band of this.#bands) nextMs = Math.min(nextMs, band.idleSinceMs + this.#bandIdleMs);
+    return nextMs;
   }
 
   /** Forgets what has been idle for long enough, and tells of each. A band is idle from the moment its last flow went idle. */
   collect(nowMs: number, forget: { flow(flow: Flow): void; band(band: PriorityBand): void }): void {
-    for (const flow of this.#flows) {
+    for (let flow = this.#first; flow !== undefined; flow = this.#first) {
       if (flow.idleSinceMs + this.#flowIdleMs > nowMs) break;
-      this.#flows.delete(flow);
+      this.flowBusy(flow);
       const { band } = flow;
       band.flows.delete(flow.id);
       forget.flow(flow);
@@ -61,16 +72,9 @@ export class IdleCollector {
       }
     }
     for (const band of this.#bands) {
-      if (band.flows.size > 0) this.#bands.delete(band);
-      else if (band.idleSinceMs + this.#bandIdleMs <= nowMs) {
-        this.#bands.delete(band);
-        forget.band(band);
-      }
+      if (band.flows.size === 0 && band.idleSinceMs + this.#bandIdleMs > nowMs) continue;
+      this.#bands.delete(band);
+      if (band.flows.size === 0) forget.band(band);
     }
   }
-}
-
-function first<T>(set: ReadonlySet<T>): T | undefined {
-  for (const item of set) return item;
-  return undefined;
 }

@@ -7,14 +7,13 @@
 
 import type { FlowController } from './flow-controller.ts';
 import type { Flow, PriorityBand } from './priority-band.ts';
-import type { ControllerParts } from './take-snapshot.ts';
 
 /** @throws Error naming the first invariant that does not hold. */
 export function checkInvariants(controller: FlowController): void {
   const parts = controller.inspect();
   const sum = { requests: 0, bytes: 0, inFlight: 0, expiring: 0, idle: 0 };
   for (const band of parts.waitlist.bands.ordered) {
-    const flows = checkBand(band, parts);
+    const flows = checkBand(band);
     sum.requests += band.occupancy.requests;
     sum.bytes += band.occupancy.bytes;
     sum.inFlight += band.inFlight;
@@ -35,7 +34,7 @@ export function checkInvariants(controller: FlowController): void {
   );
 }
 
-function checkBand(band: PriorityBand, parts: ControllerParts): { expiring: number; idle: number } {
+function checkBand(band: PriorityBand): { expiring: number; idle: number } {
   const name = `band ${band.priority}`;
   const count = { ready: 0, parked: 0, capped: 0, empty: 0 };
   const sum = { requests: 0, bytes: 0, inFlight: 0, expiring: 0, idle: 0, inLots: 0 };
@@ -45,7 +44,7 @@ function checkBand(band: PriorityBand, parts: ControllerParts): { expiring: numb
     sum.bytes += flow.occupancy.bytes;
     sum.inFlight += flow.inFlight;
     sum.expiring += checkFlow(flow, `flow ${flow.id} of ${name}`);
-    equal(`flow ${flow.id} of ${name} known as idle`, parts.waitlist.idle.isIdle(flow), flow.idle);
+    equal(`flow ${flow.id} of ${name} known as idle`, flow.listedIdle, flow.idle);
     if (flow.idle) sum.idle += 1;
   }
   for (const lot of band.parking.lots()) {

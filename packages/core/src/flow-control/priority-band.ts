@@ -34,6 +34,10 @@ export class Flow implements Parkable {
   lot: Lot | undefined;
   /** When it last held or had in flight anything. */
   idleSinceMs = 0;
+  /** Its place among the idle flows. */
+  listedIdle = false;
+  idleBefore: Flow | undefined;
+  idleAfter: Flow | undefined;
   /** Given to the cap; one function per flow, so that the cap holds it once. */
   readonly onRoom: () => void;
 

@@ -61,14 +61,15 @@ export class Waitlist {
     return this.bands.create(request.priority);
   }
 
-  flowFor(band: PriorityBand, request: InferenceRequest, nowMs: number): Flow {
-    const { observer, onRoom } = this.#options;
-    let flow = band.flows.get(request.fairnessId);
+  /** The request's flow, `known` or new. */
+  flowFor(band: PriorityBand, known: Flow | undefined, request: InferenceRequest): Flow {
+    let flow = known;
     if (flow === undefined) {
+      const { clock, observer, onRoom } = this.#options;
       flow = new Flow({ id: request.fairnessId, band, onRoom });
       band.flows.set(flow.id, flow);
       if (observer !== undefined)
-        observer({ kind: 'flow-created', fairnessId: flow.id, band: band.priority, atMs: nowMs });
+        observer({ kind: 'flow-created', fairnessId: flow.id, band: band.priority, atMs: clock.now() });
     }
     if (flow.standing === 'empty') {
       // What policies read of a member may not change under them: a new weight or cap counts once the flow was empty.
@@ -78,9 +79,8 @@ export class Waitlist {
     return flow;
   }
 
-  /** Whether flow, band and the whole have a place for the request. */
-  hasPlace(band: PriorityBand, { fairnessId, sizeBytes }: InferenceRequest): boolean {
-    const flow = band.flows.get(fairnessId);
+  /** Whether flow, band and the whole have a place for so many bytes more. */
+  hasPlace(band: PriorityBand, flow: Flow | undefined, sizeBytes: number): boolean {
     const fitsFlow = flow === undefined ? sizeBytes <= band.flowLimits.maxBytes : flow.occupancy.fits(sizeBytes);
     return fitsFlow && band.occupancy.fits(sizeBytes) && this.occupancy.fits(sizeBytes);
   }

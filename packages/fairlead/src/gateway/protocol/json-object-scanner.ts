@@ -7,7 +7,7 @@
  * makes of bad text inside a string is its own affair.
  */
 
-import { plainEnd } from './string-bytes.ts';
+import { lastInteger, plainEnd } from './byte-runs.ts';
 
 export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'true' | 'false' | 'null';
 
@@ -15,7 +15,10 @@ export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'true' | 'fals
 export interface JsonListener {
   /** A member's name lies at `[start, end)` of the body, quotes included. */
   key(depth: number, start: number, end: number): void;
-  /** A value that lies at `[start, end)` of the body has ended; what is inside it was told before. */
+  /**
+   * A value that lies at `[start, end)` of the body has ended; what is inside it was told before. Of a run of integers
+   * in an array (tokens) only the last may be told.
+   */
   value(depth: number, kind: JsonKind, span: Span): void;
 }
 
@@ -48,7 +51,7 @@ const STRING = 8;
 const ESCAPE = 9;
 const HEX = 10;
 const WORD = 11;
-// Inside a number; those in NUMBER_MAY_END are complete as they are.
+// Inside a number, see `inNumber`.
 const MINUS = 12;
 const ZERO = 13;
 const INTEGER = 14;
@@ -57,8 +60,6 @@ const FRACTION = 16;
 const EXPONENT = 17;
 const EXPONENT_SIGN = 18;
 const EXPONENT_DIGITS = 19;
-
-const NUMBER_MAY_END: ReadonlySet<number> = new Set([ZERO, INTEGER, FRACTION, EXPONENT_DIGITS]);
 
 const EXPECTED: readonly string[] = [
   'a JSON object',
@@ -83,8 +84,12 @@ const EXPECTED: readonly string[] = [
   'the rest of a number',
 ];
 
-const isEscape = new Uint8Array(256);
-for (const letter of '"\\/bfnrtu') isEscape[letter.charCodeAt(0)] = 1;
+const SHORT_ESCAPE = 1;
+const HEX_ESCAPE = 2;
+/** What may follow a backslash, by byte. */
+const escapes = new Uint8Array(256);
+for (const letter of '"\\/bfnrt') escapes[letter.charCodeAt(0)] = SHORT_ESCAPE;
+escapes[0x75] = HEX_ESCAPE;
 
 /** Expected letters of the words, by first letter. */
 const WORDS: ReadonlyMap<number, 'true' | 'false' | 'null'> = new Map([
@@ -93,19 +98,21 @@ const WORDS: ReadonlyMap<number, 'true' | 'false' | 'null'> = new Map([
   [0x6e, 'null'],
 ]);
 
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+const NO_VIEW = new DataView(NO_BYTES.buffer);
+
 export class JsonObjectScanner {
   readonly #listener: JsonListener;
   #state = ROOT;
-  #bytes: Uint8Array = new Uint8Array(0);
-  #view = new DataView(this.#bytes.buffer);
+  #bytes = NO_BYTES;
+  #view = NO_VIEW;
   #at = 0;
   /** Offset of the current chunk in the body. */
   #base = 0;
   #problem: SyntaxProblem | undefined;
 
-  /** Open containers, outermost first: 1 = object, 0 = array. */
-  readonly #isObject = new Uint8Array(MAX_DEPTH + 1);
-  #depth = 0;
+  /** Whether each open container is an object, outermost first; else it is an array. */
+  readonly #isObject: boolean[] = [];
   /** Where the value that is open at depths 0 to 2 began. */
   readonly #starts = [0, 0, 0];
 
@@ -182,7 +189,7 @@ export class JsonObjectScanner {
       case COLON:
         return byte === 0x3a ? this.#consume(VALUE) : this.#fail();
       case COMMA_OR_CLOSE: {
-        const inObject = this.#isObject[this.#depth] === 1;
+        const inObject = this.#isObject.at(-1)!;
         if (byte === 0x2c) return this.#consume(inObject ? KEY : VALUE);
         return byte === (inObject ? 0x7d : 0x5d) ? this.#close() : this.#fail();
       }
@@ -200,10 +207,12 @@ export class JsonObjectScanner {
   #beginValue(byte: number): boolean {
     if (byte === 0x22) return this.#beginString(false);
     if (byte === 0x7b || byte === 0x5b) return this.#open(byte);
+    const isInteger = byte > 0x30 && byte <= 0x39;
+    if (isInteger && !this.#isObject.at(-1)) this.#at = lastInteger(this.#bytes, this.#at);
     this.#tokenStart = this.#base + this.#at;
+    if (isInteger) return this.#consume(INTEGER);
     if (byte === 0x2d) return this.#consume(MINUS);
     if (byte === 0x30) return this.#consume(ZERO);
-    if (byte > 0x30 && byte <= 0x39) return this.#consume(INTEGER);
     const word = WORDS.get(byte);
     if (word === undefined) return this.#fail();
     this.#word = word;
@@ -212,32 +221,29 @@ export class JsonObjectScanner {
   }
 
   #open(byte: number): boolean {
-    if (this.#depth === MAX_DEPTH) return this.#fail(`nested more than ${MAX_DEPTH} levels deep`);
-    if (this.#depth <= 2) this.#starts[this.#depth] = this.#base + this.#at;
+    const depth = this.#isObject.length;
+    if (depth === MAX_DEPTH) return this.#fail(`nested more than ${MAX_DEPTH} levels deep`);
+    if (depth <= 2) this.#starts[depth] = this.#base + this.#at;
     const isObject = byte === 0x7b;
-    this.#depth += 1;
-    this.#isObject[this.#depth] = isObject ? 1 : 0;
+    this.#isObject.push(isObject);
     return this.#consume(isObject ? KEY_OR_CLOSE : VALUE_OR_CLOSE);
   }
 
   #close(): boolean {
-    const kind = this.#isObject[this.#depth] === 1 ? 'object' : 'array';
+    const kind = this.#isObject.pop() === true ? 'object' : 'array';
     this.#at += 1;
-    this.#depth -= 1;
-    return this.#endValue(kind, this.#depth <= 2 ? this.#starts[this.#depth]! : 0);
+    const depth = this.#isObject.length;
+    return this.#endValue(kind, depth <= 2 ? this.#starts[depth]! : 0);
   }
 
   #endValue(kind: JsonKind, start: number): boolean {
-    const depth = this.#depth;
-    if (depth === 0) {
-      this.#state = AFTER_ROOT;
-      return true;
+    const depth = this.#isObject.length;
+    this.#state = depth === 0 ? AFTER_ROOT : COMMA_OR_CLOSE;
+    if (depth === 1 || depth === 2) {
+      this.#span.start = start;
+      this.#span.end = this.#base + this.#at;
+      this.#listener.value(depth, kind, this.#span);
     }
-    this.#state = COMMA_OR_CLOSE;
-    if (depth > 2) return true;
-    this.#span.start = start;
-    this.#span.end = this.#base + this.#at;
-    this.#listener.value(depth, kind, this.#span);
     return true;
   }
 
@@ -249,7 +255,11 @@ export class JsonObjectScanner {
 
   #inString(): boolean {
     const bytes = this.#bytes;
-    this.#at = plainEnd(bytes, this.#view, this.#at);
+    let at = plainEnd(bytes, this.#view, this.#at);
+    while (bytes[at] === 0x5c && at + 1 < bytes.length && escapes[bytes[at + 1]!] === SHORT_ESCAPE) {
+      at = plainEnd(bytes, this.#view, at + 2);
+    }
+    this.#at = at;
     if (this.#at === bytes.length) return true;
     const byte = bytes[this.#at]!;
     if (byte === 0x5c) return this.#consume(ESCAPE);
@@ -257,16 +267,17 @@ export class JsonObjectScanner {
     this.#at += 1;
     if (!this.#isKey) return this.#endValue('string', this.#tokenStart);
     this.#state = COLON;
-    if (this.#depth <= 2) this.#listener.key(this.#depth, this.#tokenStart, this.#base + this.#at);
+    const depth = this.#isObject.length;
+    if (depth <= 2) this.#listener.key(depth, this.#tokenStart, this.#base + this.#at);
     return true;
   }
 
   #inEscape(): boolean {
     const byte = this.#bytes[this.#at]!;
     if (this.#state === ESCAPE) {
-      if (isEscape[byte] === 0) return this.#fail();
+      if (escapes[byte] === 0) return this.#fail();
       this.#hexDigits = 0;
-      return this.#consume(byte === 0x75 ? HEX : STRING);
+      return this.#consume(escapes[byte] === HEX_ESCAPE ? HEX : STRING);
     }
     const lower = byte | 0x20;
     const isHex = (byte >= 0x30 && byte <= 0x39) || (lower >= 0x61 && lower <= 0x66);
@@ -288,17 +299,19 @@ export class JsonObjectScanner {
     let state = this.#state;
     let at = this.#at;
     for (; at < bytes.length; at += 1) {
-      const next = afterNumberByte(state, bytes[at]!);
+      const byte = bytes[at]!;
+      const isDigit = byte >= 0x30 && byte <= 0x39;
+      if (isDigit && (state === INTEGER || state === FRACTION || state === EXPONENT_DIGITS)) continue;
+      const next = isDigit ? afterDigit(state, byte) : afterSign(state, byte);
       if (next === 0) break;
       state = next;
     }
     this.#at = at;
     this.#state = state;
     if (at === bytes.length) return true;
-    if (!NUMBER_MAY_END.has(state)) return this.#fail();
-    const byte = bytes[at]!;
-    if (state === ZERO && byte >= 0x30 && byte <= 0x39) return this.#fail();
-    return this.#endValue('number', this.#tokenStart);
+    const mayEnd =
+      state === INTEGER || state === FRACTION || state === EXPONENT_DIGITS || isZeroAlone(state, bytes[at]!);
+    return mayEnd ? this.#endValue('number', this.#tokenStart) : this.#fail();
   }
 
   #fail(message?: string): boolean {
@@ -311,18 +324,24 @@ export class JsonObjectScanner {
   }
 }
 
-/** The state of a number after one more byte of it; 0 when the byte does not belong to it. */
-function afterNumberByte(state: number, byte: number): number {
-  if (byte >= 0x30 && byte <= 0x39) {
-    if (state === INTEGER || state === FRACTION || state === EXPONENT_DIGITS) return state;
-    if (state === MINUS) return byte === 0x30 ? ZERO : INTEGER;
-    if (state === POINT) return FRACTION;
-    return state === ZERO ? 0 : EXPONENT_DIGITS;
-  }
-  if (byte === 0x2e) return state === ZERO || state === INTEGER ? POINT : 0;
-  if (byte === 0x65 || byte === 0x45) return state === ZERO || state === INTEGER || state === FRACTION ? EXPONENT : 0;
+/** The state of a number after a digit that begins a part of it; 0 when no digit may follow. */
+function afterDigit(state: number, digit: number): number {
+  if (state === MINUS) return digit === 0x30 ? ZERO : INTEGER;
+  if (state === POINT) return FRACTION;
+  return state === ZERO ? 0 : EXPONENT_DIGITS;
+}
+
+/** The state of a number after a byte that is no digit; 0 when the byte is not a part of it. */
+function afterSign(state: number, byte: number): number {
+  const isInteger = state === ZERO || state === INTEGER;
+  if (byte === 0x2e) return isInteger ? POINT : 0;
+  if (byte === 0x65 || byte === 0x45) return isInteger || state === FRACTION ? EXPONENT : 0;
   if (byte === 0x2b || byte === 0x2d) return state === EXPONENT ? EXPONENT_SIGN : 0;
   return 0;
+}
+
+function isZeroAlone(state: number, next: number): boolean {
+  return state === ZERO && !(next >= 0x30 && next <= 0x39);
 }
 
 function describeByte(byte: number): string {

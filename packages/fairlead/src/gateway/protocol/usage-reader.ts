@@ -61,7 +61,7 @@ class PassingReader implements UsageReader {
 
   push(chunk: Uint8Array): void {
     if (this.#ended || chunk.length === 0) return;
-    let bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    let bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     if (this.#carry !== undefined) {
       bytes = Buffer.concat([this.#carry, bytes]);
       this.#carry = undefined;
@@ -183,7 +183,7 @@ function isEscaped(bytes: Buffer, at: number): boolean {
 
 /** The end of `bytes` that the next chunk may make a word, or an escape, of; as a copy: the chunk's memory is not ours. */
 function beginningOfWord(bytes: Buffer): Buffer | undefined {
-  if (bytes.at(-1) === 0x5c) return Buffer.from(bytes.subarray(-1));
+  if (bytes[bytes.length - 1] === 0x5c) return Buffer.from(bytes.subarray(-1));
   for (let at = Math.max(0, bytes.length - WORD.length + 1); at < bytes.length; at += 1) {
     if (bytes[at] !== WORD[0]) continue;
     const end = bytes.subarray(at);

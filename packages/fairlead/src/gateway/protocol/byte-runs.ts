@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The hot loop of the body scan: most bytes of a request are the inside of a prompt, and all the scan wants to know of
- * them is where they end. Eight bytes are tested at once with 32-bit arithmetic, which on 128 KB of prose takes a third
- * of the time of a loop over bytes (35 µs against 100 µs); no native search can be used, because a control character in
- * a string makes the JSON invalid and there is no `indexOf` for "any byte below 0x20".
+ * The two hot loops of the body scan. Most bytes of a request are the inside of a prompt, or the tokens of one, and all
+ * the scan wants to know of them is where they end. In strings eight bytes are tested at once with 32-bit arithmetic,
+ * which on 128 KB of prose takes a third of the time of a loop over bytes (35 µs against 100 µs); no native search can
+ * be used, because a control character in a string makes the JSON invalid and there is no `indexOf` for "any byte below
+ * 0x20".
  */
 
 const QUOTE = 0x22;
@@ -38,5 +39,21 @@ export function plainEnd(bytes: Uint8Array, view: DataView, from: number): numbe
       if (byte === QUOTE || byte === BACKSLASH || byte < SPACE) return at;
     }
     if (at === bytes.length) return at;
+  }
+}
+
+/**
+ * Where the last integer begins of a run such as `15, 230,7` that begins at `from` with a digit other than 0, and lies
+ * in `bytes`. Each one skipped is complete, as is its comma.
+ */
+export function lastInteger(bytes: Uint8Array, from: number): number {
+  let start = from;
+  for (;;) {
+    let at = start + 1;
+    while (at < bytes.length && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at += 1;
+    if (at + 2 >= bytes.length || bytes[at] !== 0x2c) return start;
+    at += bytes[at + 1] === SPACE ? 2 : 1;
+    if (bytes[at]! < 0x31 || bytes[at]! > 0x39) return start;
+    start = at;
   }
 }

@@ -35,6 +35,7 @@ export interface KitOptions {
   readonly band?: Partial<BandTemplate>;
   readonly config?: Partial<FlowControlConfig>;
   readonly detector?: SaturationDetector;
+  readonly scrapeSoon?: (endpoint: Endpoint) => void;
 }
 
 /** A request for the model `m`, with a new id each time. */
@@ -59,7 +60,13 @@ export class FlowControlKit {
     const chooser = new Scheduler({ handler: instanceOf(singleProfileHandler), profiles: [profile()] });
     const maxConcurrency = options.limit ?? 1;
     const detector = options.detector ?? instanceOf(concurrencyDetector, { parameters: { maxConcurrency } });
-    this.placement = new PoolPlacement({ pool: this.pool, detector, chooser, clock: this.clock });
+    this.placement = new PoolPlacement({
+      pool: this.pool,
+      detector,
+      chooser,
+      clock: this.clock,
+      scrapeSoon: options.scrapeSoon,
+    });
     const observer = (event: FlowEvent): void => {
       this.events.push(event);
     };

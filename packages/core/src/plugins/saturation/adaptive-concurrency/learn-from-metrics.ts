@@ -74,7 +74,7 @@ export class MetricsLearner {
     this.#kvBound = (reading.kvUsage ?? 0) >= KV_FULL;
     // What others than us have in the engine is room we do not have.
     const others = Math.max(0, reading.running + reading.waiting - reading.oursPeak);
-    this.#limit = Math.min(this.#limit, Math.max(1, this.#capacity - others));
+    this.#limit = Math.min(this.#maxLimit, Math.max(1, this.#capacity - others));
     if (this.#probing) this.#probePauseMs = Math.min(LONGEST_PROBE_MS, this.#probePauseMs * 2);
     this.#probing = false;
     this.#nextProbeMs = reading.nowMs + this.#probePauseMs;

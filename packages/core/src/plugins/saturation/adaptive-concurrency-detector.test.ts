@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Endpoint } from '../../endpoints/endpoint.ts';
+import { FlowControlKit } from '../../testing/flow-control-kit.ts';
+import { ModelledEngine } from '../../testing/modelled-engine.ts';
+import { instanceOf } from '../../testing/plugin-instance.ts';
+import { seededRandom } from '../../testing/seeded-random.ts';
+import { adaptiveConcurrencyDetector } from './adaptive-concurrency-detector.ts';
+
+const SCRAPE_MS = 500;
+const SOON_MS = 50;
+const SEED = 20261123;
+
+/** Closed loops of 50 to 150 tokens against modelled engines, behind a controller that learns their limits. */
+class Flood {
+  readonly kit: FlowControlKit;
+  readonly engines: ModelledEngine[];
+  /** Engines whose metrics can be read. */
+  scraped = true;
+  readonly #random = seededRandom(SEED);
+  readonly #soon = new Set<Endpoint>();
+
+  constructor(options: { readonly slots: readonly number[]; readonly metrics: boolean }) {
+    const detector = instanceOf(adaptiveConcurrencyDetector);
+    this.scraped = options.metrics;
+    this.kit = new FlowControlKit({
+      endpoints: options.slots.length,
+      detector,
+      scrapeSoon: (endpoint) => {
+        this.#scrapeSoon(endpoint);
+      },
+    });
+    this.engines = options.slots.map((slots) => new ModelledEngine(this.kit.clock, slots));
+    for (const endpoint of this.kit.endpoints) this.#scrapeLater(endpoint);
+  }
+
+  loops(count: number): void {
+    for (let loop = 0; loop < count; loop += 1) this.#next();
+  }
+
+  limits(): (number | undefined)[] {
+    return this.kit.endpoints.map((endpoint) => this.kit.placement.limitOf(endpoint));
+  }
+
+  forgetPeaks(): void {
+    for (const engine of this.engines) engine.peakWaiting = engine.waiting;
+  }
+
+  get tokens(): number {
+    return this.engines.reduce((sum, engine) => sum + engine.tokens, 0);
+  }
+
+  #next(): void {
+    const request = this.kit.request();
+    this.kit.controller.enqueue(request, (settled) => {
+      if (!('permit' in settled)) {
+        this.#next();
+        return;
+      }
+      const { permit } = settled;
+      this.engines[this.kit.endpoints.indexOf(permit.endpoint)]?.submit({
+        tokens: 50 + Math.floor(this.#random() * 101),
+        onFirstToken: () => {
+          permit.firstToken();
+        },
+        onFinished: () => {
+          permit.end('succeeded');
+          this.#next();
+        },
+      });
+    });
+  }
+
+  #scrape(endpoint: Endpoint): void {
+    const engine = this.engines[this.kit.endpoints.indexOf(endpoint)];
+    if (!this.scraped || engine === undefined) return;
+    endpoint.noteMetrics(engine.metrics, endpoint.dispatched, this.kit.clock.now());
+    this.kit.placement.metricsRead(endpoint);
+  }
+
+  #scrapeLater(endpoint: Endpoint): void {
+    this.kit.clock.at(this.kit.clock.now() + SCRAPE_MS, () => {
+      this.#scrape(endpoint);
+      this.#scrapeLater(endpoint);
+    });
+  }
+
+  #scrapeSoon(endpoint: Endpoint): void {
+    if (this.#soon.has(endpoint)) return;
+    this.#soon.add(endpoint);
+    this.kit.clock.at(this.kit.clock.now() + SOON_MS, () => {
+      this.#soon.delete(endpoint);
+      this.#scrape(endpoint);
+    });
+  }
+}
+
+describe('adaptive-concurrency-detector', () => {
+  it('finds three limits of different size from metrics within two seconds of a flood', () => {
+    const flood = new Flood({ slots: [8, 4, 24], metrics: true });
+    flood.kit.clock.advance(1000);
+    flood.loops(200);
+    flood.kit.clock.advance(2000);
+    assert.deepEqual(flood.limits(), [8, 4, 24]);
+  });
+
+  it('then keeps the engine full, its own queue between none and one, and its tokens at 97 % of the ceiling', () => {
+    const flood = new Flood({ slots: [8, 8, 8], metrics: true });
+    flood.kit.clock.advance(1000);
+    flood.loops(100);
+    flood.kit.clock.advance(5000);
+    flood.forgetPeaks();
+    const before = flood.tokens;
+    flood.kit.clock.advance(60_000);
+    assert.ok(Math.max(...flood.engines.map((engine) => engine.peakWaiting)) <= 1);
+    const ceiling = 24 * 60 * (100 / (0.05 + 100 * 0.01));
+    assert.ok((flood.tokens - before) / ceiling >= 0.97, `${(flood.tokens - before) / ceiling} of the ceiling`);
+  });
+
+  it('overshoots by at most a quarter of the slots while it looks', () => {
+    const flood = new Flood({ slots: [40], metrics: true });
+    flood.kit.clock.advance(1000);
+    flood.loops(200);
+    flood.kit.clock.advance(10_000);
+    assert.ok((flood.engines[0]?.peakWaiting ?? 99) <= 10, `queue of ${flood.engines[0]?.peakWaiting}`);
+  });
+
+  it('grows when the engine does, because it tries one more now and then', () => {
+    const flood = new Flood({ slots: [8], metrics: true });
+    flood.loops(100);
+    flood.kit.clock.advance(10_000);
+    assert.deepEqual(flood.limits(), [8]);
+    for (const engine of flood.engines) engine.slots = 16;
+    flood.kit.clock.advance(60_000);
+    assert.deepEqual(flood.limits(), [16]);
+  });
+
+  it('shrinks when the engine does', () => {
+    const flood = new Flood({ slots: [16], metrics: true });
+    flood.loops(100);
+    flood.kit.clock.advance(10_000);
+    for (const engine of flood.engines) engine.slots = 5;
+    flood.kit.clock.advance(10_000);
+    assert.deepEqual(flood.limits(), [5]);
+  });
+
+  it('follows a capacity that the KV cache set, once the cache is free again', () => {
+    const flood = new Flood({ slots: [5], metrics: true });
+    const [engine] = flood.engines;
+    assert.ok(engine);
+    engine.kvUsage = 0.97;
+    flood.loops(100);
+    flood.kit.clock.advance(10_000);
+    assert.deepEqual(flood.limits(), [5]);
+    engine.slots = 20;
+    engine.kvUsage = 0.3;
+    flood.kit.clock.advance(5000);
+    assert.deepEqual(flood.limits(), [20]);
+  });
+
+  it('does not take a request that waits for one engine step for a full engine', () => {
+    const flood = new Flood({ slots: [8], metrics: true });
+    const [endpoint] = flood.kit.endpoints;
+    assert.ok(endpoint);
+    flood.kit.clock.advance(1000);
+    endpoint.noteMetrics({ running: 0, waiting: 1 }, 0, flood.kit.clock.now());
+    flood.kit.placement.metricsRead(endpoint);
+    endpoint.noteMetrics({ running: 1, waiting: 0 }, 0, flood.kit.clock.now());
+    flood.kit.placement.metricsRead(endpoint);
+    assert.deepEqual(flood.limits(), [4]);
+  });
+
+  it('keeps the limit it has when the metrics stop', () => {
+    const flood = new Flood({ slots: [8], metrics: true });
+    flood.loops(100);
+    flood.kit.clock.advance(10_000);
+    flood.scraped = false;
+    flood.kit.clock.advance(300_000);
+    assert.deepEqual(flood.limits(), [8]);
+    assert.equal(flood.kit.endpoints[0]?.inFlight, 8);
+  });
+
+  it('starts at 64 without metrics and comes down to about the slots by times to first token', () => {
+    const flood = new Flood({ slots: [8], metrics: false });
+    assert.deepEqual(flood.limits(), [64]);
+    flood.loops(100);
+    flood.kit.clock.advance(60_000);
+    const [limit] = flood.limits();
+    assert.ok(limit !== undefined && limit >= 7 && limit <= 10, `limit ${limit}`);
+  });
+
+  it('keeps a large engine busy without metrics', () => {
+    const flood = new Flood({ slots: [48], metrics: false });
+    flood.loops(200);
+    flood.kit.clock.advance(60_000);
+    const [limit] = flood.limits();
+    assert.ok(limit !== undefined && limit >= 44 && limit <= 56, `limit ${limit}`);
+  });
+
+  it('remembers the limit of an endpoint that went away and came back', () => {
+    const flood = new Flood({ slots: [8, 8], metrics: true });
+    flood.loops(100);
+    flood.kit.clock.advance(10_000);
+    const [first, second] = flood.kit.endpoints;
+    assert.ok(first && second);
+    first.up = false;
+    flood.kit.pool.refresh();
+    assert.deepEqual(flood.limits(), [undefined, 8]);
+    first.up = true;
+    flood.kit.pool.refresh();
+    assert.deepEqual(flood.limits(), [8, 8]);
+  });
+});

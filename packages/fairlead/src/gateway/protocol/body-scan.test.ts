@@ -288,6 +288,25 @@ describe('the body scan', () => {
     );
   });
 
+  it('reads token arrays the same wherever they are cut', () => {
+    const texts = [
+      '{"prompt":[12,340, 5,0,7 ,8.5,91],"n":2}',
+      '{"prompt":[[1,22, 333],[4]],"n":2}',
+      '{"prompt":[12,, 3]}',
+      '{"prompt":[12, 03]}',
+      '{"prompt":[1, 2',
+    ];
+    const expected = [2, 4, "found ','", "found '3'", 'the body ends here'];
+    for (const [index, text] of texts.entries()) {
+      const bytes = Buffer.from(text);
+      for (let at = 0; at <= bytes.length; at += 1) {
+        const result = scanBody([bytes.subarray(0, at), bytes.subarray(at)], 'completions');
+        if ('message' in result) assert.ok(result.message.endsWith(String(expected[index])), result.message);
+        else assert.equal(result.sequences, expected[index]);
+      }
+    }
+  });
+
   it('finds the end of strings of every length, at every alignment', () => {
     for (let length = 0; length < 40; length += 1) {
       for (const end of ['', '\\n', '\\u00e9', 'é', '\u007f', '!', ' ', '#', '[', ']']) {

@@ -59,6 +59,9 @@ export class Director {
     this.#lanes = new Lanes({
       config,
       clock,
+      scrapeSoon: (endpoint) => {
+        fleet.scrapeSoon(endpoint);
+      },
       observer: observer && ((pool, event) => observer.flowEvent(pool, event)),
     });
     this.#context = {

@@ -22,6 +22,8 @@ export type PoolObserver = (pool: string, event: FlowEvent) => void;
 export interface LanesOptions {
   readonly config: Pick<ResolvedConfig, 'flowControl' | 'flowControlEnabled' | 'detector' | 'scheduling'>;
   readonly clock: Clock;
+  /** Asks for an endpoint's metrics sooner than usual, while a limit is being learned. */
+  readonly scrapeSoon: (endpoint: Endpoint) => void;
   readonly observer?: PoolObserver | undefined;
 }
 
@@ -54,9 +56,9 @@ export class Lanes {
 
   add(pool: Pool): void {
     if (this.#lanes.has(pool)) return;
-    const { config, clock, observer } = this.#options;
+    const { config, clock, scrapeSoon, observer } = this.#options;
     const chooser = new Scheduler(config.scheduling);
-    const placement = new PoolPlacement({ pool, detector: config.detector, chooser, clock });
+    const placement = new PoolPlacement({ pool, detector: config.detector, chooser, clock, scrapeSoon });
     const controller = new FlowController({
       config: config.flowControl,
       placement,

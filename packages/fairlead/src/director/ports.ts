@@ -125,6 +125,8 @@ export interface FleetPort {
   models(): readonly ServedModel[];
   onPools(callback: (added: readonly Pool[], removed: readonly Pool[]) => void): void;
   onRead(callback: (endpoint: Endpoint) => void): void;
+  /** Asks for an endpoint's metrics sooner than usual. */
+  scrapeSoon(endpoint: Endpoint): void;
   readonly health: {
     /** The endpoint could not be connected to. */
     refused(endpoint: Endpoint, why: string): void;

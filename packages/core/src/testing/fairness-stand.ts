@@ -28,13 +28,14 @@ export const FAIRNESS_ACTS = ['ready', 'unready', 'forget', 'park', 'head', 'byp
 
 class Flow implements Member {
   readonly id: string;
-  readonly weight = 1;
+  readonly weight: number;
   readonly state: unknown;
   waiting: Waiting | undefined;
 
-  constructor(id: string, state: unknown) {
-    this.id = id;
-    this.state = state;
+  constructor(input: { readonly id: string; readonly weight: number; readonly state: unknown }) {
+    this.id = input.id;
+    this.weight = input.weight;
+    this.state = input.state;
   }
 
   get head(): Waiting {
@@ -50,10 +51,13 @@ export class FairnessStand {
   readonly #lot: unknown;
   readonly #parked = new Set<Member>();
   readonly #flows = new Map<number, Flow>();
+  readonly #weights: readonly number[];
   #sequence = 0;
 
-  constructor(policy: FairnessPolicy) {
+  /** `weights` by flow number; 1 for flows beyond it. */
+  constructor(policy: FairnessPolicy, weights: readonly number[] = []) {
     this.#policy = policy;
+    this.#weights = weights;
     this.#band = policy.newState({ compareHeads: compareWaiting });
     this.#lot = policy.newState({ compareHeads: compareWaiting });
   }
@@ -128,7 +132,8 @@ export class FairnessStand {
   #flow(number: number): Flow {
     let flow = this.#flows.get(number);
     if (flow === undefined) {
-      flow = new Flow(`flow-${number}`, this.#policy.newMemberState());
+      const weight = this.#weights[number] ?? 1;
+      flow = new Flow({ id: `flow-${number}`, weight, state: this.#policy.newMemberState() });
       this.#flows.set(number, flow);
     }
     return flow;

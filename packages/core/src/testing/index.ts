@@ -4,6 +4,8 @@
 
 export { fairnessConformance } from './fairness-conformance.ts';
 export type { ConformanceCase, FairnessPromises } from './fairness-conformance.ts';
+export { FAIRNESS_ACTS, FairnessStand } from './fairness-stand.ts';
+export type { FairnessStep } from './fairness-stand.ts';
 export { instanceOf } from './plugin-instance.ts';
 export { seededRandom } from './seeded-random.ts';
 export { VirtualClock } from './virtual-clock.ts';

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** Chance that can be repeated. */
+
 import type { Random } from '../clock.ts';
 
 /** A small generator for tests and simulations: the same seed gives the same numbers (mulberry32, public domain). */

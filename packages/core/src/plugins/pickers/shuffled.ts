@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** The fair shuffle that pickers break ties with. */
+
 import type { Random } from '../../clock.ts';
 
 /** Shuffles the array it is given and returns it (Fisher and Yates, in Durstenfeld's form): every order is equally likely. */

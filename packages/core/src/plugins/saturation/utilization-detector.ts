@@ -10,7 +10,7 @@
  * by what was dispatched and finished since, so that a burst between two scrapes cannot pile up on one endpoint.
  *
  * The reference counts an endpoint with missing or old metrics as full, and halts when scrapes fail. Here such an
- * endpoint is unknown, not full: one that never told may have `UNKNOWN_LIMIT` sequences in flight, and one whose scrapes
+ * endpoint is unknown, not full: one that never told may have 64 sequences in flight, and one whose scrapes
  * fail keeps the limit that its last reading showed.
  */
 

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { fairnessConformance, FairnessStand, instanceOf } from '@fairlead/core/testing';
+import policy from '../../examples/custom-fairness-policy/policy.ts';
+
+const make = () => instanceOf(policy);
+
+for (const { title, run } of fairnessConformance(make)) {
+  test(`the policy of examples/custom-fairness-policy ${title}`, run);
+}
+
+function serve(stand: FairnessStand, times: number): Map<string, number> {
+  const turns = new Map<string, number>();
+  for (let served = 0; served < times; served += 1) {
+    const id = stand.apply({ act: 'serve', rank: 0, last: false })?.id ?? 'nobody';
+    turns.set(id, (turns.get(id) ?? 0) + 1);
+  }
+  return turns;
+}
+
+test('a tenant of weight 3 is served three times as often as one of weight 1', () => {
+  const stand = new FairnessStand(make(), [3, 1]);
+  for (const flow of [0, 1]) stand.apply({ act: 'ready', flow, rank: 0 });
+  assert.deepEqual([...serve(stand, 400)].sort(), [
+    ['flow-0', 300],
+    ['flow-1', 100],
+  ]);
+});
+
+test('a tenant who was away has saved nothing up', () => {
+  const stand = new FairnessStand(make(), [1, 1]);
+  stand.apply({ act: 'ready', flow: 0, rank: 0 });
+  serve(stand, 1000);
+  stand.apply({ act: 'ready', flow: 1, rank: 0 });
+  assert.deepEqual([...serve(stand, 10)].sort(), [
+    ['flow-0', 5],
+    ['flow-1', 5],
+  ]);
+});

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Writes docs/plugins.md from what the code says of itself: the definitions give kinds, stability and parameters, the
+ * header paragraph of a plugin's file says which question it answers, when to choose it and what it guarantees.
+ * `test/plugin-reference.test.ts` fails when the page is not what this would write.
+ *
+ *     node --conditions=development tools/plugin-reference.ts
+ */
+
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { allowedText, formatDuration } from '@fairlead/core';
+import type { ParameterSpec, PluginDefinition, PluginKind } from '@fairlead/core';
+import { createDefaultRegistry } from '../packages/fairlead/src/config/default-registry.ts';
+import prettier from 'prettier';
+
+const root = path.dirname(import.meta.dirname);
+
+/** Where the page is kept. */
+export const pluginReferencePath = path.join(root, 'docs', 'plugins.md');
+
+/** Sections in the order of a request's way; a plugin of two kinds stands in the first. */
+const sections: readonly (readonly [kind: PluginKind, title: string, question: string])[] = [
+  ['fairness', 'Fairness policies', 'Which flow of a band is served next? `fairnessPolicyRef` of a priority band.'],
+  ['ordering', 'Ordering policies', 'Which request of a flow is next? `orderingPolicyRef` of a priority band.'],
+  [
+    'usage-limit',
+    'Usage limit policies',
+    'At which saturation does a band stop dispatching? `flowControl.usageLimitPolicyPluginRef`.',
+  ],
+  [
+    'saturation',
+    'Saturation detectors',
+    'How full are the pool and each endpoint? `flowControl.saturationDetector.pluginRef`.',
+  ],
+  ['profile-handler', 'Profile handlers', 'Which scheduling profile runs for a request?'],
+  ['filter', 'Filters', 'Which endpoints may get the request? `schedulingProfiles[].plugins[]`.'],
+  ['scorer', 'Scorers', 'Which endpoints are better? `schedulingProfiles[].plugins[]`, each with a `weight`.'],
+  ['picker', 'Pickers', 'Which of the rated endpoints gets the request? `schedulingProfiles[].plugins[]`.'],
+  ['discovery', 'Discovery', 'Where are the endpoints?'],
+  ['data-source', 'Data sources', 'Where do metrics come from?'],
+  ['extractor', 'Extractors', 'What do metrics mean?'],
+  ['producer', 'Data producers', 'What is known of a request before it is scheduled?'],
+  ['parser', 'Parsers', 'Which requests can be read?'],
+];
+
+const introduction = `# Plugins
+
+<!-- Written by tools/plugin-reference.ts from the plugins' own definitions: change those, then run it. -->
+
+Everything that decides is a plugin: whose turn it is, how full the servers are, where a request goes. A plugin is made
+once, when the configuration is loaded, and whatever refers to its name shares that one instance; what it remembers of a
+band, a flow or an endpoint is kept with that band, flow or endpoint.
+
+\`\`\`yaml
+plugins:
+  - name: fair
+    type: round-robin-fairness-policy
+  - type: concurrency-detector
+    parameters:
+      maxConcurrency: 8
+flowControl:
+  defaultPriorityBand:
+    fairnessPolicyRef: fair
+    orderingPolicyRef: edf-ordering-policy
+  saturationDetector:
+    pluginRef: concurrency-detector
+\`\`\`
+
+A type with no parameters to set needs no entry under \`plugins\`: refer to it by its type, as to \`edf-ordering-policy\`
+above. Parameters are checked strictly when the file is loaded. Types, names and meanings are those of the reference
+picker; the differences are listed in [compatibility.md](compatibility.md). Plugins that are \`alpha\` need
+\`--allow-experimental-plugins\`.
+
+## Your own
+
+\`plugins[].module\` names a JavaScript or TypeScript module beside the configuration file (or a package that can be
+found from there) whose default export is a definition made with \`definePlugin\`. For a fairness policy,
+\`defineSimpleFairnessPolicy\` leaves only the choice to write: see
+[examples/custom-fairness-policy](../examples/custom-fairness-policy/README.md), which is complete in 25 lines.
+\`fairnessConformance\` of \`@fairlead/core/testing\` is the suite that the policies below pass, and yours should.
+`;
+
+/** The page for these definitions, as Markdown. */
+export async function pluginReference(definitions: readonly PluginDefinition[]): Promise<string> {
+  const parts = sections.flatMap(([kind, title, question]) => {
+    const members = definitions.filter((definition) => definition.kinds[0] === kind);
+    const also = definitions.filter((definition) => definition.kinds.indexOf(kind) > 0);
+    if (members.length + also.length === 0) return [];
+    const others = also.map(({ type }) => `[\`${type}\`](#${type})`).join(', ');
+    return [`## ${title}\n\n${question}`, ...members.map(describe), ...(others === '' ? [] : [`See also ${others}.`])];
+  });
+  const options = { ...(await prettier.resolveConfig(pluginReferencePath)), parser: 'markdown' };
+  return prettier.format([introduction, ...parts].join('\n\n'), options);
+}
+
+function describe(definition: PluginDefinition): string {
+  const { type, stability, summary, parameters } = definition;
+  const rows = Object.entries(parameters).map(([name, spec]) => [
+    `\`${name}\``,
+    allowed(spec),
+    defaultText(spec),
+    spec.doc,
+  ]);
+  const table = [['Parameter', 'Allowed', 'Default', 'Meaning'], ['---', '---', '---', '---'], ...rows];
+  return [
+    `### ${type}`,
+    `${summary} _${stability}_`,
+    ...headerOf(type),
+    rows.length === 0 ? 'No parameters.' : table.map((cells) => `| ${cells.join(' | ')} |`).join('\n'),
+  ].join('\n\n');
+}
+
+function allowed(spec: ParameterSpec): string {
+  return allowedText(spec).replaceAll('|', '\\|');
+}
+
+function defaultText(spec: ParameterSpec): string {
+  if (spec.defaultDoc !== undefined) return spec.defaultDoc;
+  if (spec.required === true) return 'required';
+  if (spec.default === undefined) return 'none';
+  return `\`${spec.type === 'duration' ? formatDuration(spec.default) : JSON.stringify(spec.default)}\``;
+}
+
+/** The paragraphs above a plugin's imports; none for plugins that share a file. */
+function headerOf(type: string): string[] {
+  const [file] = globSync(`packages/core/src/plugins/*/${type}.ts`, { cwd: root });
+  if (file === undefined) return [];
+  const comment = /\/\*\*\n([\s\S]*?) \*\//.exec(readFileSync(path.join(root, file), 'utf8'))?.[1] ?? '';
+  const text = comment.replaceAll(/^ \* ?/gm, '').trim();
+  return text.split('\n\n').map((paragraph) => paragraph.replaceAll('\n', ' '));
+}
+
+if (import.meta.main) {
+  writeFileSync(pluginReferencePath, await pluginReference(createDefaultRegistry().definitions()));
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * A house to tell stories in: model servers and the gateway in front of them, in this process, over real sockets. What
+ * happens inside can be awaited as events, so that no story ever sleeps.
+ */
+
+import assert from 'node:assert/strict';
+import OpenAI from 'openai';
+import { Endpoint, Pool } from '@fairlead/core';
+import type { FlowEvent } from '@fairlead/core';
+import * as plugins from '@fairlead/core/plugins';
+import { instanceOf } from '@fairlead/core/testing';
+import type { GatewayConfig, IdentityConfig, ResolvedConfig } from '../../packages/fairlead/src/config/resolved.ts';
+import { Director } from '../../packages/fairlead/src/director/director.ts';
+import type { RequestReport } from '../../packages/fairlead/src/director/request-report.ts';
+import { startGateway } from '../../packages/fairlead/src/gateway/server.ts';
+import type { Gateway } from '../../packages/fairlead/src/gateway/server.ts';
+import { Upstream } from '../../packages/fairlead/src/model-servers/upstream.ts';
+import { systemClock } from '../../packages/fairlead/src/serve/system-clock.ts';
+import { createIdentify } from '../../packages/fairlead/src/tenancy/identify.ts';
+
+/** What a story changes of the configuration. */
+export interface HouseOptions {
+  /** Base URLs of the model servers, with the models each serves. */
+  readonly servers: readonly { readonly url: string; readonly models: readonly string[] }[];
+  readonly gateway?: Partial<GatewayConfig>;
+  readonly identity?: Partial<IdentityConfig>;
+  /** Sequences an endpoint takes at once. */
+  readonly limit?: number;
+  readonly maxRequests?: number;
+  readonly ttlMs?: number;
+}
+
+export type Told = FlowEvent | ({ readonly kind: 'report' } & RequestReport);
+
+/** A running house. */
+export class House {
+  readonly director: Director;
+  readonly gateway: Gateway;
+  readonly told: Told[] = [];
+  readonly #upstream: Upstream;
+  readonly #pools: readonly Pool[];
+  readonly #teller: Teller;
+
+  constructor(parts: {
+    director: Director;
+    gateway: Gateway;
+    upstream: Upstream;
+    pools: readonly Pool[];
+    teller: Teller;
+  }) {
+    this.director = parts.director;
+    this.gateway = parts.gateway;
+    this.#upstream = parts.upstream;
+    this.#pools = parts.pools;
+    this.#teller = parts.teller;
+  }
+
+  get url(): string {
+    return this.gateway.url;
+  }
+
+  /** The official client, as a tenant who shows `key`. */
+  client(key = 'a key'): OpenAI {
+    return new OpenAI({ baseURL: `${this.url}/v1`, apiKey: key, maxRetries: 0 });
+  }
+
+  /** Resolves when `kind` has been told `count` times, with all of them. */
+  heard<K extends Told['kind']>(kind: K, count = 1): Promise<Extract<Told, { kind: K }>[]> {
+    return this.#teller.heard(kind, count);
+  }
+
+  /** Nothing is held for anybody: no permit, no waiting request, no byte, no request under way. */
+  assertEmpty(): void {
+    for (const { snapshot, endpoints } of this.director.pools()) {
+      const { waiting, bytes, inFlight } = snapshot;
+      assert.deepEqual({ waiting, bytes, inFlight }, { waiting: 0, bytes: 0, inFlight: 0 });
+      assert.deepEqual(
+        endpoints.map(({ endpoint }) => [endpoint.inFlight, endpoint.requestsInFlight]),
+        endpoints.map(() => [0, 0]),
+      );
+    }
+    assert.equal(this.gateway.budget.used, 0);
+    assert.equal(this.gateway.underway, 0);
+  }
+
+  /** As a pool's members change: for stories about endpoints that come and go. */
+  get pools(): readonly Pool[] {
+    return this.#pools;
+  }
+
+  async close(): Promise<void> {
+    this.gateway.destroy();
+    this.director.destroy();
+    await this.gateway.close();
+    await this.#upstream.destroy();
+  }
+}
+
+/** Keeps what is told and wakes who waits for it. */
+class Teller {
+  readonly told: Told[] = [];
+  readonly #waiters = new Set<() => void>();
+
+  tell(event: Told): void {
+    this.told.push(event);
+    for (const look of this.#waiters) look();
+  }
+
+  heard<K extends Told['kind']>(kind: K, count: number): Promise<Extract<Told, { kind: K }>[]> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const found = this.told.filter((event): event is Extract<Told, { kind: K }> => event.kind === kind);
+        if (found.length < count) return;
+        this.#waiters.delete(look);
+        resolve(found);
+      };
+      this.#waiters.add(look);
+      look();
+    });
+  }
+}
+
+const GATEWAY: GatewayConfig = {
+  maxBodyBytes: 32 << 20,
+  maxBufferedBytes: 512 << 20,
+  maxHeaderBytes: 65_536,
+  headersTimeoutMs: 15_000,
+  bodyIdleTimeoutMs: 10_000,
+  keepAliveTimeoutMs: 75_000,
+  clientWriteTimeoutMs: 60_000,
+  connectTimeoutMs: 5000,
+  firstByteTimeoutMs: 900_000,
+  upstreamIdleTimeoutMs: 300_000,
+  drainTimeoutMs: 30_000,
+  forwardAuthorization: false,
+  relayedPaths: [],
+};
+
+function configOf(options: HouseOptions): ResolvedConfig {
+  const band = {
+    maxRequests: options.maxRequests ?? 10_000,
+    maxBytes: 1 << 30,
+    maxFlowShare: 1,
+    fairness: instanceOf(plugins.roundRobinFairnessPolicy),
+    ordering: instanceOf(plugins.fcfsOrderingPolicy),
+  };
+  return {
+    endpoints: [],
+    metricsSource: { scheme: 'http', path: '/metrics', intervalMs: 500, engineLabelKey: 'llm-d.ai/engine-type' },
+    gateway: { ...GATEWAY, ...options.gateway },
+    identity: { keys: [], trustedSources: [], maxUnverifiedTenants: 1000, ...options.identity },
+    inferenceObjectives: [],
+    flowControlEnabled: true,
+    flowControl: {
+      maxRequests: Infinity,
+      maxBytes: Infinity,
+      defaultRequestTtlMs: options.ttlMs ?? 50_000,
+      noEndpointRequestTtlMs: options.ttlMs ?? 10_000,
+      bands: [],
+      defaultBand: band,
+      defaultNegativeBand: band,
+      knownPriorities: [10],
+      usageLimit: instanceOf(plugins.staticUsageLimitPolicy),
+      flowIdleMs: 300_000,
+      bandIdleMs: 600_000,
+    },
+    detector: instanceOf(plugins.concurrencyDetector, { parameters: { maxConcurrency: options.limit ?? 64 } }),
+    scheduling: {
+      handler: instanceOf(plugins.singleProfileHandler),
+      profiles: [
+        {
+          name: 'default',
+          filters: [],
+          scorers: [{ scorer: instanceOf(plugins.activeRequestScorer), weight: 1 }],
+          picker: instanceOf(plugins.maxScorePicker),
+        },
+      ],
+    },
+    plugins: [],
+  };
+}
+
+/** Opens a house on a free port; endpoints are named `server-0`, `server-1`, … in the order given. */
+export async function openHouse(options: HouseOptions): Promise<House> {
+  const config = configOf(options);
+  const fleet = standingFleet(options.servers);
+  const upstream = new Upstream({ connectTimeoutMs: config.gateway.connectTimeoutMs });
+  const teller = new Teller();
+  const director = new Director({
+    config,
+    fleet,
+    upstream,
+    identify: createIdentify(config.identity, [{ name: 'urgent', priority: 10 }]),
+    clock: systemClock,
+    observer: {
+      flowEvent: (_pool, event) => teller.tell(event),
+      finished: (report) => teller.tell({ kind: 'report', ...report }),
+    },
+  });
+  const gateway = await startGateway({ config, director, host: '127.0.0.1', port: 0 });
+  return new House({ director, gateway, upstream, pools: fleet.pools, teller });
+}
+
+/** Endpoints that are what the story says they are; a refused connection takes one out for good. */
+function standingFleet(servers: HouseOptions['servers']) {
+  const pools = new Map<string, Pool>();
+  const members = new Map<Pool, Endpoint[]>();
+  servers.forEach(({ url, models }, index) => {
+    const endpoint = new Endpoint({ name: `server-${index}`, url, labels: {} });
+    endpoint.baseModels = new Set(models);
+    const pool = models.map((model) => pools.get(model)).find((known) => known !== undefined) ?? new Pool(models[0]!);
+    for (const model of models) pools.set(model, pool);
+    members.set(pool, [...(members.get(pool) ?? []), endpoint]);
+  });
+  for (const [pool, endpoints] of members) pool.setEndpoints(endpoints);
+  const down = (endpoint: Endpoint, why: string): void => {
+    endpoint.up = false;
+    endpoint.problem = why;
+    for (const pool of members.keys()) pool.refresh();
+  };
+  return {
+    pools: [...members.keys()],
+    modelsKnown: true,
+    poolFor: (model: string) => pools.get(model),
+    models: () => [...pools].map(([id, pool]) => ({ id, pool })),
+    onPools: () => undefined,
+    onRead: () => undefined,
+    health: { refused: down, nonsense: down },
+  };
+}

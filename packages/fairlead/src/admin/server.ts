@@ -9,8 +9,8 @@
 
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { BlockList, isIP } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { isLoopback, isLoopbackHost } from './loopback.ts';
 import type { StateDocument } from './state.ts';
 
 export interface AdminOptions {
@@ -43,21 +43,21 @@ interface Answer {
 
 type Handler = (request: IncomingMessage) => Answer | Promise<Answer>;
 
+/** By path, then by method. */
+type Routes = ReadonlyMap<string, Readonly<Record<string, Handler>>>;
+
 const json = 'application/json; charset=utf-8';
 /** `{"on":false}` and some white space. */
 const maxBodyBytes = 1_024;
 const maxConnections = 256;
 
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
 /** Listens, then resolves. @throws the listen error (`EADDRINUSE`, `EACCES`, …). */
 export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   const routes = routesOf(options);
+  const onFault = (error: unknown): void => options.onFault?.(error);
   const server = createServer(
     { maxHeaderSize: 8_192, headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 30_000 },
-    (request, response) => void respond(routes, request, response).catch((error: unknown) => options.onFault?.(error)),
+    (request, response) => void respond(routes, { request, response, onFault }).catch(onFault),
   );
   server.maxConnections = maxConnections;
   await listen(server, options);
@@ -83,7 +83,7 @@ function listen(server: Server, { host, port }: AdminOptions): Promise<void> {
   });
 }
 
-function routesOf(options: AdminOptions): ReadonlyMap<string, Readonly<Record<string, Handler>>> {
+function routesOf(options: AdminOptions): Routes {
   return new Map<string, Readonly<Record<string, Handler>>>([
     ['/metrics', { GET: async () => page(options.metrics.contentType, await options.metrics.render()) }],
     ['/healthz', { GET: () => asJson(200, { ok: true }) }],
@@ -102,16 +102,15 @@ function routesOf(options: AdminOptions): ReadonlyMap<string, Readonly<Record<st
 }
 
 async function respond(
-  routes: ReadonlyMap<string, Readonly<Record<string, Handler>>>,
-  request: IncomingMessage,
-  response: ServerResponse,
+  routes: Routes,
+  exchange: { request: IncomingMessage; response: ServerResponse; onFault(error: unknown): void },
 ): Promise<void> {
+  const { request, response, onFault } = exchange;
   let answer: Answer;
-  let fault: unknown;
   try {
     answer = await answerTo(routes, request);
   } catch (error) {
-    fault = error;
+    onFault(error);
     answer = problem(500, 'this page could not be made; the log says why');
   }
   const hasBody =
@@ -127,13 +126,9 @@ async function respond(
     ...(isUnread ? { connection: 'close' } : {}),
   });
   response.end(request.method === 'HEAD' ? undefined : answer.body);
-  if (fault !== undefined) throw fault;
 }
 
-function answerTo(
-  routes: ReadonlyMap<string, Readonly<Record<string, Handler>>>,
-  request: IncomingMessage,
-): Answer | Promise<Answer> {
+function answerTo(routes: Routes, request: IncomingMessage): Answer | Promise<Answer> {
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
   const route = routes.get(path);
   if (route === undefined) {
@@ -185,18 +180,6 @@ function switchIn(text: string): boolean | undefined {
   }
   const on = typeof value === 'object' && value !== null && 'on' in value ? value.on : undefined;
   return typeof on === 'boolean' ? on : undefined;
-}
-
-function isLoopback(address: string): boolean {
-  // An IPv4 peer of a socket that listens on both comes as ::ffff:127.0.0.1.
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
-  const family = isIP(plain);
-  return family !== 0 && loopback.check(plain, family === 6 ? 'ipv6' : 'ipv4');
-}
-
-function isLoopbackHost(host: string): boolean {
-  const hostname = URL.parse(`http://${host}`)?.hostname ?? '';
-  return hostname === 'localhost' || isLoopback(hostname.replace(/^\[|\]$/g, ''));
 }
 
 function page(contentType: string, body: string): Answer {

@@ -97,6 +97,5 @@ function origin({ admin }: AdminRequest): string {
 
 /** Text from elsewhere, safe for a terminal: without control characters, whatever a name contains. */
 export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is being removed
   return text.toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '?');
 }

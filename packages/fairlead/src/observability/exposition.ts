@@ -58,8 +58,8 @@ export class FamilyLines {
 
 export const contentType = Registry.PROMETHEUS_CONTENT_TYPE;
 
-/** The page; families without a series are left out. */
-export async function exposition(families: readonly FamilyLines[]): Promise<string> {
+/** The page; a family is asked for when its turn comes, and left out without a series. */
+export async function exposition(families: Iterable<FamilyLines>): Promise<string> {
   const registry = new Registry(contentType);
   const parts: string[] = [];
   let sinceTurn = 0;

@@ -13,6 +13,5 @@ export const otherLabel = 'other';
 
 export function labelValue(text: string): string {
   const bounded = text.length > maxLabelLength ? text.slice(0, maxLabelLength) : text;
-  // eslint-disable-next-line no-control-regex -- control characters are what is being removed
   return bounded.toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?');
 }

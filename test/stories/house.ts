@@ -38,7 +38,6 @@ export type Told = FlowEvent | ({ readonly kind: 'report' } & RequestReport);
 export class House {
   readonly director: Director;
   readonly gateway: Gateway;
-  readonly told: Told[] = [];
   readonly #upstream: Upstream;
   readonly #pools: readonly Pool[];
   readonly #teller: Teller;
@@ -69,6 +68,16 @@ export class House {
   /** Resolves when `kind` has been told `count` times, with all of them. */
   heard<K extends Told['kind']>(kind: K, count = 1): Promise<Extract<Told, { kind: K }>[]> {
     return this.#teller.heard(kind, count);
+  }
+
+  /** Resolves when no request is under way. */
+  async quiet(): Promise<void> {
+    while (this.gateway.underway > 0) await this.#teller.next();
+  }
+
+  /** How often `kind` was told so far. */
+  count(kind: Told['kind']): number {
+    return this.#teller.told.filter((event) => event.kind === kind).length;
   }
 
   /** Nothing is held for anybody: no permit, no waiting request, no byte, no request under way. */
@@ -106,6 +115,17 @@ class Teller {
   tell(event: Told): void {
     this.told.push(event);
     for (const look of this.#waiters) look();
+  }
+
+  /** Resolves at the next event. */
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        this.#waiters.delete(look);
+        resolve();
+      };
+      this.#waiters.add(look);
+    });
   }
 
   heard<K extends Told['kind']>(kind: K, count: number): Promise<Extract<Told, { kind: K }>[]> {
@@ -227,6 +247,7 @@ function standingFleet(servers: HouseOptions['servers']) {
     models: () => [...pools].map(([id, pool]) => ({ id, pool })),
     onPools: () => undefined,
     onRead: () => undefined,
+    scrapeSoon: () => undefined,
     health: { refused: down, nonsense: down },
   };
 }

@@ -14,15 +14,15 @@ export interface UpstreamTryOptions {
   readonly connection: Connection;
   readonly handler: UpstreamHandler;
   readonly idleCloseWindowMs: number;
-  /** The try is over, just before its handler is told: the connection may be used again, or must not. */
-  readonly onOver: (isReusable: boolean) => void;
+  /** The try is over, just before its handler is told: after an error the connection must not be used again. */
+  readonly onOver: (error: UpstreamError | undefined) => void;
 }
 
 export class UpstreamTry implements UpstreamCall, Dispatcher.DispatchHandler {
   readonly #connection: Connection;
   readonly #handler: UpstreamHandler;
   readonly #idleCloseWindowMs: number;
-  readonly #onOver: (isReusable: boolean) => void;
+  readonly #onOver: (error: UpstreamError | undefined) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #isReused = false;
   #isBegun = false;
@@ -83,7 +83,7 @@ export class UpstreamTry implements UpstreamCall, Dispatcher.DispatchHandler {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#connection.noteAnswered();
-    this.#onOver(true);
+    this.#onOver(undefined);
     this.#handler.onEnd();
   }
 
@@ -105,7 +105,7 @@ export class UpstreamTry implements UpstreamCall, Dispatcher.DispatchHandler {
   #fail(error: UpstreamError): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#onOver(false);
+    this.#onOver(error);
     this.#handler.onError(error);
   }
 }

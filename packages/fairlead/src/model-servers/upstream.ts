@@ -7,8 +7,9 @@
  */
 
 import { buildConnector } from 'undici';
-import type { UpstreamCall, UpstreamHandler, UpstreamPort } from '../director/ports.ts';
+import type { UpstreamCall, UpstreamErrorKind, UpstreamHandler, UpstreamPort } from '../director/ports.ts';
 import { Connection } from './connection.ts';
+import type { UpstreamError } from './upstream-error.ts';
 import { UpstreamTry } from './upstream-try.ts';
 
 /** A request as it goes on the wire. */
@@ -37,7 +38,12 @@ export interface UpstreamOptions {
    * and the request counts as received: `reset`, not `reset-idle`. Default 1000: a round trip with a lost packet.
    */
   readonly idleCloseWindowMs?: number;
+  /** A try failed in a way that says something about the model server, which may need a look. */
+  readonly onFailure?: (url: string) => void;
 }
+
+/** Not those that are told otherwise: a refused connection by whoever asked, a stale one is no news, an abort is ours. */
+const TELLING = new Set<UpstreamErrorKind>(['reset', 'died', 'timeout-first-byte', 'timeout-idle', 'protocol']);
 
 /** What is kept for one base URL. */
 interface Origin {
@@ -60,7 +66,7 @@ export class Upstream implements UpstreamPort {
   #underWay = 0;
 
   constructor(options: UpstreamOptions) {
-    this.#options = { idleCloseWindowMs: 1000, ...options };
+    this.#options = { idleCloseWindowMs: 1000, onFailure: () => undefined, ...options };
   }
 
   /**
@@ -76,7 +82,10 @@ export class Upstream implements UpstreamPort {
       connection,
       handler,
       idleCloseWindowMs: this.#options.idleCloseWindowMs,
-      onOver: (isReusable) => this.#over(origin, connection, isReusable),
+      onOver: (error) => {
+        this.#over(origin, connection, error);
+        if (error !== undefined && TELLING.has(error.kind)) this.#options.onFailure(request.endpoint.url);
+      },
     });
     const isClosed = this.#isClosing;
     // Not at once: undici cannot write to one connection while it reads from another, as a caller may be doing.
@@ -156,8 +165,8 @@ export class Upstream implements UpstreamPort {
     return connection;
   }
 
-  #over(origin: Origin, connection: Connection, isReusable: boolean): void {
-    if (isReusable && !this.#isClosing && !origin.isForgotten) {
+  #over(origin: Origin, connection: Connection, error: UpstreamError | undefined): void {
+    if (error === undefined && !this.#isClosing && !origin.isForgotten) {
       connection.idle = true;
       origin.idle.push(connection);
     } else this.#discard(origin, connection);

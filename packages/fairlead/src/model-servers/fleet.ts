@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * All model servers together: keeps the set of endpoints that discovery wants, has each of them watched, asked and
+ * scraped, and groups them into pools. An endpoint that did not change stays the same object, with what is in flight
+ * at it and what was learned of it; a pool stays the same object while it keeps any of its endpoints or models.
+ */
+
+import { Endpoint } from '@fairlead/core';
+import type { Clock, Pool, Random } from '@fairlead/core';
+import type { EndpointConfig, ResolvedConfig } from '../config/resolved.ts';
+import type { FleetPort, ServedModel } from '../director/ports.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import { FileDiscovery } from '../discovery/file.ts';
+import { staticDiscovery } from '../discovery/static.ts';
+import { apiKeys } from './api-keys.ts';
+import { Getter } from './getter.ts';
+import { Health } from './health.ts';
+import { Models } from './models.ts';
+import { PoolBook } from './pool-book.ts';
+import { Problems } from './problems.ts';
+import { metricsUrl, Scraper } from './scraper.ts';
+import type { UpstreamError } from './upstream-error.ts';
+import { Upstream } from './upstream.ts';
+
+/** Told of what happens to the fleet, for the log. */
+export interface FleetObserver {
+  endpointAdded?(endpoint: Endpoint): void;
+  endpointRemoved?(endpoint: Endpoint): void;
+  /** Up or down; why is in `endpoint.problem`. */
+  endpointHealth?(endpoint: Endpoint): void;
+  endpointModels?(endpoint: Endpoint): void;
+  discoveryProblem?(problem: string): void;
+}
+
+/** The parts of the configuration that are about what stands behind. */
+export type FleetConfig = Pick<ResolvedConfig, 'endpoints' | 'fileDiscovery' | 'metricsSource'> & {
+  readonly gateway: Pick<ResolvedConfig['gateway'], 'connectTimeoutMs'>;
+};
+
+export interface FleetOptions {
+  readonly config: FleetConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Where `apiKeyEnv` is looked up. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly observer?: FleetObserver;
+}
+
+interface Member {
+  readonly config: EndpointConfig;
+  readonly endpoint: Endpoint;
+}
+
+export class Fleet implements FleetPort {
+  readonly upstream: Upstream;
+  readonly health: Health;
+  readonly #config: FleetConfig;
+  readonly #observer: FleetObserver;
+  readonly #keyOf: (config: EndpointConfig) => string | undefined;
+  /** None when nothing scrapes. */
+  readonly #scraper: Scraper | undefined;
+  readonly #models: Models;
+  readonly #pools = new PoolBook();
+  readonly #discoveries: readonly Discovery[];
+  /** What each discovery wants, in their order. */
+  readonly #wanted: (readonly EndpointConfig[])[];
+  readonly #members = new Map<string, Member>();
+  readonly #onRead: ((endpoint: Endpoint) => void)[] = [];
+
+  /** @throws {Error} when the environment variable of an API key is not set. */
+  constructor(options: FleetOptions) {
+    const { config, clock, random } = options;
+    this.#config = config;
+    this.#observer = options.observer ?? {};
+    this.#keyOf = apiKeys(config.endpoints, options.environment);
+    this.upstream = new Upstream({
+      connectTimeoutMs: config.gateway.connectTimeoutMs,
+      onFailure: (url) => this.#requestFailed(url),
+    });
+    const shared = { getter: new Getter(this.upstream, clock), clock, random, problems: new Problems() };
+    this.health = new Health({ ...shared, onChange: (endpoint) => this.#healthChanged(endpoint) });
+    this.#models = new Models({ ...shared, onChange: (endpoint) => this.#modelsChanged(endpoint) });
+    const source = config.metricsSource;
+    this.#scraper =
+      source &&
+      new Scraper({
+        ...shared,
+        source,
+        onRead: (endpoint) => this.#onRead.forEach((callback) => callback(endpoint)),
+        onFailed: (endpoint, error) => this.#scrapeFailed(endpoint, error),
+      });
+    const file = config.fileDiscovery;
+    this.#discoveries = [staticDiscovery(config.endpoints), ...(file ? [new FileDiscovery(file, clock)] : [])];
+    this.#wanted = this.#discoveries.map(() => []);
+  }
+
+  /**
+   * Discovers, and begins to watch what was found.
+   *
+   * @throws {DiscoveryError} when a file of endpoints cannot be used.
+   */
+  async start(): Promise<void> {
+    for (const [index, discovery] of this.#discoveries.entries()) {
+      await discovery.start({
+        onEndpoints: (wanted) => {
+          this.#wanted[index] = wanted;
+          this.#discovered();
+        },
+        onProblem: (problem) => this.#observer.discoveryProblem?.(problem),
+      });
+    }
+  }
+
+  /** Ends everything; requests under way upstream are cut, so drain first. */
+  async stop(): Promise<void> {
+    for (const discovery of this.#discoveries) discovery.stop();
+    this.#scraper?.stop();
+    this.#models.stop();
+    this.health.stop();
+    await this.upstream.destroy();
+  }
+
+  get endpoints(): readonly Endpoint[] {
+    return [...this.#members.values()].map((member) => member.endpoint);
+  }
+
+  get pools(): readonly Pool[] {
+    return this.#pools.pools;
+  }
+
+  /** False while some endpoint has never told its models: a model not known yet may still turn up. */
+  get modelsKnown(): boolean {
+    return this.#models.allTold;
+  }
+
+  /** The pool that serves a base model or an adapter, or last did. */
+  poolFor(model: string): Pool | undefined {
+    return this.#pools.poolFor(model);
+  }
+
+  /** Every model that clients may name. */
+  models(): readonly ServedModel[] {
+    return this.#pools.models();
+  }
+
+  /** Calls back after pools came or went, and before any pool's members are told of the same change. */
+  onPools(callback: (added: readonly Pool[], removed: readonly Pool[]) => void): void {
+    this.#pools.onPools(callback);
+  }
+
+  /** Calls back after an endpoint's metrics were read. */
+  onRead(callback: (endpoint: Endpoint) => void): void {
+    this.#onRead.push(callback);
+  }
+
+  /** Asks for an endpoint's metrics within 50 ms, 20 times a second at most. */
+  scrapeSoon(endpoint: Endpoint): void {
+    this.#scraper?.scrapeSoon(endpoint);
+  }
+
+  #discovered(): void {
+    const wanted = this.#merge();
+    const removed = [...this.#members.values()].filter(({ config }) => !isSame(wanted.get(config.name), config));
+    for (const member of removed) this.#remove(member);
+    for (const config of wanted.values()) if (!this.#members.has(config.name)) this.#add(config);
+    this.#pools.regroup(this.endpoints);
+  }
+
+  /** All that is wanted, by name; where two discoveries disagree, the first is right. */
+  #merge(): Map<string, EndpointConfig> {
+    const wanted = new Map<string, EndpointConfig>();
+    const urls = new Set<string>();
+    for (const config of this.#wanted.flat()) {
+      if (wanted.has(config.name) || urls.has(config.url)) {
+        this.#observer.discoveryProblem?.(
+          `endpoint ${config.name} at ${config.url} is discovered twice; the first counts`,
+        );
+        continue;
+      }
+      wanted.set(config.name, config);
+      urls.add(config.url);
+    }
+    return wanted;
+  }
+
+  #add(config: EndpointConfig): void {
+    const { name, url, labels } = config;
+    const endpoint = new Endpoint({ name, url, labels });
+    endpoint.baseModels = new Set(config.models);
+    this.#members.set(name, { config, endpoint });
+    const key = this.#keyOf(config);
+    if (key !== undefined) {
+      this.upstream.setAuthorization(url, key);
+      this.upstream.setAuthorization(this.#metricsUrl(url), key);
+    }
+    this.health.add(endpoint);
+    if (config.models.length === 0) this.#models.add(endpoint);
+    this.#scraper?.add(endpoint);
+    this.#observer.endpointAdded?.(endpoint);
+  }
+
+  #remove({ config, endpoint }: Member): void {
+    this.#members.delete(config.name);
+    this.#scraper?.remove(endpoint);
+    this.#models.remove(endpoint);
+    this.health.remove(endpoint);
+    this.upstream.forget(endpoint.url);
+    this.upstream.forget(this.#metricsUrl(endpoint.url));
+    this.#observer.endpointRemoved?.(endpoint);
+  }
+
+  #metricsUrl(url: string): string {
+    const source = this.#config.metricsSource;
+    return source === undefined ? url : metricsUrl(url, source);
+  }
+
+  #healthChanged(endpoint: Endpoint): void {
+    if (endpoint.up) {
+      this.#models.askNow(endpoint);
+      this.#scraper?.scrapeSoon(endpoint);
+    } else this.upstream.dropIdle(endpoint.url);
+    this.#pools.refresh(endpoint);
+    this.#observer.endpointHealth?.(endpoint);
+  }
+
+  #modelsChanged(endpoint: Endpoint): void {
+    this.#pools.regroup(this.endpoints);
+    this.#pools.refresh(endpoint);
+    this.#observer.endpointModels?.(endpoint);
+  }
+
+  #requestFailed(url: string): void {
+    const member = [...this.#members.values()].find(({ endpoint }) => endpoint.url === url);
+    if (member !== undefined) this.health.suspect(member.endpoint);
+  }
+
+  #scrapeFailed(endpoint: Endpoint, error: UpstreamError): void {
+    if (error.kind === 'refused') this.health.refused(endpoint, error.message);
+    if (error.kind === 'protocol') this.health.nonsense(endpoint, error.message);
+  }
+}
+
+/** Whether an endpoint may stay as it is. */
+function isSame(one: EndpointConfig | undefined, other: EndpointConfig): boolean {
+  return one !== undefined && JSON.stringify(parts(one)) === JSON.stringify(parts(other));
+}
+
+function parts({ url, labels, models, apiKeyEnv }: EndpointConfig): unknown[] {
+  return [url, Object.entries(labels).sort(), models, apiKeyEnv];
+}

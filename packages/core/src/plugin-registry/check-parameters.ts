@@ -90,7 +90,9 @@ function checkValue(spec: ParameterSpec, given: unknown, place: CheckPlace): unk
     case 'any':
       return given;
     case 'object':
-      return checkFields(spec.fields, given, place);
+      if (isMapping(given)) return checkFields(spec.fields, given, place);
+      place.problems.push(mismatch('a mapping', given, { path: place.path, hidden: spec.hidden }));
+      return undefined;
     case 'list':
       return checkList(spec, given, place);
     case 'map':
@@ -105,7 +107,7 @@ function checkValue(spec: ParameterSpec, given: unknown, place: CheckPlace): unk
 
 function checkList(spec: ParameterSpec & { type: 'list' }, given: unknown, { path, problems }: CheckPlace): unknown {
   if (!Array.isArray(given) || given.length > (spec.maxItems ?? Infinity)) {
-    problems.push(mismatch(allowedText(spec), given, { path }));
+    problems.push(mismatch(allowedText(spec), given, { path, hidden: spec.hidden }));
     return undefined;
   }
   return given.map((item: unknown, index) => {
@@ -171,13 +173,13 @@ function inRange(spec: NumberSpec | DurationSpec | QuantitySpec, value: number |
 }
 
 function badScalar(spec: ScalarSpec, given: unknown, path: Path): Problem {
-  const allowed = allowedText(spec);
-  if (spec.type === 'string' && spec.hidden === true) {
-    return { path, message: `must be ${allowed}; the value is not shown here`, allowed };
-  }
-  const suggestion = suggestionFor(spec, given);
   const hint = spec.type === 'string' || spec.type === 'plugin-ref' ? quotesHint(given) : unitHint(spec, given);
-  return mismatch(allowed, given, { path, hint, suggestion });
+  return mismatch(allowedText(spec), given, {
+    path,
+    hint,
+    suggestion: suggestionFor(spec, given),
+    hidden: spec.hidden,
+  });
 }
 
 /** YAML 1.1 spellings of booleans that the reference reads as such, and near misses of a choice. */
@@ -202,9 +204,12 @@ interface MismatchDetails {
   readonly path: Path;
   readonly hint?: string;
   readonly suggestion?: string | undefined;
+  readonly hidden?: boolean | undefined;
 }
 
-function mismatch(allowed: string, given: unknown, { path, hint = '', suggestion }: MismatchDetails): Problem {
+function mismatch(allowed: string, given: unknown, details: MismatchDetails): Problem {
+  const { path, hint = '', suggestion, hidden = false } = details;
+  if (hidden) return { path, message: `must be ${allowed}${hint}; the value is not shown here`, allowed };
   const message = `must be ${allowed}, got ${shown(given)}${hint}${meant(suggestion)}`;
   return { path, message, value: scalarOrText(given), allowed, ...(suggestion === undefined ? {} : { suggestion }) };
 }

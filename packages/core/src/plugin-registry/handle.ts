@@ -9,24 +9,17 @@
 import type { Random } from '../clock.ts';
 import { checkParameters } from './check-parameters.ts';
 import type { CheckPlace } from './check-parameters.ts';
+import type { PluginEntry } from './entry.ts';
 import { instanceFault, referencesIn } from './instance.ts';
-import { KINDS, nounsOf } from './kinds.ts';
+import { nounsOf } from './kinds.ts';
 import type { PluginKind } from './kinds.ts';
-import { nearestName } from './nearest-name.ts';
 import { PluginError } from './plugin.ts';
 import type { Plugin, PluginDefinition, PluginLookup } from './plugin.ts';
-import { dotted, meant } from './problem.ts';
-import type { Path, Problem } from './problem.ts';
+import { dotted } from './problem.ts';
+import type { Problem } from './problem.ts';
+import { cycle, experimental, unknownPlugin, unknownType, wrongKind } from './reference-problems.ts';
+import type { KnownNames } from './reference-problems.ts';
 import type { PluginRegistry } from './registry.ts';
-
-/** One plugin to make, as configured. */
-export interface PluginEntry {
-  readonly name: string;
-  readonly type: string;
-  readonly parameters?: unknown;
-  /** Where the entry is. */
-  readonly path: Path;
-}
 
 /** One plugin that was made. */
 export interface PluginRecord {
@@ -58,7 +51,7 @@ export class PluginHandle implements PluginLookup {
     this.#options = options;
     for (const entry of entries) {
       this.#entries.set(entry.name, entry);
-      this.#slots.set(entry.name, { state: 'waiting' });
+      this.#slots.set(entry.name, { state: entry.broken === true ? 'failed' : 'waiting' });
     }
   }
 
@@ -85,30 +78,42 @@ export class PluginHandle implements PluginLookup {
       if (slot.state === 'waiting') this.#make(this.#entries.get(name)!, problems);
   }
 
+  /** What the plugin of this name is or would be; undefined when nobody knows it. */
+  kindsOf(name: string): readonly PluginKind[] | undefined {
+    return this.#options.registry.get(this.#entries.get(name)?.type ?? name)?.kinds;
+  }
+
+  /** The entries whose type is known, with what they are, in configuration order. */
+  configured(): readonly (PluginEntry & { readonly kinds: readonly PluginKind[] })[] {
+    return [...this.#entries.values()].flatMap((entry) => {
+      const definition = this.#options.registry.get(entry.type);
+      return definition === undefined ? [] : [{ ...entry, kinds: definition.kinds }];
+    });
+  }
+
   /**
-   * The instance that the value at `place` names, made now if need be. Undefined, with a problem, when there is none or
-   * it is of another kind; undefined without one when its own entry had a problem already.
+   * The instance that the value at `place` names, made now if need be; of several kinds one is enough. Undefined, with a
+   * problem, when there is none or it is of another kind; undefined without one when its own entry had a problem already.
    */
-  refer(name: string, kind: PluginKind, place: CheckPlace): Plugin | undefined {
-    const entry = this.#entries.get(name) ?? { name, type: name, path: place.path };
-    const definition = this.#options.registry.get(entry.type);
-    if (definition === undefined) {
-      if (!this.#entries.has(name)) place.problems.push(this.#unknown(name, kind, place.path));
-      this.#slots.set(name, { state: 'failed' });
-      return undefined;
+  refer(name: string, wanted: PluginKind | readonly PluginKind[], place: CheckPlace): Plugin | undefined {
+    const kinds = typeof wanted === 'string' ? [wanted] : wanted;
+    const entry = this.#entries.get(name);
+    const definition = this.#options.registry.get(entry?.type ?? name);
+    const reference = { name, kinds, path: place.path };
+    if (definition === undefined && entry === undefined) {
+      place.problems.push(unknownPlugin(reference, this.#names()));
+    } else if (definition !== undefined && !kinds.some((kind) => definition.kinds.includes(kind))) {
+      place.problems.push(wrongKind(reference, definition, this.#names()));
+    } else if (this.#making.includes(name)) {
+      place.problems.push(cycle(reference, this.#making));
+    } else {
+      if (!this.#slots.has(name) || this.#slots.get(name)?.state === 'waiting') {
+        this.#make(entry ?? { name, type: name, path: place.path }, place.problems);
+      }
+      const slot = this.#slots.get(name);
+      return slot?.state === 'made' ? slot.instance : undefined;
     }
-    if (!definition.kinds.includes(kind)) {
-      place.problems.push(this.#wrongKind(definition, kind, { path: place.path, name }));
-      return undefined;
-    }
-    if (this.#making.includes(name)) {
-      const circle = [...this.#making.slice(this.#making.indexOf(name)), name].join(' → ');
-      place.problems.push({ path: place.path, message: `cycle detected: ${circle}`, value: name });
-      return undefined;
-    }
-    if ((this.#slots.get(name) ?? { state: 'waiting' }).state === 'waiting') this.#make(entry, place.problems);
-    const slot = this.#slots.get(name);
-    return slot?.state === 'made' ? slot.instance : undefined;
+    return undefined;
   }
 
   #make(entry: PluginEntry, problems: Problem[]): void {
@@ -123,16 +128,17 @@ export class PluginHandle implements PluginLookup {
 
   #tryMake(entry: PluginEntry, problems: Problem[]): PluginRecord | undefined {
     const definition = this.#options.registry.get(entry.type);
-    if (definition === undefined) return void problems.push(this.#unknownType(entry));
+    if (definition === undefined) return void problems.push(unknownType(entry, this.#options.registry));
     const path = [...entry.path, 'parameters'];
     const checked = checkParameters(definition.parameters, entry.parameters, path);
     problems.push(...(checked.problems ?? []));
     if (definition.stability === 'alpha' && !this.#options.allowExperimental) problems.push(experimental(entry));
     if (checked.problems !== undefined) return undefined;
-    for (const reference of referencesIn(definition.parameters, checked.values, path)) {
-      this.refer(reference.name, reference.kind, { path: reference.path, problems });
-    }
-    return problems.length > 0 ? undefined : this.#create(entry, { definition, parameters: checked.values }, problems);
+    const missing = referencesIn(definition.parameters, checked.values, path).filter(
+      (reference) => this.refer(reference.name, reference.kind, { path: reference.path, problems }) === undefined,
+    );
+    if (missing.length > 0 || problems.length > 0) return undefined;
+    return this.#create(entry, { definition, parameters: checked.values }, problems);
   }
 
   #create(entry: PluginEntry, made: Omit<PluginRecord, 'instance'>, problems: Problem[]): PluginRecord | undefined {
@@ -154,54 +160,9 @@ export class PluginHandle implements PluginLookup {
     }
   }
 
-  #unknownType({ path, type }: PluginEntry): Problem {
-    const { registry } = this.#options;
-    const why = registry.whyUnavailable(type);
-    const at = { path: [...path, 'type'], value: type, allowed: 'a registered plugin type' };
-    if (why !== undefined) return { ...at, message: `plugin type '${type}' ${why}` };
-    const suggestion = nearestName(type, registry.types());
-    const message = `plugin type '${type}' is not registered${meant(suggestion)}`;
-    return suggestion === undefined ? { ...at, message } : { ...at, message, suggestion };
+  #names(): KnownNames {
+    return { registry: this.#options.registry, entries: this.#entries };
   }
-
-  #unknown(name: string, kind: PluginKind, path: Path): Problem {
-    const { registry } = this.#options;
-    const why = registry.whyUnavailable(name);
-    const at = { path, value: name, allowed: `the name of ${nounsOf([kind])}: ${this.#namesOf(kind).join(', ')}` };
-    if (why !== undefined) return { ...at, message: `plugin \`${name}\` ${why}` };
-    const others = [...this.#entries.keys(), ...registry.types()];
-    const suggestion = nearestName(name, this.#namesOf(kind)) ?? nearestName(name, others);
-    const end = suggestion === undefined ? `; allowed is ${at.allowed}` : meant(suggestion);
-    const message = `unknown plugin \`${name}\` at ${dotted(path)}${end}`;
-    return suggestion === undefined ? { ...at, message } : { ...at, message, suggestion };
-  }
-
-  #wrongKind(definition: PluginDefinition, kind: PluginKind, at: { path: Path; name: string }): Problem {
-    const suggestion = nearestName(at.name, this.#namesOf(kind));
-    const allowed = this.#namesOf(kind).join(', ');
-    const is = `plugin \`${at.name}\` at ${dotted(at.path)} is ${nounsOf(definition.kinds)}; wanted is ${nounsOf([kind])}`;
-    const message = `${is}${suggestion === undefined ? ` (${allowed})` : meant(suggestion)}`;
-    const problem = {
-      path: at.path,
-      message,
-      value: at.name,
-      allowed: `the name of a ${KINDS[kind].noun}: ${allowed}`,
-    };
-    return suggestion === undefined ? problem : { ...problem, suggestion };
-  }
-
-  /** What a reference of this kind could say: configured names first, then types that need no entry. */
-  #namesOf(kind: PluginKind): string[] {
-    const { registry } = this.#options;
-    const configured = [...this.#entries.values()].filter(({ type }) => registry.get(type)?.kinds.includes(kind));
-    return [...new Set([...configured.map(({ name }) => name), ...registry.types(kind)])];
-  }
-}
-
-function experimental({ path, name, type }: PluginEntry): Problem {
-  const flag = '--allow-experimental-plugins';
-  const message = `plugin '${name}' (type: '${type}') has Alpha stability level, but command line flag ${flag} is not set`;
-  return { path: [...path, 'type'], message, value: type, suggestion: flag };
 }
 
 /** A problem of a plugin that has no entry of its own, told at the reference that asked for it. */

@@ -2,8 +2,9 @@
 
 /** Entries of a configuration to instances: all of them in dependency order, with every problem there is. */
 
+import type { PluginEntry } from './entry.ts';
 import { PluginHandle } from './handle.ts';
-import type { HandleOptions, PluginEntry } from './handle.ts';
+import type { HandleOptions } from './handle.ts';
 import type { Problem } from './problem.ts';
 import type { PluginRegistry } from './registry.ts';
 

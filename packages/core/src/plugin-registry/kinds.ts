@@ -41,7 +41,8 @@ export const KINDS: Readonly<Record<PluginKind, KindFacts>> = {
   parser: { noun: 'parser', methods: [] },
 };
 
-/** `a fairness policy`, `a saturation detector and a filter`. */
-export function nounsOf(kinds: readonly PluginKind[]): string {
-  return kinds.map((kind) => `${/^[aeiou]/.test(KINDS[kind].noun) ? 'an' : 'a'} ${KINDS[kind].noun}`).join(' and ');
+/** `a fairness policy`, `a saturation detector and a filter`, `a filter or a scorer`. */
+export function nounsOf(kinds: readonly PluginKind[], joint: 'and' | 'or' = 'and'): string {
+  const nouns = kinds.map((kind) => `${/^[aeiou]/.test(KINDS[kind].noun) ? 'an' : 'a'} ${KINDS[kind].noun}`);
+  return nouns.join(` ${joint} `);
 }

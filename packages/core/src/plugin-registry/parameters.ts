@@ -12,6 +12,8 @@ interface SpecBase {
   readonly doc: string;
   /** No default and must be given. */
   readonly required?: boolean;
+  /** May hold a secret by mistake: no message repeats the value. */
+  readonly hidden?: boolean;
   /** The default in words, for the reference page, where it depends on something else. */
   readonly defaultDoc?: string;
 }
@@ -48,8 +50,6 @@ export interface StringSpec extends SpecBase {
   readonly choices?: readonly string[];
   /** What the text must look like, with the same in words. */
   readonly pattern?: { readonly test: RegExp; readonly allowed: string };
-  /** May hold a secret by mistake: no message repeats the value. */
-  readonly hidden?: boolean;
 }
 
 export interface BooleanSpec extends SpecBase {

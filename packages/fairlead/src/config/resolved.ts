@@ -34,6 +34,8 @@ export interface MetricsSourceConfig {
   /** Engine whose metric names count when an endpoint has no `llm-d.ai/engine-type` label; undefined: recognised from the page. */
   readonly defaultEngine?: string | undefined;
   readonly engineLabelKey: string;
+  /** Accept any certificate when the scheme is https: the reference's default. */
+  readonly insecureSkipVerify?: boolean | undefined;
 }
 
 /** The gateway's limits and times. */
@@ -90,7 +92,8 @@ export interface InferenceObjective {
 export interface ResolvedConfig {
   readonly endpoints: readonly EndpointConfig[];
   readonly fileDiscovery?: FileDiscoveryConfig | undefined;
-  readonly metricsSource: MetricsSourceConfig;
+  /** Undefined: `dataLayer.injectDefaults` is off and no metrics source is listed, nothing is scraped. */
+  readonly metricsSource?: MetricsSourceConfig | undefined;
   readonly gateway: GatewayConfig;
   readonly identity: IdentityConfig;
   readonly inferenceObjectives: readonly InferenceObjective[];

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The reference's plugins that stand for input and output: where endpoints and metrics come from, which requests can be
+ * read. Here they are names with strict parameters and nothing else; what they ask for is done by the rooms that own the
+ * sockets, and by nobody for those whose work always happens (what is in flight is always known).
+ */
+
+import { definePlugin, PluginError } from '@fairlead/core';
+import type { ParameterSpecs, Plugin, PluginDefinition, PluginKind } from '@fairlead/core';
+import { NOT_IN_THIS_VERSION } from './known-types.ts';
+
+/** An instance that only holds its parameters. */
+export interface DataPlugin extends Plugin {
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+interface DataPluginFacts<S extends ParameterSpecs> {
+  readonly type: string;
+  readonly kind: PluginKind;
+  readonly summary: string;
+  readonly parameters: S;
+  /** Parameters that are right but ask for something that is not here. */
+  readonly refused?: readonly (keyof S & string)[];
+}
+
+function dataPlugin<const S extends ParameterSpecs>(facts: DataPluginFacts<S>) {
+  const { type, kind, summary, parameters, refused = [] } = facts;
+  return definePlugin({
+    type,
+    kinds: [kind],
+    stability: 'beta',
+    summary,
+    parameters,
+    create: (context): DataPlugin => {
+      const given = context.parameters as Readonly<Record<string, unknown>>;
+      const asked = refused.find((name) => given[name] !== undefined);
+      if (asked !== undefined) throw new PluginError(`parameter \`${asked}\` ${NOT_IN_THIS_VERSION}`);
+      return { type: context.type, name: context.name, parameters: given };
+    },
+  });
+}
+
+export const metricsDataSource = dataPlugin({
+  type: 'metrics-data-source',
+  kind: 'data-source',
+  summary: 'Reads the metrics page of every endpoint at an interval.',
+  parameters: {
+    scheme: { type: 'string', default: 'http', choices: ['http', 'https'], doc: 'How metrics pages are fetched.' },
+    path: {
+      type: 'string',
+      default: '/metrics',
+      pattern: { test: /^\/[!-~]*$/, allowed: 'a path that begins with /' },
+      doc: 'Path of the metrics page.',
+    },
+    port: { type: 'integer', min: 1, max: 65_535, doc: 'Port of the metrics page.', defaultDoc: "the endpoint's own" },
+    insecureSkipVerify: { type: 'boolean', default: true, doc: 'Accept any certificate when `scheme` is `https`.' },
+    caCertPath: { type: 'string', doc: 'Not in this version: refused.' },
+    clientCertPath: { type: 'string', doc: 'Not in this version: refused.' },
+    clientKeyPath: { type: 'string', doc: 'Not in this version: refused.' },
+    interval: {
+      type: 'duration',
+      min: 10,
+      max: 3_600_000,
+      doc: 'Time between two readings of an endpoint.',
+      defaultDoc: '`500ms` in `serve`, `50ms` in the reference',
+    },
+  },
+  refused: ['caCertPath', 'clientCertPath', 'clientKeyPath'],
+});
+
+export const coreMetricsExtractor = dataPlugin({
+  type: 'core-metrics-extractor',
+  kind: 'extractor',
+  summary: 'Reads queue, running and KV cache figures from a metrics page, by the names that its engine uses.',
+  parameters: {
+    engineLabelKey: {
+      type: 'string',
+      default: 'llm-d.ai/engine-type',
+      doc: 'Label of an endpoint that names its engine.',
+    },
+    defaultEngine: {
+      type: 'string',
+      choices: ['auto', 'vllm', 'llamacpp'],
+      doc: 'Engine of endpoints without that label; `auto` recognises it from the page.',
+      defaultDoc: '`auto` in `serve`, `vllm` in the reference',
+    },
+    engineConfigs: { type: 'any', doc: 'Not in this version: refused.' },
+  },
+  refused: ['engineConfigs'],
+});
+
+export const fileDiscovery = dataPlugin({
+  type: 'file-discovery',
+  kind: 'discovery',
+  summary: 'Takes the endpoints from a file.',
+  parameters: {
+    path: {
+      type: 'string',
+      required: true,
+      pattern: { test: /^[^\0]+$/, allowed: 'the path of a file' },
+      doc: 'The file, relative to the working directory.',
+    },
+    watchFile: { type: 'boolean', default: false, doc: 'Read the file again when it changes.' },
+  },
+});
+
+const inflightLoadProducer = dataPlugin({
+  type: 'inflight-load-producer',
+  kind: 'producer',
+  summary: 'Counts what is in flight; always done here, so this only makes files that name it load.',
+  parameters: {
+    addEstimatedOutputTokens: { type: 'boolean', default: false, doc: 'Without effect: tokens are not counted yet.' },
+    outputRatio: { type: 'number', default: 1.5, min: 0, doc: 'Without effect: tokens are not counted yet.' },
+    maxEstimatedOutputTokens: { type: 'integer', min: 0, doc: 'Without effect: tokens are not counted yet.' },
+    prefixMatchInfoProducerName: { type: 'string', doc: 'Not in this version: refused.' },
+    syncCrossReplicaState: { type: 'boolean', default: false, doc: 'Without effect: there is one replica.' },
+  },
+  refused: ['prefixMatchInfoProducerName'],
+});
+
+function parser(type: string, summary: string): PluginDefinition {
+  return dataPlugin({ type, kind: 'parser', summary, parameters: {} });
+}
+
+/** Every one of them, in the order of the reference page. */
+export const dataPlugins: readonly PluginDefinition[] = [
+  metricsDataSource,
+  coreMetricsExtractor,
+  fileDiscovery,
+  inflightLoadProducer,
+  parser('openai-parser', "Reads requests of OpenAI's API."),
+  parser('anthropic-parser', "Reads requests of Anthropic's API."),
+  parser('vllmhttp-parser', "Reads requests of vLLM's own routes."),
+  parser('passthrough-parser', 'Passes on what no other parser reads.'),
+];

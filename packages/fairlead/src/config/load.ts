@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Configuration from a file, a text or nothing at all, to what runs: read → check → resolve → freeze. Either all of it
+ * is right, or every problem there is comes back with its file, line and column.
+ */
+
+import { open } from 'node:fs/promises';
+import path from 'node:path';
+import { halfCheckParameters } from '@fairlead/core';
+import type { PluginRegistry, Problem, Random } from '@fairlead/core';
+import { byPlace, configProblem } from './config-problem.ts';
+import type { ConfigProblem } from './config-problem.ts';
+import { createDefaultRegistry } from './default-registry.ts';
+import type { DefaultSet } from './defaults.ts';
+import { MAX_CONFIG_BYTES, readConfig } from './read.ts';
+import type { ReadConfig } from './read.ts';
+import { resolveConfig } from './resolve.ts';
+import { ENDPOINT_FLAG } from './resolve-endpoints.ts';
+import type { ResolvedConfig } from './resolved.ts';
+import { API_VERSION, configFields, KIND } from './schema.ts';
+
+export interface LoadOptions {
+  /** Path of the file; not together with `text`. */
+  readonly file?: string | undefined;
+  /** The configuration itself. */
+  readonly text?: string | undefined;
+  /** What messages call `text`. */
+  readonly textName?: string;
+  /** Endpoints in addition to the configured ones. */
+  readonly endpointUrls?: readonly string[];
+  /** The plugin types there are; by default those in the box. */
+  readonly registry?: PluginRegistry;
+  /** Whose defaults fill what is left out. */
+  readonly defaults: DefaultSet;
+  readonly random?: Random;
+  /** Allow alpha plugins. */
+  readonly allowExperimental?: boolean;
+}
+
+/** What runs, or everything that keeps it from running. */
+export type LoadedConfig =
+  | {
+      readonly ok: ResolvedConfig;
+      /** Plain data that loads as the same configuration, with nothing left out. */
+      readonly document: Readonly<Record<string, unknown>>;
+      readonly warnings: readonly ConfigProblem[];
+      readonly problems?: undefined;
+    }
+  | {
+      readonly ok?: undefined;
+      /** Never empty; in the order of the file. */
+      readonly problems: readonly ConfigProblem[];
+      readonly warnings: readonly ConfigProblem[];
+      /** The file could not be read at all. */
+      readonly unreadable: boolean;
+    };
+
+const commandLine = 'command line';
+const start = { line: 1, column: 1 };
+
+/** Loads a configuration. Never rejects: what is wrong comes back as problems. */
+export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
+  const { file, text } = options;
+  if (file !== undefined && text !== undefined) {
+    const message = '--config-file and --config-text cannot be given at the same time';
+    return refused([configProblem({ path: [], message }, commandLine, start)], false);
+  }
+  if (file === undefined) return loadText(text, options);
+  try {
+    return await loadText(await readText(file), options);
+  } catch (error) {
+    const isDecoding = error instanceof TypeError;
+    const message = isDecoding ? 'is not UTF-8 text' : `cannot be read: ${readFault(error)}`;
+    return refused([configProblem({ path: [], message }, file, start)], !isDecoding);
+  }
+}
+
+function refused(problems: readonly ConfigProblem[], unreadable: boolean): LoadedConfig {
+  return { problems, warnings: [], unreadable };
+}
+
+/** At most one byte more than is allowed: whatever the file is, it is not read into memory whole. */
+async function readText(file: string): Promise<string> {
+  const handle = await open(file, 'r');
+  try {
+    const buffer = Buffer.alloc(MAX_CONFIG_BYTES + 1);
+    let length = 0;
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, null);
+      length += bytesRead;
+      if (bytesRead === 0 || length === buffer.length) break;
+    }
+    // A text that is too large may end within a character; its size is the problem then.
+    const isFatal = length <= MAX_CONFIG_BYTES;
+    return new TextDecoder('utf-8', { fatal: isFatal }).decode(buffer.subarray(0, length));
+  } finally {
+    await handle.close();
+  }
+}
+
+const readFaults: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a directory',
+};
+
+function readFault(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return readFaults[code ?? ''] ?? message;
+}
+
+async function loadText(text: string | undefined, options: LoadOptions): Promise<LoadedConfig> {
+  const read = text === undefined ? nothing : readConfig(text);
+  const file = options.file ?? (text === undefined ? commandLine : (options.textName ?? '--config-text'));
+  if (read.problems.length > 0) {
+    return refused(read.problems.map((problem) => configProblem(problem, file, problem)).sort(byPlace), false);
+  }
+  const problems: Problem[] = [];
+  const fields = halfCheckParameters(configFields, read.value, { path: [], problems });
+  const { config, document, warnings } = await resolveConfig(
+    fields,
+    {
+      defaultSet: options.defaults,
+      registry: options.registry ?? createDefaultRegistry(),
+      random: options.random ?? Math.random,
+      allowExperimental: options.allowExperimental ?? false,
+      directory: options.file === undefined ? process.cwd() : path.dirname(path.resolve(options.file)),
+      endpointUrls: options.endpointUrls ?? [],
+      saysFlowControl: (read.value as { flowControl?: unknown }).flowControl != null,
+    },
+    problems,
+  );
+  const placed = (problem: Problem) => placedProblem(problem, file, read);
+  const told = warnings.map(placed).sort(byPlace);
+  if (problems.length > 0) return { problems: problems.map(placed).sort(byPlace), warnings: told, unreadable: false };
+  return { ok: config, document, warnings: told };
+}
+
+/** No file, no text: every default. */
+const nothing: ReadConfig = { value: { apiVersion: API_VERSION, kind: KIND }, problems: [], locate: () => start };
+
+function placedProblem(problem: Problem, file: string, read: ReadConfig): ConfigProblem {
+  const [first, index] = problem.path;
+  if (first !== ENDPOINT_FLAG) return configProblem(problem, file, read.locate(problem.path, problem.at));
+  const column = (index as number) + 1;
+  return { ...configProblem(problem, commandLine, { line: 1, column }), path: ENDPOINT_FLAG };
+}

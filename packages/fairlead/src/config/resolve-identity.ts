@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The sections `identity` and `inferenceObjectives`: who is asking, and what priorities are called. */
+
+import type { Path } from '@fairlead/core';
+import { parseCidr } from '../tenancy/source-address.ts';
+import { refuseDuplicates } from './resolution.ts';
+import type { Resolution, Section } from './resolution.ts';
+import type { IdentityConfig, IdentityKey, InferenceObjective } from './resolved.ts';
+
+export function resolveIdentity(resolution: Resolution): Section<IdentityConfig, IdentityConfig> {
+  const { identity: fields } = resolution.fields;
+  const keys = fields.keys.flatMap((given, index) => {
+    if (given === undefined) return [];
+    const path = ['identity', 'keys', index];
+    const { hash, tenant, priority, weight, maxInFlight } = given;
+    if (given.sha256 !== undefined && hash !== undefined) {
+      resolution.problems.push({
+        path: [...path, 'hash'],
+        message: 'is another name of sha256: give one of them',
+        at: 'key',
+      });
+    }
+    const sha256 = (given.sha256 ?? hash)?.replace(/^sha256:/, '').toLowerCase();
+    if (sha256 === undefined) refuseMissingHash(resolution, index);
+    if (sha256 === undefined || tenant === undefined) return [];
+    const key: IdentityKey = {
+      sha256,
+      tenant,
+      priority,
+      weight,
+      ...(maxInFlight === undefined ? {} : { maxInFlight }),
+    };
+    return [{ key, path: [...path, given.sha256 === undefined ? 'hash' : 'sha256'] }];
+  });
+  refuseDuplicateKeys(resolution, keys);
+  const { maxUnverifiedTenants } = fields;
+  const resolved = {
+    keys: keys.map(({ key }) => key),
+    trustedSources: trustedSources(resolution),
+    maxUnverifiedTenants,
+  };
+  return { resolved, document: resolved };
+}
+
+function refuseMissingHash({ problems }: Resolution, index: number): void {
+  const path = ['identity', 'keys', index, 'sha256'];
+  // A bad hash was told already.
+  if (problems.some((problem) => isIn(problem.path, path.slice(0, 3), ['sha256', 'hash']))) return;
+  const allowed = '64 hexadecimal digits (the SHA-256 of the key)';
+  problems.push({ path, message: `is missing; required is ${allowed}`, allowed });
+}
+
+function isIn(path: Path, parent: Path, fields: readonly string[]): boolean {
+  return parent.every((part, index) => path[index] === part) && fields.includes(String(path[parent.length]));
+}
+
+/** The same key twice; tells which entry came first, and nothing of the key. */
+function refuseDuplicateKeys(
+  { problems }: Resolution,
+  keys: readonly { readonly key: IdentityKey; readonly path: Path }[],
+): void {
+  const first = new Map<string, IdentityKey>();
+  for (const { key, path } of keys) {
+    const earlier = first.get(key.sha256);
+    if (earlier !== undefined)
+      problems.push({ path, message: `duplicate key: tenant '${earlier.tenant}' has it already` });
+    else first.set(key.sha256, key);
+  }
+}
+
+function trustedSources({ fields, problems }: Resolution): string[] {
+  return fields.identity.trustedSources.flatMap((source, index) => {
+    if (source === undefined) return [];
+    try {
+      parseCidr(source);
+    } catch (error) {
+      const allowed = 'an address or a range such as 10.0.0.0/8 or fd00::/8';
+      const path = ['identity', 'trustedSources', index];
+      problems.push({ path, message: (error as Error).message, value: source, allowed });
+    }
+    return [source];
+  });
+}
+
+export function resolveObjectives(resolution: Resolution): readonly InferenceObjective[] {
+  const given = resolution.fields.inferenceObjectives;
+  const names = given.map((objective, index) => ({
+    value: objective?.name,
+    path: ['inferenceObjectives', index, 'name'],
+  }));
+  refuseDuplicates(resolution, names, (name) => `duplicate objective '${String(name)}'`);
+  return given.flatMap((objective) => {
+    if (objective?.name === undefined) return [];
+    return [{ name: objective.name, priority: objective.priority }];
+  });
+}

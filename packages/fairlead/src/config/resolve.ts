@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Checked fields to the configuration that runs: plugins are made, every name becomes an instance, every default is
+ * filled in. Also writes down the same configuration with nothing left out, which is what `check --resolved` prints.
+ */
+
+import { instantiate } from '@fairlead/core';
+import type { PluginHandle, PluginRegistry, Problem, Random } from '@fairlead/core';
+import { DEFAULTS } from './defaults.ts';
+import type { DefaultSet } from './defaults.ts';
+import { freezeDeep } from './freeze.ts';
+import { loadModules } from './modules.ts';
+import { moduleReferences, pluginDocuments, pluginEntries, portableModule } from './plugin-entries.ts';
+import type { Resolution } from './resolution.ts';
+import { resolveDataLayer } from './resolve-data-layer.ts';
+import { resolveEndpoints } from './resolve-endpoints.ts';
+import { resolveFlowControl } from './resolve-flow-control.ts';
+import { resolveFeatureGates, resolveParsers } from './resolve-gates.ts';
+import { resolveGateway } from './resolve-gateway.ts';
+import { resolveIdentity, resolveObjectives } from './resolve-identity.ts';
+import { resolveScheduling } from './resolve-scheduling.ts';
+import type { ResolvedConfig } from './resolved.ts';
+import { API_VERSION, KIND, OLD_API_VERSION } from './schema.ts';
+import type { ConfigFields } from './schema.ts';
+
+export interface ResolveOptions {
+  readonly defaultSet: DefaultSet;
+  readonly registry: PluginRegistry;
+  readonly random: Random;
+  readonly allowExperimental: boolean;
+  /** Folder that relative `module` paths start from. */
+  readonly directory: string;
+  /** Endpoints in addition to the file's. */
+  readonly endpointUrls: readonly string[];
+  /** Whether the file has a `flowControl` section. */
+  readonly saysFlowControl: boolean;
+}
+
+export interface ResolvedFields {
+  /** Only to be used when there are no problems. */
+  readonly config: ResolvedConfig;
+  /** Plain data that loads as the same configuration, whatever the defaults. */
+  readonly document: Readonly<Record<string, unknown>>;
+  readonly warnings: readonly Problem[];
+}
+
+/** Adds to `problems` whatever is wrong; goes on as far as it can to find all of it. */
+export async function resolveConfig(
+  fields: ConfigFields,
+  options: ResolveOptions,
+  problems: Problem[],
+): Promise<ResolvedFields> {
+  const { directory, defaultSet, random, allowExperimental } = options;
+  const modules = await loadModules(moduleReferences(fields), { directory, registry: options.registry, problems });
+  const entries = pluginEntries(fields, modules.definitions, problems);
+  const { handle, problems: found } = instantiate(entries, modules.registry, { random, allowExperimental });
+  problems.push(...found);
+  const warnings: Problem[] = [];
+  const resolution = { fields, defaultSet, defaults: DEFAULTS[defaultSet], handle, problems, warnings };
+  const { config, document, filled } = resolveSections(resolution, options);
+  if (fields.apiVersion === OLD_API_VERSION) {
+    warnings.push({ path: ['apiVersion'], message: `is deprecated: use \`${API_VERSION}\``, value: fields.apiVersion });
+  }
+  if (options.saysFlowControl && !config.flowControlEnabled) {
+    const message = 'only its saturationDetector has an effect: the feature gate flowControl is off';
+    warnings.push({ path: ['flowControl'], message, at: 'key' });
+  }
+  const plugins = pluginDocuments(handle, moduleByName(fields, handle, directory), filled);
+  return {
+    config: freezeDeep(config, new Set(handle.records().map(({ instance }) => instance))),
+    document: { apiVersion: API_VERSION, kind: KIND, plugins, ...document },
+    warnings,
+  };
+}
+
+interface Sections {
+  readonly config: ResolvedConfig;
+  readonly document: Readonly<Record<string, unknown>>;
+  readonly filled: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+}
+
+function resolveSections(resolution: Resolution, { endpointUrls }: ResolveOptions): Sections {
+  const gates = resolveFeatureGates(resolution);
+  const endpoints = resolveEndpoints(resolution, endpointUrls);
+  const gateway = resolveGateway(resolution);
+  const identity = resolveIdentity(resolution);
+  const inferenceObjectives = resolveObjectives(resolution);
+  const priorities = [...identity.resolved.keys, ...inferenceObjectives].map(({ priority }) => priority);
+  const dataLayer = resolveDataLayer(resolution);
+  const flowControl = resolveFlowControl(resolution, priorities);
+  const scheduling = resolveScheduling(resolution);
+  const requestHandler = resolveParsers(resolution);
+  const { metricsSource, fileDiscovery, filled } = dataLayer.resolved;
+  return {
+    config: {
+      endpoints: endpoints.resolved,
+      fileDiscovery,
+      metricsSource,
+      gateway: gateway.resolved,
+      identity: identity.resolved,
+      inferenceObjectives,
+      flowControlEnabled: gates.resolved,
+      flowControl: flowControl.resolved.config,
+      detector: flowControl.resolved.detector,
+      scheduling: scheduling.resolved,
+      plugins: resolution.handle.records().map(({ instance }) => instance),
+    },
+    document: {
+      featureGates: gates.document,
+      endpoints: endpoints.document,
+      gateway: gateway.document,
+      identity: identity.document,
+      inferenceObjectives,
+      flowControl: flowControl.document,
+      schedulingProfiles: scheduling.document,
+      dataLayer: dataLayer.document,
+      requestHandler,
+    },
+    filled,
+  };
+}
+
+/** The module of each plugin that came from one, as it reads from anywhere. */
+function moduleByName({ plugins }: ConfigFields, handle: PluginHandle, directory: string): ReadonlyMap<string, string> {
+  const entries = handle.configured();
+  return new Map(
+    plugins.flatMap((plugin, index) => {
+      const entry = entries.find(({ path }) => path[1] === index);
+      if (plugin?.module === undefined || entry === undefined) return [];
+      return [[entry.name, portableModule(plugin.module, directory)] as const];
+    }),
+  );
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The sections of the configuration file that the reference does not have: the gateway and the identity of callers. */
+
+import type { ParameterSpecs } from '@fairlead/core';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+const secondMs = 1_000;
+const minuteMs = 60 * secondMs;
+const dayMs = 24 * 60 * minuteMs;
+
+const time = { type: 'duration', min: 1, max: dayMs } as const;
+
+export const gatewayFields = {
+  maxBodyBytes: {
+    type: 'quantity',
+    default: 32 * MiB,
+    min: 1,
+    max: 4 * GiB,
+    doc: 'Largest request body; a larger one is answered 413.',
+  },
+  maxBufferedBytes: {
+    type: 'quantity',
+    default: 512 * MiB,
+    min: 1,
+    doc: 'Request bodies held at once over all clients; beyond, 429. At least `maxBodyBytes`.',
+  },
+  maxHeaderBytes: {
+    type: 'quantity',
+    default: 64 * KiB,
+    min: 1 * KiB,
+    max: 1 * MiB,
+    doc: 'Largest request head (request line and headers).',
+  },
+  headersTimeout: { ...time, default: 15 * secondMs, doc: 'A complete request head within this time, or 408.' },
+  bodyIdleTimeout: {
+    ...time,
+    default: 10 * secondMs,
+    doc: 'A body of which nothing comes for so long is given up: 408.',
+  },
+  keepAliveTimeout: { ...time, default: 75 * secondMs, doc: 'How long idle connections of clients are kept.' },
+  clientWriteTimeout: {
+    ...time,
+    default: 60 * secondMs,
+    doc: 'A client that reads nothing of its answer for so long is cut.',
+  },
+  connectTimeout: { ...time, default: 5 * secondMs, doc: 'Time to connect to a model server.' },
+  firstByteTimeout: {
+    ...time,
+    default: 15 * minuteMs,
+    doc: "First byte of a model server's answer within this time, or 504.",
+  },
+  upstreamIdleTimeout: {
+    ...time,
+    default: 5 * minuteMs,
+    doc: "Longest silence between two pieces of a model server's answer.",
+  },
+  drainTimeout: {
+    type: 'duration',
+    min: 0,
+    max: dayMs,
+    default: 30 * secondMs,
+    doc: 'After the first stop signal, how long what was accepted may take.',
+  },
+  forwardAuthorization: {
+    type: 'boolean',
+    default: false,
+    doc: "Hand the client's `Authorization` header to the model server.",
+  },
+  relayedPaths: {
+    type: 'list',
+    default: [],
+    maxItems: 100,
+    of: {
+      type: 'string',
+      pattern: { test: /^\/[!"$->@-~]*$/, allowed: 'an exact path that begins with /, without ? and #' },
+      doc: 'A path.',
+    },
+    doc: 'Further inference paths that are relayed, beside those built in.',
+  },
+} as const satisfies ParameterSpecs;
+
+const digest = { test: /^(sha256:)?[0-9A-Fa-f]{64}$/, allowed: '64 hexadecimal digits (the SHA-256 of the key)' };
+
+const keyFields = {
+  sha256: {
+    type: 'string',
+    hidden: true,
+    pattern: digest,
+    defaultDoc: 'required, unless `hash` is given',
+    doc: 'SHA-256 of the key, hexadecimal; unique.',
+  },
+  hash: { type: 'string', hidden: true, pattern: digest, doc: 'Another name of `sha256`.' },
+  tenant: {
+    type: 'string',
+    required: true,
+    pattern: { test: /^[!-~]{1,128}$/, allowed: 'at most 128 printable characters without spaces' },
+    doc: 'Whose key it is: the fairness id of its requests. Several keys may share one.',
+  },
+  priority: {
+    type: 'integer',
+    min: -2_147_483_648,
+    max: 2_147_483_647,
+    default: 0,
+    doc: 'The band of its requests; higher is served first.',
+  },
+  weight: {
+    type: 'number',
+    default: 1,
+    min: 0,
+    exclusiveMin: true,
+    max: 1_000_000,
+    doc: 'Share relative to other tenants, for fairness policies that weigh.',
+  },
+  maxInFlight: {
+    type: 'integer',
+    min: 1,
+    defaultDoc: 'no limit',
+    doc: "The tenant's requests at model servers at once; more of them wait. The lowest of its keys counts.",
+  },
+} as const satisfies ParameterSpecs;
+
+export const identityFields = {
+  keys: {
+    type: 'list',
+    hidden: true,
+    default: [],
+    of: { type: 'object', hidden: true, fields: keyFields, doc: 'A key.' },
+    doc: 'API keys. With any configured, who shows none of them is answered 401.',
+  },
+  trustedSources: {
+    type: 'list',
+    default: [],
+    of: { type: 'string', doc: 'Addresses.' },
+    doc: 'Addresses (`10.0.0.0/8`, `fd00::/8`) whose control headers (fairness id, objective, SLO) count.',
+  },
+  maxUnverifiedTenants: {
+    type: 'integer',
+    default: 1_000,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Callers without a configured key that are told apart; those beyond share one flow.',
+  },
+} as const satisfies ParameterSpecs;

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** A configuration in one line, for people. */
+
+import type { ResolvedConfig } from './resolved.ts';
+
+/** `2 endpoints; flow control on: round-robin-fairness-policy, …; 3 keys`. */
+export function summaryOf(config: ResolvedConfig): string {
+  const { endpoints, fileDiscovery, flowControl, flowControlEnabled, detector, identity, inferenceObjectives } = config;
+  const policies = `${flowControl.defaultBand.fairness.name}, ${flowControl.defaultBand.ordering.name}, ${detector.name}`;
+  const parts = [
+    counted(endpoints.length, 'endpoint'),
+    fileDiscovery === undefined ? undefined : `endpoints from ${fileDiscovery.path}`,
+    flowControlEnabled ? `flow control on (${policies})` : `flow control off (${detector.name})`,
+    flowControl.bands.length === 0 ? undefined : counted(flowControl.bands.length, 'priority band'),
+    inferenceObjectives.length === 0 ? undefined : counted(inferenceObjectives.length, 'objective'),
+    identity.keys.length === 0 ? 'no API keys' : counted(identity.keys.length, 'API key'),
+  ];
+  return parts.filter((part) => part !== undefined).join('; ');
+}
+
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

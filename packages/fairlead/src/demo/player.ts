@@ -20,6 +20,7 @@ import { phaseTimes } from './phases.ts';
 import { durationText } from './quantity-text.ts';
 import type { PhaseResult } from './result.ts';
 import { phaseResult } from './result.ts';
+import { rest } from './rest.ts';
 import type { Stage } from './stage.ts';
 
 const SECOND_MS = 1000;
@@ -146,12 +147,12 @@ export class Player {
     const endsAtMs = performance.now() + parts.forMs;
     const before = new Map<string, number>(parts.tenants.map(({ name }) => [name, parts.tally.of(name).tokens]));
     let over = false;
-    const ended = parts.until?.then(() => void (over = true));
+    const ended = parts.until === undefined ? [] : [parts.until.then(() => void (over = true))];
     let shownAtMs = performance.now();
     while (!over && !this.#halt.aborted) {
       const leftMs = endsAtMs - performance.now();
       if (leftMs <= 0) return;
-      await this.#rest(Math.min(SECOND_MS, leftMs), ended);
+      await rest(Math.min(SECOND_MS, leftMs), this.#halt, ...ended);
       if (over || leftMs < SECOND_MS) continue;
       const seconds = (performance.now() - shownAtMs) / 1000;
       shownAtMs = performance.now();
@@ -203,27 +204,12 @@ export class Player {
     const startedAtMs = performance.now();
     let left = await this.#stage.sequences();
     while (left > 0 && performance.now() - startedAtMs < IDLE_LIMIT_MS && !this.#halt.aborted) {
-      await this.#rest(IDLE_POLL_MS);
+      await rest(IDLE_POLL_MS, this.#halt);
       left = await this.#stage.sequences();
     }
     const waited = durationText(performance.now() - startedAtMs);
     this.#view.say(
       left === 0 ? `the fleet is idle (waited ${waited})` : `the fleet still runs ${left} sequences after ${waited}`,
     );
-  }
-
-  /** Resolves after so long, when halted, or when `until` does. */
-  async #rest(forMs: number, until?: Promise<void>): Promise<void> {
-    if (this.#halt.aborted) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#halt.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, forMs);
-      this.#halt.addEventListener('abort', done, { once: true });
-      void until?.then(done);
-    });
   }
 }

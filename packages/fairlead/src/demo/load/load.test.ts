@@ -9,7 +9,8 @@ import { test } from 'node:test';
 import type { ModelServer, ModelServerOptions } from '../../model-server/model-server.ts';
 import { startModelServer } from '../../model-server/model-server.ts';
 import { Load } from './load.ts';
-import { Tally, TenantTally } from './tally.ts';
+import { Tally } from './tally.ts';
+import type { TenantTally } from './tally.ts';
 import type { Tenant } from './tenant.ts';
 
 const batch: Tenant = {

@@ -11,10 +11,15 @@ import { StringDecoder } from 'node:string_decoder';
 /** A longer line is not an event of a completion. */
 const MAX_LINE_CHARS = 1024 * 1024;
 
+/** Text of an answer, or of the thoughts before it, by the names different engines use. */
+interface Delta {
+  readonly content?: unknown;
+  readonly reasoning_content?: unknown;
+  readonly reasoning?: unknown;
+}
+
 interface CompletionEvent {
-  readonly choices?: readonly {
-    readonly delta?: { readonly content?: unknown; readonly reasoning_content?: unknown; readonly reasoning?: unknown };
-  }[];
+  readonly choices?: readonly ({ readonly delta?: Delta | null } | null)[] | null;
   readonly usage?: { readonly completion_tokens?: unknown } | null;
   readonly error?: { readonly message?: unknown } | string;
 }
@@ -77,7 +82,7 @@ export class TokenCounter {
     if (typeof event !== 'object' || event === null) return;
     if (event.error !== undefined) this.#problem ??= 'an error event';
     if (typeof event.usage?.completion_tokens === 'number') this.#usageTokens = event.usage.completion_tokens;
-    const delta = Array.isArray(event.choices) ? event.choices[0]?.delta : undefined;
+    const delta = event.choices?.[0]?.delta;
     if (isText(delta?.content) || isText(delta?.reasoning_content) || isText(delta?.reasoning)) this.#counted++;
   }
 }

@@ -16,6 +16,7 @@ export interface CommandEntry {
 
 /** Every command there is. */
 export const commands: readonly CommandEntry[] = [
+  { name: 'serve', load: async () => (await import('./serve.ts')).serveCommand },
   { name: 'check', load: async () => (await import('./check.ts')).checkCommand },
   { name: 'model-server', load: async () => (await import('./model-server.ts')).modelServerCommand },
   { name: 'status', load: async () => (await import('./status.ts')).statusCommand },

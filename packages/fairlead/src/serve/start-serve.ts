@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * `fairlead serve` as a value: fleet, director, gateway, admin and observability wired together. The only place that
+ * knows all of them.
+ */
+
+import { readFileSync } from 'node:fs';
+import type { Clock } from '@fairlead/core';
+import { startAdmin } from '../admin/server.ts';
+import type { AdminServer } from '../admin/server.ts';
+import { assembleState, notReadyReason } from '../admin/state.ts';
+import type { StateDocument } from '../admin/state.ts';
+import type { ResolvedConfig } from '../config/resolved.ts';
+import { Director } from '../director/director.ts';
+import type { EndpointView } from '../director/pool-view.ts';
+import { startGateway } from '../gateway/server.ts';
+import type { Gateway } from '../gateway/server.ts';
+import { Fleet } from '../model-servers/fleet.ts';
+import { EventLog } from '../observability/event-log.ts';
+import type { Log } from '../observability/log.ts';
+import { createMetrics } from '../observability/metrics.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import { createIdentify } from '../tenancy/identify.ts';
+import { systemClock } from './system-clock.ts';
+
+export interface ServeOptions {
+  readonly config: ResolvedConfig;
+  readonly host: string;
+  /** 0: any free one; the same for `adminPort`. */
+  readonly port: number;
+  readonly adminHost: string;
+  readonly adminPort: number;
+  readonly log: Log;
+  /** Where endpoints' API keys are looked up; the process's environment by default. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly clock?: Clock;
+}
+
+/** A running gateway with everything that belongs to it. */
+export interface Serve {
+  readonly url: string;
+  readonly port: number;
+  readonly adminUrl: string;
+  /** Stops accepting, finishes everything accepted, then closes. Idempotent. */
+  close(): Promise<void>;
+  /** Ends everything now; what is under way is cut. Idempotent. */
+  destroy(): Promise<void>;
+}
+
+/**
+ * Starts it all; resolves when it listens.
+ *
+ * @throws Error when an address cannot be listened on (`EADDRINUSE`, `EACCES`, …), an environment variable of an
+ *   endpoint's key is missing, or a file of endpoints cannot be used. Nothing is left running then.
+ */
+export async function startServe(options: ServeOptions): Promise<Serve> {
+  const house = new House(options);
+  try {
+    await house.open();
+  } catch (error) {
+    await house.destroy();
+    throw error;
+  }
+  return house;
+}
+
+const manifest = new URL('../../package.json', import.meta.url);
+
+class House implements Serve {
+  readonly #options: ServeOptions;
+  readonly #clock: Clock;
+  readonly #version: string;
+  readonly #startedMs: number;
+  readonly #eventLog: EventLog;
+  readonly #metrics: Metrics;
+  readonly #fleet: Fleet;
+  readonly #director: Director;
+  #gateway: Gateway | undefined;
+  #admin: AdminServer | undefined;
+  #closing: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: ServeOptions) {
+    const { config, log, environment = process.env, clock = systemClock } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#version = (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
+    this.#startedMs = clock.now();
+    this.#eventLog = new EventLog(log, () => clock.now());
+    this.#metrics = this.#createMetrics();
+    const tellEndpoints = (): void => this.#eventLog.endpointsChanged(this.#fleet.endpoints);
+    this.#fleet = new Fleet({
+      config,
+      clock,
+      random: Math.random,
+      environment,
+      observer: {
+        endpointAdded: tellEndpoints,
+        endpointRemoved: tellEndpoints,
+        endpointHealth: tellEndpoints,
+        discoveryProblem: (problem) => log.warn('endpoint discovery', { problem }),
+      },
+    });
+    this.#director = new Director({
+      config,
+      fleet: this.#fleet,
+      upstream: this.#fleet.upstream,
+      identify: createIdentify(config.identity, config.inferenceObjectives, () => clock.now()),
+      clock,
+      observer: {
+        flowEvent: (pool, event) => {
+          this.#metrics.observe(pool, event);
+          this.#eventLog.observe(pool, event);
+        },
+        finished: (report) => {
+          this.#metrics.finished(report);
+          this.#eventLog.finished(report);
+        },
+      },
+    });
+  }
+
+  get url(): string {
+    return this.#gateway?.url ?? '';
+  }
+
+  get port(): number {
+    return this.#gateway?.port ?? 0;
+  }
+
+  get adminUrl(): string {
+    return this.#admin?.url ?? '';
+  }
+
+  async open(): Promise<void> {
+    const { config, host, port, adminHost, adminPort, log } = this.#options;
+    await this.#fleet.start();
+    this.#gateway = await startGateway({ config, director: this.#director, host, port });
+    this.#admin = await startAdmin({
+      host: adminHost,
+      port: adminPort,
+      metrics: this.#metrics,
+      state: () => this.#state(),
+      notReadyReason: () =>
+        notReadyReason({ listening: true, draining: this.#isDraining, pools: this.#director.pools() }),
+      setBypass: (on) => this.#director.setBypass(on),
+      onFault: (error) => log.error('the admin port failed to answer', { error: String(error) }),
+    });
+    log.info('listening', { url: this.url, admin: this.adminUrl, version: this.#version });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#drain();
+    return this.#closing;
+  }
+
+  destroy(): Promise<void> {
+    this.#gateway?.destroy();
+    this.#director.destroy();
+    this.#closing ??= Promise.resolve();
+    return this.#end();
+  }
+
+  get #isDraining(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  async #drain(): Promise<void> {
+    this.#options.log.info('draining', { underway: this.#gateway?.underway ?? 0 });
+    // In this order nothing accepted is lost: clients are answered first, and only then what answers them stops.
+    await this.#gateway?.close();
+    await this.#director.close();
+    await this.#end();
+  }
+
+  /** Stops what serves nobody any more. */
+  #end(): Promise<void> {
+    this.#closed ??= (async () => {
+      await this.#gateway?.close();
+      await this.#fleet.stop();
+      await this.#admin?.close();
+      this.#eventLog.close();
+      this.#metrics.close();
+      this.#options.log.info('stopped');
+    })();
+    return this.#closed;
+  }
+
+  #createMetrics(): Metrics {
+    return createMetrics({
+      version: this.#version,
+      nowMs: () => this.#clock.now(),
+      pools: () => this.#director.pools(),
+      endpoints: () => this.#endpoints(),
+      bypass: () => this.#director.bypass,
+      buffered: () => this.#buffered(),
+    });
+  }
+
+  #buffered(): { readonly bytes: number; readonly limitBytes: number } {
+    const { maxBufferedBytes } = this.#options.config.gateway;
+    return { bytes: this.#gateway?.budget.used ?? 0, limitBytes: maxBufferedBytes };
+  }
+
+  /** Every endpoint, those of no pool included. */
+  #endpoints(): EndpointView[] {
+    const pooled = this.#director.pools().flatMap((pool) => pool.endpoints);
+    const known = new Set(pooled.map(({ endpoint }) => endpoint));
+    const others = this.#fleet.endpoints.filter((endpoint) => !known.has(endpoint));
+    return [...pooled, ...others.map((endpoint) => ({ endpoint, limit: Infinity }))];
+  }
+
+  #state(): StateDocument {
+    const nowMs = this.#clock.now();
+    return assembleState({
+      version: this.#version,
+      uptimeMs: nowMs - this.#startedMs,
+      draining: this.#isDraining,
+      bypass: this.#director.bypass,
+      buffered: this.#buffered(),
+      pools: this.#director.pools(),
+      endpoints: this.#endpoints(),
+      nowMs,
+    });
+  }
+}

@@ -1,80 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Forgets flows and bands that have held nothing for long, so that memory follows the tenants who are there. Idle flows
- * stand in a list in the order in which they went idle, so the next to be forgotten is always the first: no scan, no
- * sweep. The links are in the flows, because a flow goes idle and comes back with nearly every request of a small tenant,
- * and a `Set` would have to step over everyone who came back to find its first member.
+ * Forgets flows and bands that have held nothing for long, so that memory follows the tenants who are there. Going idle
+ * and coming back happens with nearly every request of a small tenant, so neither moves anything: a flow that went idle
+ * stands in a heap by the time at which to look at it again, and only that look finds out whether it is still idle and
+ * since when. Each flow is so looked at once in `flowIdleMs` at most; there is no scan and no sweep.
  */
 
+import { IndexedHeap } from './indexed-heap.ts';
 import type { Flow, PriorityBand } from './priority-band.ts';
+
+class LookHeap extends IndexedHeap<Flow> {
+  protected override before(a: Flow, b: Flow): boolean {
+    return a.lookMs < b.lookMs;
+  }
+  protected override slotOf(flow: Flow): number {
+    return flow.lookSlot;
+  }
+  protected override setSlot(flow: Flow, slot: number): void {
+    flow.lookSlot = slot;
+  }
+}
 
 export class IdleCollector {
   readonly #flowIdleMs: number;
   readonly #bandIdleMs: number;
+  readonly #flows = new LookHeap();
   readonly #bands = new Set<PriorityBand>();
-  #first: Flow | undefined;
-  #last: Flow | undefined;
-  #flowCount = 0;
 
   constructor(limits: { readonly flowIdleMs: number; readonly bandIdleMs: number }) {
     this.#flowIdleMs = limits.flowIdleMs;
     this.#bandIdleMs = limits.bandIdleMs;
   }
 
-  get flowCount(): number {
-    return this.#flowCount;
-  }
-
   /** The flow's last work is over. */
   flowIdle(flow: Flow, nowMs: number): void {
-    if (flow.listedIdle) return;
-    flow.listedIdle = true;
     flow.idleSinceMs = nowMs;
-    flow.idleBefore = this.#last;
-    if (this.#last === undefined) this.#first = flow;
-    else this.#last.idleAfter = flow;
-    this.#last = flow;
-    this.#flowCount += 1;
+    if (flow.lookSlot >= 0) return;
+    flow.lookMs = nowMs + this.#flowIdleMs;
+    this.#flows.push(flow);
   }
 
-  /** The flow has work again. */
-  flowBusy(flow: Flow): void {
-    if (!flow.listedIdle) return;
-    flow.listedIdle = false;
-    if (flow.idleBefore === undefined) this.#first = flow.idleAfter;
-    else flow.idleBefore.idleAfter = flow.idleAfter;
-    if (flow.idleAfter === undefined) this.#last = flow.idleBefore;
-    else flow.idleAfter.idleBefore = flow.idleBefore;
-    flow.idleBefore = undefined;
-    flow.idleAfter = undefined;
-    this.#flowCount -= 1;
-  }
-
-  /** When `collect` next has something to do; Infinity for never. */
+  /** When `collect` next has something to look at; Infinity for never. */
   nextMs(): number {
-    let nextMs = this.#first === undefined ? Infinity : this.#first.idleSinceMs + this.#flowIdleMs;
+    let nextMs = this.#flows.peek()?.lookMs ?? Infinity;
     for (const band of this.#bands) nextMs = Math.min(nextMs, band.idleSinceMs + this.#bandIdleMs);
     return nextMs;
   }
 
   /** Forgets what has been idle for long enough, and tells of each. A band is idle from the moment its last flow went idle. */
   collect(nowMs: number, forget: { flow(flow: Flow): void; band(band: PriorityBand): void }): void {
-    for (let flow = this.#first; flow !== undefined; flow = this.#first) {
-      if (flow.idleSinceMs + this.#flowIdleMs > nowMs) break;
-      this.flowBusy(flow);
-      const { band } = flow;
-      band.flows.delete(flow.id);
-      forget.flow(flow);
-      if (band.flows.size === 0 && !band.configured) {
-        band.idleSinceMs = flow.idleSinceMs;
-        this.#bands.add(band);
+    for (let flow = this.#flows.peek(); flow !== undefined && flow.lookMs <= nowMs; flow = this.#flows.peek()) {
+      this.#flows.remove(flow);
+      if (!flow.idle) continue;
+      if (flow.idleSinceMs + this.#flowIdleMs > nowMs) {
+        flow.lookMs = flow.idleSinceMs + this.#flowIdleMs;
+        this.#flows.push(flow);
+        continue;
       }
+      this.#forgetFlow(flow);
+      forget.flow(flow);
     }
     for (const band of this.#bands) {
       if (band.flows.size === 0 && band.idleSinceMs + this.#bandIdleMs > nowMs) continue;
       this.#bands.delete(band);
       if (band.flows.size === 0) forget.band(band);
     }
+  }
+
+  #forgetFlow(flow: Flow): void {
+    const { band } = flow;
+    band.flows.delete(flow.id);
+    if (band.flows.size > 0 || band.configured) return;
+    band.idleSinceMs = flow.idleSinceMs;
+    this.#bands.add(band);
   }
 }

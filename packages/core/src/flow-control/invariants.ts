@@ -11,20 +11,18 @@ import type { Flow, PriorityBand } from './priority-band.ts';
 /** @throws Error naming the first invariant that does not hold. */
 export function checkInvariants(controller: FlowController): void {
   const parts = controller.inspect();
-  const sum = { requests: 0, bytes: 0, inFlight: 0, expiring: 0, idle: 0 };
+  const sum = { requests: 0, bytes: 0, inFlight: 0, expiring: 0 };
   for (const band of parts.waitlist.bands.ordered) {
     const flows = checkBand(band);
     sum.requests += band.occupancy.requests;
     sum.bytes += band.occupancy.bytes;
     sum.inFlight += band.inFlight;
     sum.expiring += flows.expiring;
-    sum.idle += flows.idle;
   }
   equal('requests waiting in all bands', sum.requests, parts.waitlist.occupancy.requests);
   equal('bytes waiting in all bands', sum.bytes, parts.waitlist.occupancy.bytes);
   equal('requests in flight of all bands', sum.inFlight, parts.inFlight);
   equal('requests in the deadline heap', sum.expiring, parts.waitlist.deadlines.size);
-  equal('flows known as idle', sum.idle, parts.waitlist.idle.flowCount);
   holds('band 0 exists', parts.waitlist.bands.get(0) !== undefined);
   holds('bands are ordered, highest first', isDescending(parts.waitlist.bands.priorities));
   checkHeap(
@@ -34,18 +32,17 @@ export function checkInvariants(controller: FlowController): void {
   );
 }
 
-function checkBand(band: PriorityBand): { expiring: number; idle: number } {
+function checkBand(band: PriorityBand): { expiring: number } {
   const name = `band ${band.priority}`;
   const count = { ready: 0, parked: 0, capped: 0, empty: 0 };
-  const sum = { requests: 0, bytes: 0, inFlight: 0, expiring: 0, idle: 0, inLots: 0 };
+  const sum = { requests: 0, bytes: 0, inFlight: 0, expiring: 0, inLots: 0 };
   for (const flow of band.flows.values()) {
     count[flow.standing] += 1;
-    sum.requests += flow.occupancy.requests;
-    sum.bytes += flow.occupancy.bytes;
+    sum.requests += flow.queue.size;
+    sum.bytes += flow.bytes;
     sum.inFlight += flow.inFlight;
     sum.expiring += checkFlow(flow, `flow ${flow.id} of ${name}`);
-    equal(`flow ${flow.id} of ${name} known as idle`, flow.listedIdle, flow.idle);
-    if (flow.idle) sum.idle += 1;
+    if (flow.idle) holds(`flow ${flow.id} of ${name} will be looked at`, flow.lookSlot >= 0);
   }
   for (const lot of band.parking.lots()) {
     sum.inLots += lot.size;
@@ -64,7 +61,6 @@ function checkBand(band: PriorityBand): { expiring: number; idle: number } {
 }
 
 function checkFlow(flow: Flow, name: string): number {
-  equal(`${name}: requests`, flow.queue.size, flow.occupancy.requests);
   let bytes = 0;
   let expiring = 0;
   for (const waiting of flow.queue.values()) {
@@ -77,7 +73,7 @@ function checkFlow(flow: Flow, name: string): number {
     );
     holds(`${name}: its requests are its own`, waiting.flow === flow && waiting.request.fairnessId === flow.id);
   }
-  equal(`${name}: bytes`, bytes, flow.occupancy.bytes);
+  equal(`${name}: bytes`, bytes, flow.bytes);
   equal(`${name}: standing is empty exactly when nothing waits`, flow.standing === 'empty', flow.queue.size === 0);
   equal(`${name}: is in a lot exactly when parked`, flow.lot !== undefined, flow.standing === 'parked');
   holds(`${name}: in flight is not negative`, flow.inFlight >= 0);

@@ -23,21 +23,21 @@ export class Flow implements Parkable {
   readonly id: string;
   readonly band: PriorityBand;
   readonly state: unknown;
-  readonly occupancy: Occupancy;
   readonly queue = new RequestQueue<Flow>();
+  standing: Standing = 'empty';
   weight = 1;
-  cap: InFlightCap | undefined;
+  /** Bytes of body waiting. */
+  bytes = 0;
   /** Requests in flight. */
   inFlight = 0;
-  standing: Standing = 'empty';
+  cap: InFlightCap | undefined;
   /** The lot it is parked in while `standing` is `parked`. */
   lot: Lot | undefined;
   /** When it last held or had in flight anything. */
   idleSinceMs = 0;
-  /** Its place among the idle flows. */
-  listedIdle = false;
-  idleBefore: Flow | undefined;
-  idleAfter: Flow | undefined;
+  /** The idle collector's: when to look at it again, and its slot there; -1 for none. */
+  lookMs = 0;
+  lookSlot = -1;
   /** Given to the cap; one function per flow, so that the cap holds it once. */
   readonly onRoom: () => void;
 
@@ -45,7 +45,6 @@ export class Flow implements Parkable {
     this.id = input.id;
     this.band = input.band;
     this.state = input.band.config.fairness.newMemberState();
-    this.occupancy = new Occupancy(input.band.flowLimits);
     this.onRoom = () => {
       input.onRoom(this);
     };
@@ -60,6 +59,12 @@ export class Flow implements Parkable {
 
   get idle(): boolean {
     return this.queue.size === 0 && this.inFlight === 0;
+  }
+
+  /** Whether one more request of this size is within its share of the band. */
+  fits(sizeBytes: number): boolean {
+    const { maxRequests, maxBytes } = this.band.flowLimits;
+    return this.queue.size < maxRequests && this.bytes + sizeBytes <= maxBytes;
   }
 }
 

@@ -62,8 +62,8 @@ function ofFlow(flow: Flow, nowMs: number): FlowSnapshot {
   for (const waiting of flow.queue.values()) oldestMs = Math.min(oldestMs, waiting.enqueuedMs);
   return {
     fairnessId: flow.id,
-    waiting: flow.occupancy.requests,
-    bytes: flow.occupancy.bytes,
+    waiting: flow.queue.size,
+    bytes: flow.bytes,
     oldestWaitMs: nowMs - oldestMs,
     inFlight: flow.inFlight,
     capped: flow.standing === 'capped',

@@ -81,7 +81,7 @@ export class Waitlist {
 
   /** Whether flow, band and the whole have a place for so many bytes more. */
   hasPlace(band: PriorityBand, flow: Flow | undefined, sizeBytes: number): boolean {
-    const fitsFlow = flow === undefined ? sizeBytes <= band.flowLimits.maxBytes : flow.occupancy.fits(sizeBytes);
+    const fitsFlow = flow === undefined ? sizeBytes <= band.flowLimits.maxBytes : flow.fits(sizeBytes);
     return fitsFlow && band.occupancy.fits(sizeBytes) && this.occupancy.fits(sizeBytes);
   }
 
@@ -89,12 +89,11 @@ export class Waitlist {
   add(waiting: Queued): void {
     const { flow, request } = waiting;
     const headBefore = flow.queue.peek();
-    this.idle.flowBusy(flow);
     flow.queue.push(waiting);
     if (waiting.expiresMs < Infinity) this.deadlines.push(waiting);
     this.occupancy.add(request.sizeBytes);
     flow.band.occupancy.add(request.sizeBytes);
-    flow.occupancy.add(request.sizeBytes);
+    flow.bytes += request.sizeBytes;
     if (headBefore === undefined) flow.band.stand(flow, 'ready');
     else if (flow.queue.peek() === waiting) this.#newHead(flow);
   }
@@ -107,7 +106,7 @@ export class Waitlist {
     this.deadlines.remove(waiting);
     this.occupancy.remove(request.sizeBytes);
     flow.band.occupancy.remove(request.sizeBytes);
-    flow.occupancy.remove(request.sizeBytes);
+    flow.bytes -= request.sizeBytes;
     if (flow.queue.size === 0) {
       this.#stand(flow, 'empty');
       this.noteIdle(flow, nowMs);

@@ -74,8 +74,10 @@ export class PluginHandle implements PluginLookup {
 
   /** Makes what every entry configures. */
   makeAll(problems: Problem[]): void {
-    for (const [name, slot] of [...this.#slots])
-      if (slot.state === 'waiting') this.#make(this.#entries.get(name)!, problems);
+    for (const [name, entry] of this.#entries) {
+      // Making one may have made others before their turn.
+      if (this.#slots.get(name)?.state === 'waiting') this.#make(entry, problems);
+    }
   }
 
   /** What the plugin of this name is or would be; undefined when nobody knows it. */

@@ -31,6 +31,7 @@ export class FileDiscovery implements Discovery {
   #debounce: Alarm | undefined;
   #reading: Promise<void> | undefined;
   #isChangedMeanwhile = false;
+  #isStopped = false;
   /** What was told last, so that nothing is told twice: the text, or the problem. */
   #told: string | undefined;
 
@@ -42,6 +43,7 @@ export class FileDiscovery implements Discovery {
   async start(listener: DiscoveryListener): Promise<void> {
     const { text, parsed } = await this.#read();
     if ('problems' in parsed) throw new DiscoveryError(parsed.problems.join('\n'));
+    if (this.#isStopped) return;
     this.#listener = listener;
     this.#told = text;
     listener.onEndpoints(parsed.endpoints);
@@ -49,6 +51,7 @@ export class FileDiscovery implements Discovery {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#listener = undefined;
     this.#watcher?.close();
     this.#poll?.cancel();

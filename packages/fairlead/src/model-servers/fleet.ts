@@ -55,6 +55,8 @@ interface Member {
 export class Fleet implements FleetPort {
   readonly upstream: Upstream;
   readonly health: Health;
+  /** For metrics from whoever answers. It is given no API keys. */
+  readonly #unverified: Upstream | undefined;
   readonly #config: FleetConfig;
   readonly #observer: FleetObserver;
   readonly #keyOf: (config: EndpointConfig) => string | undefined;
@@ -82,10 +84,15 @@ export class Fleet implements FleetPort {
     this.health = new Health({ ...shared, onChange: (endpoint) => this.#healthChanged(endpoint) });
     this.#models = new Models({ ...shared, onChange: (endpoint) => this.#modelsChanged(endpoint) });
     const source = config.metricsSource;
+    const connectTimeoutMs = config.gateway.connectTimeoutMs;
+    if (source?.scheme === 'https' && source.insecureSkipVerify === true) {
+      this.#unverified = new Upstream({ connectTimeoutMs, verifyCertificates: false });
+    }
     this.#scraper =
       source &&
       new Scraper({
         ...shared,
+        getter: new Getter(this.#unverified ?? this.upstream, clock),
         source,
         onRead: (endpoint) => this.#onRead.forEach((callback) => callback(endpoint)),
         onFailed: (endpoint, error) => this.#scrapeFailed(endpoint, error),
@@ -118,7 +125,7 @@ export class Fleet implements FleetPort {
     this.#scraper?.stop();
     this.#models.stop();
     this.health.stop();
-    await this.upstream.destroy();
+    await Promise.all([this.upstream.destroy(), this.#unverified?.destroy()]);
   }
 
   get endpoints(): readonly Endpoint[] {

@@ -29,7 +29,12 @@ export type OnGot = (result: GetResult) => void;
 /** Of an answer that is not a 200, or whose body nobody takes, so much is read to keep the connection. */
 const MAX_IGNORED_BYTES = 64 * 1024;
 
-export class Getter {
+/** What asks. */
+export interface Gets {
+  get(options: GetOptions, onGot: OnGot): { cancel(): void };
+}
+
+export class Getter implements Gets {
   readonly #upstream: Upstream;
   readonly #clock: Clock;
 

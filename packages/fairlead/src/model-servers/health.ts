@@ -7,7 +7,7 @@
  */
 
 import type { Alarm, Clock, Endpoint, Random } from '@fairlead/core';
-import type { Getter, GetResult } from './getter.ts';
+import type { GetResult, Gets } from './getter.ts';
 import type { Problems } from './problems.ts';
 import type { UpstreamErrorKind } from '../director/ports.ts';
 
@@ -40,7 +40,7 @@ const STRIKES: Readonly<Partial<Record<UpstreamErrorKind, number>>> = {
 };
 
 export interface HealthOptions {
-  readonly getter: Getter;
+  readonly getter: Gets;
   readonly clock: Clock;
   readonly random: Random;
   readonly problems: Problems;

@@ -6,7 +6,7 @@
  */
 
 import type { Alarm, Clock, Endpoint, Random } from '@fairlead/core';
-import type { Getter, GetResult } from './getter.ts';
+import type { GetResult, Gets } from './getter.ts';
 import { MAX_LIST_BYTES, readModelList } from './model-list.ts';
 import type { Problems } from './problems.ts';
 
@@ -17,7 +17,7 @@ export const MODELS_TIMEOUT_MS = 5000;
 export const FIRST_RETRY_MS = 500;
 
 export interface ModelsOptions {
-  readonly getter: Getter;
+  readonly getter: Gets;
   readonly clock: Clock;
   readonly random: Random;
   readonly problems: Problems;

@@ -9,7 +9,7 @@
 import type { Alarm, Clock, Endpoint, Random } from '@fairlead/core';
 import type { MetricsSourceConfig } from '../config/resolved.ts';
 import { enginesFor } from './engine-metrics.ts';
-import type { Getter, GetResult } from './getter.ts';
+import type { GetResult, Gets } from './getter.ts';
 import { MetricsPage } from './metrics-page.ts';
 import type { Problems } from './problems.ts';
 import type { UpstreamError } from './upstream-error.ts';
@@ -24,7 +24,7 @@ export const SOON_MS = 50;
 const MAX_SLOWNESS = 8;
 
 export interface ScraperOptions {
-  readonly getter: Getter;
+  readonly getter: Gets;
   readonly clock: Clock;
   readonly random: Random;
   readonly source: MetricsSourceConfig;
@@ -154,11 +154,9 @@ export class Scraper {
     const isSlow = !isRead || lateMs > source.intervalMs / 2;
     target.slowness = isSlow ? Math.min(MAX_SLOWNESS, target.slowness * 2) : Math.max(1, target.slowness / 2);
     const intervalMs = source.intervalMs * target.slowness * (0.9 + 0.2 * random());
-    const nextMs = target.startedMs + intervalMs;
-    this.#scheduleAt(
-      target,
-      target.isWantedSoon ? Math.min(nextMs, this.#soonMs(target)) : Math.max(nextMs, clock.now()),
-    );
+    // A server that is slow is left alone for the whole interval after it was done.
+    const nextMs = (isSlow ? clock.now() : target.startedMs) + intervalMs;
+    this.#scheduleAt(target, target.isWantedSoon ? Math.min(nextMs, this.#soonMs(target)) : nextMs);
   }
 }
 

@@ -3,45 +3,24 @@
 /** The upstream client against real sockets that behave and misbehave. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
+import { Loopback } from '../../../../test/kit/loopback.ts';
 import type { UpstreamCall, UpstreamFailure } from '../director/ports.ts';
 import { UpstreamError } from './upstream-error.ts';
 import { Upstream } from './upstream.ts';
 import type { UpstreamOptions, UpstreamRequest } from './upstream.ts';
 
-const cleanups: (() => Promise<unknown> | void)[] = [];
+const loopback = new Loopback();
+const http = (listener: RequestListener): Promise<string> => loopback.http(listener);
+const raw = (onSocket: (socket: Socket) => void): Promise<string> => loopback.raw(onSocket);
 
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function listen(server: Server): Promise<string> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanups.push(async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-const http = (listener: RequestListener): Promise<string> => listen(createHttpServer(listener));
-const raw = (onSocket: (socket: Socket) => void): Promise<string> => listen(createServer(onSocket));
+afterEach(() => loopback.end());
 
 function upstream(options: Partial<UpstreamOptions> = {}): Upstream {
   const client = new Upstream({ connectTimeoutMs: 2000, ...options });
-  cleanups.push(() => client.destroy());
+  loopback.atEnd(() => client.destroy());
   return client;
 }
 
@@ -212,16 +191,12 @@ describe('the upstream client', () => {
 
 describe('a try that fails', () => {
   it('is refused when nobody listens', async () => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    await new Promise((resolve) => server.close(resolve));
-    const { error } = await exchange(upstream(), `http://127.0.0.1:${port}`);
+    const url = await loopback.nobody();
+    const { error } = await exchange(upstream(), url);
     assert.ok(error instanceof UpstreamError);
     assert.equal(error.kind, 'refused');
     assert.equal(error.code, 'ECONNREFUSED');
-    assert.equal(await kindOf(exchange(upstream(), `http://localhost:${port}`)), 'refused');
+    assert.equal(await kindOf(exchange(upstream(), url.replace('127.0.0.1', 'localhost'))), 'refused');
   });
 
   it('is refused when a TLS server turns out to speak no TLS', async () => {

@@ -38,6 +38,8 @@ export interface UpstreamOptions {
    * and the request counts as received: `reset`, not `reset-idle`. Default 1000: a round trip with a lost packet.
    */
   readonly idleCloseWindowMs?: number;
+  /** Default true; false accepts whoever answers on a TLS port. */
+  readonly verifyCertificates?: boolean;
   /** A try failed in a way that says something about the model server, which may need a look. */
   readonly onFailure?: (url: string) => void;
 }
@@ -66,7 +68,7 @@ export class Upstream implements UpstreamPort {
   #underWay = 0;
 
   constructor(options: UpstreamOptions) {
-    this.#options = { idleCloseWindowMs: 1000, onFailure: () => undefined, ...options };
+    this.#options = { idleCloseWindowMs: 1000, verifyCertificates: true, onFailure: () => undefined, ...options };
   }
 
   /**
@@ -141,7 +143,8 @@ export class Upstream implements UpstreamPort {
     let origin = this.#origins.get(url);
     if (origin === undefined) {
       const { origin: base, pathname } = new URL(url);
-      const connector = buildConnector({ timeout: this.#options.connectTimeoutMs, allowH2: false });
+      const { connectTimeoutMs: timeout, verifyCertificates: rejectUnauthorized } = this.#options;
+      const connector = buildConnector({ timeout, allowH2: false, rejectUnauthorized });
       const prefix = pathname.replace(/\/+$/, '');
       origin = { origin: base, prefix, connector, idle: [], open: 0, authorization: undefined, isForgotten: false };
       this.#origins.set(url, origin);

@@ -2,7 +2,7 @@
 
 /** What a loader has to know of one plugin: whom its parameters refer to, and whether what was made is what was promised. */
 
-import { KINDS } from './kinds.ts';
+import { KINDS, nounsOf } from './kinds.ts';
 import type { PluginKind } from './kinds.ts';
 import type { ParameterSpec, ParameterSpecs } from './parameters.ts';
 import type { PluginDefinition } from './plugin.ts';
@@ -41,8 +41,7 @@ export function instanceFault(instance: unknown, definition: PluginDefinition, n
   }
   for (const kind of definition.kinds) {
     const missing = KINDS[kind].methods.filter((method) => typeof made[method] !== 'function');
-    if (missing.length > 0)
-      return `a ${KINDS[kind].noun} must have ${missing.map((method) => `${method}()`).join(', ')}`;
+    if (missing.length > 0) return `${nounsOf([kind])} must have ${missing.map((method) => `${method}()`).join(', ')}`;
   }
   return undefined;
 }

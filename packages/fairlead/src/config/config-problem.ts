@@ -28,7 +28,7 @@ export function configProblem(problem: Problem, file: string, { line, column }: 
 /** `file:line:column: path: message`, on one line. */
 export function problemLine({ file, line, column, path, message }: ConfigProblem): string {
   const text = `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`;
-  // eslint-disable-next-line no-control-regex -- a file must not write to the terminal through its own mistakes
+
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
 }
 

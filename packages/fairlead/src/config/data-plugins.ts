@@ -81,7 +81,7 @@ export const coreMetricsExtractor = dataPlugin({
     },
     defaultEngine: {
       type: 'string',
-      choices: ['auto', 'vllm', 'llamacpp'],
+      choices: ['auto', 'vllm', 'llama.cpp'],
       doc: 'Engine of endpoints without that label; `auto` recognises it from the page.',
       defaultDoc: '`auto` in `serve`, `vllm` in the reference',
     },

@@ -5,7 +5,7 @@
  * so run, when the configuration is loaded. Its default export, or `plugin`, is a definition or a list of them.
  */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire, findPackageJSON } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -56,8 +56,15 @@ async function importDefinitions(
   place: ModulesPlace,
 ): Promise<readonly PluginDefinition[]> {
   try {
-    const url = pathToFileURL(resolveModule(reference.module, place.directory)).href;
-    const module = (await import(url)) as { readonly default?: unknown; readonly plugin?: unknown };
+    const file = resolveModule(reference.module, place.directory);
+    if (!existsSync(file)) {
+      refuse(reference, place, `there is no file ${file}`);
+      return [];
+    }
+    const module = (await import(pathToFileURL(file).href)) as {
+      readonly default?: unknown;
+      readonly plugin?: unknown;
+    };
     const exported = module.default ?? module.plugin;
     if (exported === undefined) {
       refuse(

@@ -51,7 +51,7 @@ export function readConfig(text: string): ReadConfig {
       merge: true,
       stringKeys: true,
       uniqueKeys: false,
-      logLevel: 'silent',
+      logLevel: 'error',
     });
   } catch {
     return refused('cannot be read as YAML');

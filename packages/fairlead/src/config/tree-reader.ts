@@ -8,7 +8,7 @@
 import type { Path, Problem } from '@fairlead/core';
 import { shown } from '@fairlead/core';
 import { isAlias, isMap, isScalar, isSeq } from 'yaml';
-import type { Node, Pair, Scalar, YAMLMap } from 'yaml';
+import type { Node, Scalar, YAMLMap } from 'yaml';
 
 /** Values in the tree at most, those reached through aliases included. */
 const maxNodes = 50_000;
@@ -74,7 +74,7 @@ export class TreeReader {
   #readMap(map: YAMLMap, path: Path): Record<string, unknown> {
     const fields: Record<string, unknown> = {};
     const merged: Record<string, unknown>[] = [];
-    for (const pair of map.items as Pair[]) {
+    for (const pair of map.items) {
       const key = String(isScalar(pair.key) ? pair.key.value : pair.key);
       const at = [...path, key];
       if (isMergeKey(pair.key)) merged.push(...this.#readMerged(pair.value, path));

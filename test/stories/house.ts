@@ -7,7 +7,6 @@
 
 import assert from 'node:assert/strict';
 import OpenAI from 'openai';
-import { Endpoint, Pool } from '@fairlead/core';
 import type { FlowEvent } from '@fairlead/core';
 import * as plugins from '@fairlead/core/plugins';
 import { instanceOf } from '@fairlead/core/testing';
@@ -16,7 +15,7 @@ import { Director } from '../../packages/fairlead/src/director/director.ts';
 import type { RequestReport } from '../../packages/fairlead/src/director/request-report.ts';
 import { startGateway } from '../../packages/fairlead/src/gateway/server.ts';
 import type { Gateway } from '../../packages/fairlead/src/gateway/server.ts';
-import { Upstream } from '../../packages/fairlead/src/model-servers/upstream.ts';
+import { Fleet } from '../../packages/fairlead/src/model-servers/fleet.ts';
 import { systemClock } from '../../packages/fairlead/src/serve/system-clock.ts';
 import { createIdentify } from '../../packages/fairlead/src/tenancy/identify.ts';
 
@@ -38,21 +37,13 @@ export type Told = FlowEvent | ({ readonly kind: 'report' } & RequestReport);
 export class House {
   readonly director: Director;
   readonly gateway: Gateway;
-  readonly #upstream: Upstream;
-  readonly #pools: readonly Pool[];
+  readonly fleet: Fleet;
   readonly #teller: Teller;
 
-  constructor(parts: {
-    director: Director;
-    gateway: Gateway;
-    upstream: Upstream;
-    pools: readonly Pool[];
-    teller: Teller;
-  }) {
+  constructor(parts: { director: Director; gateway: Gateway; fleet: Fleet; teller: Teller }) {
     this.director = parts.director;
     this.gateway = parts.gateway;
-    this.#upstream = parts.upstream;
-    this.#pools = parts.pools;
+    this.fleet = parts.fleet;
     this.#teller = parts.teller;
   }
 
@@ -94,16 +85,11 @@ export class House {
     assert.equal(this.gateway.underway, 0);
   }
 
-  /** As a pool's members change: for stories about endpoints that come and go. */
-  get pools(): readonly Pool[] {
-    return this.#pools;
-  }
-
   async close(): Promise<void> {
     this.gateway.destroy();
     this.director.destroy();
     await this.gateway.close();
-    await this.#upstream.destroy();
+    await this.fleet.stop();
   }
 }
 
@@ -167,8 +153,7 @@ function configOf(options: HouseOptions): ResolvedConfig {
     ordering: instanceOf(plugins.fcfsOrderingPolicy),
   };
   return {
-    endpoints: [],
-    metricsSource: { scheme: 'http', path: '/metrics', intervalMs: 500, engineLabelKey: 'llm-d.ai/engine-type' },
+    endpoints: options.servers.map(({ url, models }, index) => ({ name: `server-${index}`, url, models, labels: {} })),
     gateway: { ...GATEWAY, ...options.gateway },
     identity: { keys: [], trustedSources: [], maxUnverifiedTenants: 1000, ...options.identity },
     inferenceObjectives: [],
@@ -205,13 +190,12 @@ function configOf(options: HouseOptions): ResolvedConfig {
 /** Opens a house on a free port; endpoints are named `server-0`, `server-1`, … in the order given. */
 export async function openHouse(options: HouseOptions): Promise<House> {
   const config = configOf(options);
-  const fleet = standingFleet(options.servers);
-  const upstream = new Upstream({ connectTimeoutMs: config.gateway.connectTimeoutMs });
+  const fleet = new Fleet({ config, clock: systemClock, random: Math.random, environment: {} });
   const teller = new Teller();
   const director = new Director({
     config,
     fleet,
-    upstream,
+    upstream: fleet.upstream,
     identify: createIdentify(config.identity, [{ name: 'urgent', priority: 10 }]),
     clock: systemClock,
     observer: {
@@ -219,35 +203,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       finished: (report) => teller.tell({ kind: 'report', ...report }),
     },
   });
+  await fleet.start();
   const gateway = await startGateway({ config, director, host: '127.0.0.1', port: 0 });
-  return new House({ director, gateway, upstream, pools: fleet.pools, teller });
-}
-
-/** Endpoints that are what the story says they are; a refused connection takes one out for good. */
-function standingFleet(servers: HouseOptions['servers']) {
-  const pools = new Map<string, Pool>();
-  const members = new Map<Pool, Endpoint[]>();
-  servers.forEach(({ url, models }, index) => {
-    const endpoint = new Endpoint({ name: `server-${index}`, url, labels: {} });
-    endpoint.baseModels = new Set(models);
-    const pool = models.map((model) => pools.get(model)).find((known) => known !== undefined) ?? new Pool(models[0]!);
-    for (const model of models) pools.set(model, pool);
-    members.set(pool, [...(members.get(pool) ?? []), endpoint]);
-  });
-  for (const [pool, endpoints] of members) pool.setEndpoints(endpoints);
-  const down = (endpoint: Endpoint, why: string): void => {
-    endpoint.up = false;
-    endpoint.problem = why;
-    for (const pool of members.keys()) pool.refresh();
-  };
-  return {
-    pools: [...members.keys()],
-    modelsKnown: true,
-    poolFor: (model: string) => pools.get(model),
-    models: () => [...pools].map(([id, pool]) => ({ id, pool })),
-    onPools: () => undefined,
-    onRead: () => undefined,
-    scrapeSoon: () => undefined,
-    health: { refused: down, nonsense: down },
-  };
+  return new House({ director, gateway, fleet, teller });
 }

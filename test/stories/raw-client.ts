@@ -21,7 +21,7 @@ export class RawClient {
 
   constructor(url: string) {
     const { hostname, port } = new URL(url);
-    this.socket = net.connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    this.socket = net.connect({ host: hostname, port: Number(port) });
     this.closed = once(this.socket, 'close');
     this.socket.on('data', (chunk: Buffer) => {
       this.#text += chunk.toString('latin1');
@@ -65,6 +65,14 @@ export class RawClient {
   async saw(part: string): Promise<void> {
     while (!this.#text.includes(part)) {
       if (this.socket.destroyed) throw new Error(`closed without ${part}: ${this.#text}`);
+      await this.change();
+    }
+  }
+
+  /** Resolves when an answer has come whole, by its length or its last chunk, or none will. */
+  async whole(): Promise<void> {
+    while (!this.socket.destroyed && !this.#text.includes('\r\n0\r\n\r\n')) {
+      if (this.#take() !== undefined) return;
       await this.change();
     }
   }

@@ -60,6 +60,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 class GatewayServer implements Gateway {
+  url = '';
+  port = 0;
   readonly budget: ByteBudget;
   readonly #server: Server;
   readonly #connections = new Connections();
@@ -101,15 +103,9 @@ class GatewayServer implements Gateway {
         resolve();
       });
     });
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  get url(): string {
-    const { address, port, family } = this.#server.address() as AddressInfo;
-    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+    const { address, port: bound, family } = this.#server.address() as AddressInfo;
+    this.port = bound;
+    this.url = `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}`;
   }
 
   get underway(): number {

@@ -11,7 +11,7 @@ import type { Tenant } from './load/tenant.ts';
 export const INTERACTIVE: Tenant = {
   name: 'interactive',
   apiKey: 'demo-interactive',
-  arrivals: { kind: 'open', requestsPerS: 2 },
+  arrivals: { kind: 'open', requestsPerS: 2, spacing: 'poisson' },
   outputTokens: { min: 16, max: 16 },
 };
 

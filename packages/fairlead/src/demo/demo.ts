@@ -13,11 +13,13 @@ import { LiveView } from './live-view.ts';
 import { PHASES } from './phases.ts';
 import { Player } from './player.ts';
 import type { DemoResult } from './result.ts';
+import { rest } from './rest.ts';
 import type { Stage } from './stage.ts';
 import { raiseStage } from './stage.ts';
 
 /** Kept back from the given time for taking everything down. */
 const CURTAIN_MS = 1_200;
+const LAST_WORDS_MS = 500;
 
 const exitCode = { done: 0, failed: 1, interrupted: 130 } as const;
 
@@ -69,7 +71,7 @@ async function play(parts: { stage: Stage; options: DemoOptions; view: LiveView;
   const { stage, options, view } = parts;
   const halt = new AbortController();
   let failure: ChildError | undefined;
-  void stage.failed.then((error) => {
+  const failed = stage.failed.then((error) => {
     failure ??= error;
     halt.abort();
   });
@@ -77,11 +79,15 @@ async function play(parts: { stage: Stage; options: DemoOptions; view: LiveView;
   try {
     const phases = PHASES.filter((phase) => phase.kills !== true || stage.ownsServers);
     const result: DemoResult = { schema: 1, phases: await player.play(phases, parts.endsAtMs) };
-    if (failure === undefined) tell(result, options, view);
-    if (!options.json && failure === undefined && !options.stop.aborted) {
+    tell(result, options, view);
+    if (!options.json && !halt.signal.aborted && !options.stop.aborted) {
       view.say('serving on under the protected load; Ctrl-C ends it');
       await player.goOn();
     }
+  } catch (error) {
+    // That the gateway ended says more than that it no longer answers; it takes a moment to be known.
+    await rest(LAST_WORDS_MS, halt.signal, failed);
+    if (failure === undefined) throw error;
   } finally {
     await player.close();
   }
@@ -90,6 +96,7 @@ async function play(parts: { stage: Stage; options: DemoOptions; view: LiveView;
 }
 
 function tell(result: DemoResult, options: DemoOptions, view: LiveView): void {
-  for (const line of finalTable(result)) view.say(line);
+  if (result.phases.length === 0) view.say('nothing was measured');
+  else for (const line of finalTable(result)) view.say(line);
   if (options.json) options.stdout.write(`${JSON.stringify(result)}\n`);
 }

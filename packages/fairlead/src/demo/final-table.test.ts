@@ -34,7 +34,7 @@ const whole: DemoResult = {
         ok: 990,
         failed: 10,
         brokenStreams: 8,
-        failures: { 'broken stream': 8, 'HTTP 502': 2 },
+        failures: { 'stream broken off': 8, 'HTTP 502': 2 },
       }),
     ]),
   ],
@@ -44,8 +44,8 @@ test('the sentences say what changed, what failed and what was cut off, from the
   assert.deepEqual(sentences(whole), [
     'interactive p99 time to first token: alone 66 ms, unprotected at least 4.1 s, protected 182 ms, one server killed 240 ms',
     'protected, the fleet made 100 % of the tokens/s it made unprotected (2 290 against 2 301)',
-    'one of the servers was killed: of 1 020 requests 8 broke off whose text had begun, 2 others failed',
-    'failed: 8 × broken stream (batch, one server killed); 2 × HTTP 502 (batch, one server killed)',
+    'one of the servers was killed: of 1 020 requests 8 broke off whose answer had begun, 2 others failed',
+    'failed: 8 × stream broken off (batch, one server killed); 2 × HTTP 502 (batch, one server killed)',
     '105 requests were still under way when their phase ended, and were cancelled by the demo; 2 of them had no token yet and count with the time they had waited (≥)',
   ]);
 });
@@ -71,7 +71,7 @@ test('a result is made of what a tally holds, with null where nothing was measur
   tally.of('interactive').tokens = 32;
   tally.of('interactive').ttftMs.push(60, 70);
   tally.of('interactive').end({ kind: 'ok' }, 200);
-  tally.of('interactive').end({ kind: 'failed', begun: true, reason: 'broken stream' }, 200);
+  tally.of('interactive').end({ kind: 'failed', answered: true, reason: 'stream broken off' }, 200);
   tally.closeWindow();
   const names = ['interactive', 'agent'];
   const result = phaseResult({ name: 'x', tally, tenants: names, slots: 24, meanRunning: undefined });
@@ -79,7 +79,7 @@ test('a result is made of what a tally holds, with null where nothing was measur
   const [interactive, agent] = result.tenants;
   assert.deepEqual([interactive?.requests, interactive?.ok, interactive?.failed], [2, 1, 1]);
   assert.deepEqual(interactive?.ttftMs, { p50: 60, p90: 70, p99: 70 });
-  assert.deepEqual(interactive?.failures, { 'broken stream': 1 });
+  assert.deepEqual(interactive?.failures, { 'stream broken off': 1 });
   assert.deepEqual(agent?.ttftMs, { p50: null, p90: null, p99: null });
   const busy = phaseResult({ name: 'x', tally, tenants: names, slots: 24, meanRunning: 12 });
   assert.equal(busy.fleet.busyShare, 0.5);

@@ -67,7 +67,7 @@ function killSentence({ phases }: DemoResult): string | undefined {
   if (failed === 0) return `one of the servers was killed: ${whole} none failed`;
   const others = failed - broken;
   const rest = others === 0 ? 'nothing else failed' : `${countText(others)} others failed`;
-  return `one of the servers was killed: ${whole} ${countText(broken)} broke off whose text had begun, ${rest}`;
+  return `one of the servers was killed: ${whole} ${countText(broken)} broke off whose answer had begun, ${rest}`;
 }
 
 function failureSentence({ phases }: DemoResult): string | undefined {

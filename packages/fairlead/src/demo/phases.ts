@@ -59,14 +59,15 @@ export interface PhaseTimes {
   readonly tailMs: number;
 }
 
-const TAIL_SHARE = 0.4;
-const TAIL_MAX_MS = 6_000;
+/** Behind the engines' own queues answers take seconds; in front of them a fraction of one. */
+const BYPASS_TAIL = { share: 0.4, maxMs: 6_000 } as const;
+const TAIL = { share: 0.1, maxMs: 1_000 } as const;
 
 /** The times of the first of `phases`, when `leftMs` are left for all of them. */
 export function phaseTimes(phases: readonly Phase[], leftMs: number): PhaseTimes {
   const shares = phases.reduce((sum, phase) => sum + phase.share, 0);
   const wholeMs = (Math.max(0, leftMs) * (phases[0]?.share ?? 0)) / shares;
-  // Without a flood an answer is there before the next question.
-  const tailMs = phases[0]?.flood === true ? Math.min(TAIL_MAX_MS, wholeMs * TAIL_SHARE) : Math.min(500, wholeMs * 0.2);
+  const tail = phases[0]?.bypass === true ? BYPASS_TAIL : TAIL;
+  const tailMs = Math.min(tail.maxMs, wholeMs * tail.share);
   return { sendMs: wholeMs - tailMs, tailMs };
 }

@@ -196,7 +196,7 @@ export class Player {
     } finally {
       await client.destroy();
     }
-    this.#view.say(`warmed up with ${WARM_UP_REQUESTS} requests, which are not counted`);
+    if (!this.#halt.aborted) this.#view.say(`warmed up with ${WARM_UP_REQUESTS} requests, which are not counted`);
   }
 
   /** Waits until the engines have nothing left, and says so. */

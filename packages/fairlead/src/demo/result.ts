@@ -22,7 +22,7 @@ export interface TenantResult {
   readonly ttftMs: Percentiles;
   /** Requests without any token when the phase ended; they are in `ttftMs` with the time they had waited by then. */
   readonly unanswered: number;
-  /** Failed after text had begun to come. */
+  /** Failed after a server had begun to answer. */
   readonly brokenStreams: number;
   /** Failed requests by what happened. */
   readonly failures: Readonly<Record<string, number>>;

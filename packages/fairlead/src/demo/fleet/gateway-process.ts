@@ -7,6 +7,7 @@
 
 import { request } from 'undici';
 import type { EndpointState, StateDocument } from '../../admin/state.ts';
+import { rest } from '../rest.ts';
 import type { Child } from './child.ts';
 import { ChildError, startChild } from './child.ts';
 
@@ -50,13 +51,10 @@ export class GatewayProcess {
   async ready(count: number, stop: AbortSignal): Promise<void> {
     const untilMs = performance.now() + READY_LIMIT_MS;
     while (!stop.aborted) {
-      const endpoints = endpointsOf(await this.state());
-      if (endpoints.filter(({ up }) => up === true).length >= count) return;
-      if (performance.now() > untilMs) {
-        const up = endpoints.filter((endpoint) => endpoint.up === true).length;
-        throw new ChildError(`the gateway reaches ${up} of ${count} endpoints after ${READY_LIMIT_MS / 1000} s`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+      const state = await this.state();
+      if (endpointsOf(state).filter(({ up }) => up).length >= count) return;
+      if (performance.now() > untilMs) throw new ChildError(unreadyText(state));
+      await rest(READY_POLL_MS, stop);
     }
   }
 
@@ -94,4 +92,10 @@ export async function startGateway(
 /** Every endpoint of every pool. */
 export function endpointsOf(state: StateDocument): readonly EndpointState[] {
   return state.pools.flatMap((pool) => pool.endpoints);
+}
+
+function unreadyText(state: StateDocument): string {
+  const unready = [...state.unassigned, ...endpointsOf(state).filter(({ up }) => !up)];
+  const reasons = unready.map(({ url, problem }) => `${url} (${problem ?? 'its models are not known'})`);
+  return `after ${READY_LIMIT_MS / 1000} s the gateway cannot use ${reasons.join(', ')}`;
 }

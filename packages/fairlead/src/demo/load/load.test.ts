@@ -21,7 +21,7 @@ const batch: Tenant = {
 };
 const visitor: Tenant = {
   name: 'visitor',
-  arrivals: { kind: 'open', requestsPerS: 500 },
+  arrivals: { kind: 'open', requestsPerS: 500, spacing: 'poisson' },
   outputTokens: { min: 1, max: 1 },
 };
 
@@ -138,7 +138,7 @@ test('failures are counted by what happened, and a stream that breaks is told fr
   await server.destroy();
   await tally.until(() => tally.of('batch').failed >= 3);
   await load.stop();
-  assert.ok((tally.of('batch').reasons.get('broken stream') ?? 0) >= 1);
+  assert.ok((tally.of('batch').reasons.get('stream broken off') ?? 0) >= 1);
   assert.ok(tally.of('batch').brokenStreams >= 1);
 });
 

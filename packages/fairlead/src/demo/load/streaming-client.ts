@@ -23,11 +23,13 @@ export interface StreamRequest {
   readonly maxTokens: number;
 }
 
-/** How a request ended. `begun` tells whether any token had come. */
+/** How a request ended. */
 export type StreamEnding =
   | { readonly kind: 'ok' }
+  /** `begun`: a token had come. */
   | { readonly kind: 'cancelled'; readonly begun: boolean }
-  | { readonly kind: 'failed'; readonly begun: boolean; readonly reason: string };
+  /** `answered`: a server had begun to answer it with 200, with or without a token yet. */
+  | { readonly kind: 'failed'; readonly answered: boolean; readonly reason: string };
 
 /** Hears of one request; `ended` comes once, and last. */
 export interface StreamListener {
@@ -40,6 +42,7 @@ export interface StreamListener {
 /** A request under way. */
 export interface StreamInFlight {
   readonly sentAtMs: number;
+  /** A token has come. */
   readonly begun: boolean;
   /** Drops the connection; `ended` is told `cancelled` unless the request has already ended. */
   cancel(): void;
@@ -132,18 +135,17 @@ class Stream implements Dispatcher.DispatchHandler, StreamInFlight {
   }
 
   #ending(error: Error | undefined): StreamEnding {
-    const { begun } = this;
-    if (this.#cancelled) return { kind: 'cancelled', begun };
+    if (this.#cancelled) return { kind: 'cancelled', begun: this.begun };
     const reason = this.#failure(error);
-    return reason === undefined ? { kind: 'ok' } : { kind: 'failed', begun, reason };
+    return reason === undefined ? { kind: 'ok' } : { kind: 'failed', answered: this.#status === 200, reason };
   }
 
   #failure(error: Error | undefined): string | undefined {
     if (this.#status !== 0 && this.#status !== 200) return `HTTP ${this.#status}`;
-    if (this.#counter.problem !== undefined) return this.#counter.problem;
     if (error !== undefined && this.#status === 0) return `no answer (${codeOf(error)})`;
-    if (error !== undefined || !this.#counter.complete) return this.begun ? 'broken stream' : 'an answer without text';
-    return undefined;
+    const { problem, complete } = this.#counter;
+    if (problem === undefined && error === undefined && complete) return undefined;
+    return problem === undefined ? 'stream broken off' : `stream broken off (${problem})`;
   }
 }
 

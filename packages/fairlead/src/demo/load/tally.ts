@@ -18,7 +18,7 @@ export class TenantTally {
   failed = 0;
   /** Ended by the load itself, because the stretch was over. */
   cancelled = 0;
-  /** Failed after text had begun to come. */
+  /** Failed after a server had begun to answer. */
   brokenStreams = 0;
   /** Of the failed ones, how many for which reason. */
   readonly reasons = new Map<string, number>();
@@ -34,7 +34,7 @@ export class TenantTally {
   end(ending: StreamEnding, ageMs: number): void {
     this[ending.kind]++;
     if (ending.kind === 'failed') {
-      if (ending.begun) this.brokenStreams++;
+      if (ending.answered) this.brokenStreams++;
       this.reasons.set(ending.reason, (this.reasons.get(ending.reason) ?? 0) + 1);
     }
     if (ending.kind === 'cancelled' && !ending.begun) {

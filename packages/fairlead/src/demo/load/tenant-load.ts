@@ -9,7 +9,7 @@ import type { Random } from './draw.ts';
 import { exponential, randomFor, wholeNumber } from './draw.ts';
 import type { StreamInFlight, StreamingClient } from './streaming-client.ts';
 import type { Tally } from './tally.ts';
-import type { Tenant } from './tenant.ts';
+import type { OpenArrivals, Tenant } from './tenant.ts';
 
 /** A loop rests for so long after a failed request. */
 const REST_AFTER_FAILURE_MS = 500;
@@ -58,7 +58,7 @@ export class TenantLoad {
     if (this.#stopped) return;
     const { arrivals } = this.tenant;
     if (arrivals.kind === 'open') {
-      this.#arrive(performance.now(), 1000 / arrivals.requestsPerS);
+      this.#arrive(performance.now(), arrivals);
       return;
     }
     for (let loop = 0; loop < arrivals.loops; loop++) {
@@ -85,10 +85,11 @@ export class TenantLoad {
   }
 
   /** Sends the request that is due at `dueAtMs`, and plans the next one. */
-  #arrive(dueAtMs: number, meanGapMs: number): void {
+  #arrive(dueAtMs: number, arrivals: OpenArrivals): void {
     this.#send(this.#sizes, () => undefined);
-    const nextAtMs = dueAtMs + exponential(this.#gaps, meanGapMs);
-    this.#after(nextAtMs - performance.now(), () => this.#arrive(nextAtMs, meanGapMs));
+    const meanGapMs = 1000 / arrivals.requestsPerS;
+    const nextAtMs = dueAtMs + (arrivals.spacing === 'even' ? meanGapMs : exponential(this.#gaps, meanGapMs));
+    this.#after(nextAtMs - performance.now(), () => this.#arrive(nextAtMs, arrivals));
   }
 
   /** One round of a loop. */

@@ -5,10 +5,12 @@
  * made of these, so that "the same load" means the same value.
  */
 
-/** Requests come when they come, whether or not earlier ones were answered (a Poisson process). */
+/** Requests come when they come, whether or not earlier ones were answered. */
 export interface OpenArrivals {
   readonly kind: 'open';
   readonly requestsPerS: number;
+  /** As independent people come (a Poisson process), or evenly spaced. */
+  readonly spacing: 'poisson' | 'even';
 }
 
 /** So many callers, each of which waits for its answer, thinks, and asks again. */

@@ -120,6 +120,13 @@ describe('a bad request', () => {
       says: /head is too large/,
     },
     {
+      title: 'with more headers than anybody needs is a 431, wherever its length stands',
+      send: (raw) =>
+        raw.write(`POST ${chat} HTTP/1.1\r\nhost: x\r\n${'a: b\r\n'.repeat(300)}content-length: 2\r\n\r\n{}`),
+      status: 431,
+      says: /more than 200 headers|head is too large/,
+    },
+    {
       title: 'with chunks that are none is no HTTP',
       send: (raw) => raw.write(`POST ${chat} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`),
       status: 400,

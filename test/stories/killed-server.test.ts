@@ -50,8 +50,8 @@ describe('one of three model servers', () => {
     const [victim] = servers;
     const [endpoint] = house.fleet.endpoints;
     const inFlight = endpoint!.inFlight;
-    victim!.child.kill('SIGKILL');
-    await once(victim!.child, 'exit');
+    victim.child.kill('SIGKILL');
+    await once(victim.child, 'exit');
     const dispatchedBefore = new Set((await house.heard('dispatched')).map(({ request }) => request.id));
     const reported = house.count('report');
     await house.heard('report', reported + 10 * LOOPS);

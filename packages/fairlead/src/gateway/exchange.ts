@@ -20,10 +20,12 @@ import { modelCard, modelList } from './models-route.ts';
 import { answerHeaders, problemBody, problemEvent, problemHeaders } from './problem-answer.ts';
 import type { GatewayProblem } from './problem-answer.ts';
 import {
+  MAX_HEADERS,
   bodyStopped,
   malformedBody,
   notAuthorized,
   tooLarge,
+  tooManyHeaders,
   unknownModelId,
   unknownPath,
   unmetExpectation,
@@ -203,6 +205,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
 
   /** What is wrong with the head, in the order in which a caller should learn of it. */
   #refusal(route: Route, method: string): GatewayProblem | undefined {
+    if (this.#request.rawHeaders.length > 2 * MAX_HEADERS) return tooManyHeaders;
     if (route.kind === 'unknown') return unknownPath(method);
     if (route.kind === 'wrong-method') return wrongMethod(method, route);
     this.#facts.route = route.path;

@@ -8,6 +8,15 @@ import type { BodyError } from './protocol/body-scan.ts';
 import type { HeaderProblem } from './protocol/headers.ts';
 import type { Route } from './routes.ts';
 
+/** Headers of one request at most; each costs memory of its own beside its bytes. */
+export const MAX_HEADERS = 200;
+
+export const tooManyHeaders: GatewayProblem = {
+  status: 431,
+  code: 'headers_too_large',
+  message: `The request has more than ${MAX_HEADERS} headers.`,
+};
+
 export function unknownPath(method: string): GatewayProblem {
   return {
     status: 404,

@@ -88,10 +88,10 @@ export class BodyReceiver {
 
   #take(chunk: Uint8Array): void {
     this.#idle?.refresh();
-    if (this.#announcedBytes === undefined) {
-      if (this.#chunks.sizeBytes + chunk.length > this.#limits.maxBodyBytes) return this.#fail('too-large');
-      if (this.#reservation?.grow(chunk.length) !== true) return this.#fail('no-room');
-    }
+    const sizeBytes = this.#chunks.sizeBytes + chunk.length;
+    if (sizeBytes > this.#limits.maxBodyBytes) return this.#fail('too-large');
+    const unreserved = sizeBytes - (this.#reservation?.bytes ?? 0);
+    if (unreserved > 0 && this.#reservation?.grow(unreserved) !== true) return this.#fail('no-room');
     this.#chunks.add(chunk, this.#announcedBytes);
   }
 

@@ -17,11 +17,11 @@ import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange.ts';
 import { problemBytes } from './problem-answer.ts';
 import type { GatewayProblem } from './problem-answer.ts';
-import { malformedHttp, methodConnect } from './problems.ts';
+import { MAX_HEADERS, malformedHttp, methodConnect } from './problems.ts';
 import { Routes } from './routes.ts';
 
-/** Headers of one request at most; each costs memory of its own beside its bytes. */
-const MAX_HEADERS = 200;
+/** How long a connection may be silent before its client is asked whether it is still there. */
+const KEEP_ALIVE_PROBE_MS = 30_000;
 /** How often connections are checked for heads that do not arrive. */
 const CHECK_INTERVAL_MS = 1000;
 /** Connections that the system may hold for us to accept: a burst of clients is not refused. */
@@ -88,10 +88,14 @@ class GatewayServer implements Gateway {
       requestTimeout: 0,
       keepAliveTimeout: gateway.keepAliveTimeoutMs,
       noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
       insecureHTTPParser: false,
       requireHostHeader: true,
     });
-    this.#server.maxHeadersCount = MAX_HEADERS;
+    // One more than is allowed: some versions of node drop what is beyond, and a request must not pass without its
+    // last headers.
+    this.#server.maxHeadersCount = MAX_HEADERS + 1;
     this.#serve();
   }
 

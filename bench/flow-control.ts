@@ -4,28 +4,22 @@
  * `npm run bench -- flow-control`: how fast requests go through the flow-control core, in process, on one core. 5 000
  * requests always wait, their tenants are Zipf-distributed, an observer is attached, and each dispatched request ends
  * at once and is replaced; so a dispatch here is all of enqueue, pick, place, permit, end and five events. And how
- * fast waiting requests leave when their clients do. `--quick` runs a tenth of it.
+ * fast waiting requests leave when their clients do. `--seconds` is the time the whole should take, about.
  */
 
-import {
-  type FairnessPolicy,
-  type ParameterSpecs,
-  FlowController,
-  type OnSettled,
-  type Permit,
-  type WaitingHandle,
-} from '@fairlead/core';
+import { type FairnessPolicy, FlowController, type OnSettled, type Permit, type WaitingHandle } from '@fairlead/core';
 import { globalStrictFairnessPolicy, roundRobinFairnessPolicy } from '@fairlead/core/plugins';
 import { FlowControlKit, flowControlConfig, instanceOf, seededRandom } from '@fairlead/core/testing';
 import { systemClock } from '../packages/fairlead/src/serve/system-clock.ts';
-import { Report } from './harness/report.ts';
+import type { Benchmark, BenchmarkContext } from './harness/benchmark.ts';
+import { measurement } from './harness/benchmark.ts';
+import { runAsMain } from './harness/run-benchmark.ts';
 
 const SEED = 7;
 const WAITING = 5_000;
 const ZIPF_EXPONENT = 1.1;
-const QUICK = process.argv.includes('--quick');
-const DISPATCHES = QUICK ? 40_000 : 400_000;
-const ROUNDS = QUICK ? 3 : 5;
+/** Rounds of each scenario; the first, in which the code is compiled, is not counted. */
+const ROUNDS = 5;
 const CANCELLED = 100_000;
 /** Choices of tenant and priority are drawn before the clock starts; this many, then from the start again. */
 const CHOICES = 1 << 16;
@@ -37,17 +31,20 @@ interface Scenario {
   readonly flows: number;
 }
 
+/** An observer that keeps what it is told, as a real one would. */
+const seen = { events: 0 };
+
+function countEvent(): void {
+  seen.events += 1;
+}
+
 function controllerFor({ fairness, limit, priorities }: Omit<Scenario, 'flows'>): FlowController {
   const kit = new FlowControlKit({ limit });
   const config = flowControlConfig({
     band: { fairness, maxRequests: 10_000_000 },
     config: { knownPriorities: Array.from({ length: priorities }, (_, priority) => priority) },
   });
-  let events = 0;
-  const observer = (): void => {
-    events += 1;
-  };
-  return new FlowController({ config, placement: kit.placement, clock: systemClock, observer });
+  return new FlowController({ config, placement: kit.placement, clock: systemClock, observer: countEvent });
 }
 
 /** Draws from 0 … count − 1 with probabilities ∝ 1 / rank^exponent, by inversion of the cumulative sum. */
@@ -69,7 +66,7 @@ function zipf(count: number, random: () => number): () => number {
 }
 
 /** Dispatches per second. */
-async function dispatchRate(scenario: Scenario): Promise<number> {
+async function dispatchRate(scenario: Scenario, dispatches: number): Promise<number> {
   const random = seededRandom(SEED);
   const names = Array.from({ length: scenario.flows }, (_, index) => `tenant-${index}`);
   const tenants = Uint32Array.from({ length: CHOICES }, zipf(scenario.flows, random));
@@ -77,8 +74,8 @@ async function dispatchRate(scenario: Scenario): Promise<number> {
   const controller = controllerFor(scenario);
   const { promise, resolve } = Promise.withResolvers<void>();
   // Tenants that come for the first time are not what a saturated hour is made of: the first quarter is not timed.
-  const warm = DISPATCHES / 4;
-  const total = warm + DISPATCHES;
+  const warm = dispatches / 4;
+  const total = warm + dispatches;
   let startMs = 0;
   let permits: Permit[] = [];
   let sent = 0;
@@ -156,31 +153,68 @@ async function rounds(measure: () => number | Promise<number>): Promise<number[]
   return all;
 }
 
-const report = new Report('flow-control');
-report.note(`seed ${SEED}, ${WAITING} waiting, ${DISPATCHES} dispatches a round, ${ROUNDS} rounds`);
-for (const [definition, atLeast] of [
-  [roundRobinFairnessPolicy, 600_000],
-  [globalStrictFairnessPolicy, 300_000],
-] as const) {
-  const fairness = instanceOf<ParameterSpecs, FairnessPolicy>(definition);
-  for (const limit of [1, 100]) {
-    for (const priorities of [1, 8]) {
-      const medians: number[] = [];
-      for (const flows of [10, 5_000, 50_000]) {
-        const all = await rounds(() => dispatchRate({ fairness, limit, priorities, flows }));
-        const scenario = `${definition.type.replace('-fairness-policy', '')} limit ${limit} × ${priorities} bands × ${flows} flows`;
-        report.add({ scenario, rounds: all, unit: 'dispatches/s', target: { atLeast } });
-        medians.push([...all].sort((a, b) => a - b)[Math.floor(all.length / 2)]!);
-      }
-      const scenario = `${definition.type.replace('-fairness-policy', '')} limit ${limit} × ${priorities} bands: 50 000 ÷ 10 flows`;
-      report.add({ scenario, rounds: [medians[0]! / medians[2]!], unit: '× the cost', target: { atMost: 2 } });
-    }
-  }
+interface Policy {
+  readonly name: string;
+  readonly fairness: FairnessPolicy;
+  readonly atLeast: number;
 }
-report.add({
-  scenario: `cancel at ${CANCELLED} waiting`,
-  rounds: await rounds(() => cancelCost(instanceOf(roundRobinFairnessPolicy))),
-  unit: 'µs each',
-  target: { atMost: 1 },
-});
-report.finish();
+
+const POLICIES: readonly Policy[] = [
+  { name: 'round-robin', fairness: instanceOf(roundRobinFairnessPolicy), atLeast: 600_000 },
+  { name: 'global-strict', fairness: instanceOf(globalStrictFairnessPolicy), atLeast: 300_000 },
+];
+const LIMITS = [1, 100];
+const PRIORITIES = [1, 8];
+const FLOWS = [10, 5_000, 50_000];
+/** Dispatches of a round in a run of the default length, and that length. */
+const FULL_DISPATCHES = 400_000;
+const FULL_SECONDS = 100;
+
+function groupName(policy: Policy, limit: number, priorities: number): string {
+  return `${policy.name}/limit-${limit}/priorities-${priorities}`;
+}
+
+/** Policies × limits × priorities: what the numbers of flows are compared within. */
+const GROUPS = POLICIES.flatMap((policy) =>
+  LIMITS.flatMap((limit) =>
+    PRIORITIES.map((priorities) => ({ policy, limit, priorities, name: groupName(policy, limit, priorities) })),
+  ),
+);
+
+const flowControl: Benchmark = {
+  name: 'flow-control',
+  summary: 'Dispatches a second through the flow-control core in process, and the cost of a cancelled wait.',
+  seconds: FULL_SECONDS,
+  scenarios: [...POLICIES.map(({ name }) => name), 'cancel'],
+  targets: [
+    ...GROUPS.flatMap(({ name, policy }) => [
+      ...FLOWS.map((flows) => ({ scenario: `${name}/flows-${flows}`, atLeast: policy.atLeast })),
+      { scenario: `${name}/cost-of-50000-to-10`, atMost: 2 },
+    ]),
+    { scenario: 'cancel/100000-waiting', atMost: 1 },
+  ],
+  async run(context) {
+    context.say(`seed ${SEED}, ${WAITING} waiting, ${ROUNDS} rounds`);
+    for (const group of GROUPS) if (context.wants(group.policy.name)) await measureGroup(context, group);
+    if (!context.wants('cancel') || context.stop.aborted) return;
+    const costs = await rounds(() => cancelCost(instanceOf(roundRobinFairnessPolicy)));
+    context.report(measurement('cancel/100000-waiting', 'µs each', costs));
+  },
+};
+
+async function measureGroup(context: BenchmarkContext, group: (typeof GROUPS)[number]): Promise<void> {
+  const { policy, limit, priorities, name } = group;
+  const dispatches = Math.max(8_000, Math.round((FULL_DISPATCHES * context.seconds) / FULL_SECONDS / 4) * 4);
+  const medians: number[] = [];
+  for (const flows of FLOWS) {
+    if (context.stop.aborted) return;
+    const scenario = { fairness: policy.fairness, limit, priorities, flows };
+    const rates = await rounds(() => dispatchRate(scenario, dispatches));
+    const measured = measurement(`${name}/flows-${flows}`, 'dispatches/s', rates);
+    context.report(measured);
+    medians.push(measured.value);
+  }
+  context.report(measurement(`${name}/cost-of-50000-to-10`, 'times', [medians[0]! / medians.at(-1)!]));
+}
+
+await runAsMain(flowControl);

@@ -188,7 +188,8 @@ export class FlowController {
       this.#observer({ kind: 'requeued', request, band: flow.band.priority, endpoint: permit.endpoint, atMs });
     }
     this.#waitlist.add(waiting);
-    this.#free(permit, 'failed', undefined, atMs);
+    permit.placed.release('failed');
+    this.#free(permit, atMs);
     if (this.#state === 'closed') this.#evict(waiting, 'evictedShuttingDown');
     return waiting;
   }
@@ -300,7 +301,8 @@ export class FlowController {
   /** Called by the permit when it ends, once. */
   permitEnded(permit: DispatchPermit, ending: Ending, usage: Usage | undefined): void {
     const atMs = this.#clock.now();
-    this.#free(permit, ending, usage, atMs);
+    permit.placed.release(ending, usage);
+    this.#free(permit, atMs);
     if (this.#observer === undefined) return;
     const { request, endpoint } = permit;
     const band = permit.waiting.flow.band.priority;
@@ -325,9 +327,8 @@ export class FlowController {
     this.#observer({ kind: 'first-token', request, endpoint, sinceReceivedMs: atMs - request.receivedMs, atMs });
   }
 
-  #free(permit: DispatchPermit, ending: Ending, usage: Usage | undefined, nowMs: number): void {
+  #free(permit: DispatchPermit, nowMs: number): void {
     const { flow } = permit.waiting;
-    permit.placed.release(ending, usage);
     this.#inFlight -= 1;
     flow.band.inFlight -= 1;
     flow.inFlight -= 1;

@@ -3,10 +3,13 @@
 /**
  * A 4-ary min-heap whose items know their own slot, so that any item leaves, or moves after its key changed, in
  * O(log n). Four children a node because sift-down then touches half as many cache lines as a binary heap while
- * sift-up, the common case for items that arrive in order, compares less.
+ * sift-up, the common case for items that arrive in order, compares less. The first item stands in a field of its own:
+ * most queues hold one request or none, and need no array then.
  */
 export abstract class IndexedHeap<T> {
-  readonly #items: T[] = [];
+  #first: T | undefined;
+  /** Slots 1 and up. */
+  #rest: T[] | undefined;
 
   /** True when `a` has to leave before `b`. Must be a strict total order while both are in the heap. */
   protected abstract before(a: T, b: T): boolean;
@@ -15,20 +18,27 @@ export abstract class IndexedHeap<T> {
   protected abstract setSlot(item: T, slot: number): void;
 
   get size(): number {
-    return this.#items.length;
+    if (this.#first === undefined) return 0;
+    return this.#rest === undefined ? 1 : this.#rest.length + 1;
   }
 
   peek(): T | undefined {
-    return this.#items[0];
+    return this.#first;
   }
 
   push(item: T): void {
-    this.#items.push(item);
-    this.#siftUp(item, this.#items.length - 1);
+    if (this.#first === undefined) {
+      this.#first = item;
+      this.setSlot(item, 0);
+      return;
+    }
+    this.#rest ??= [];
+    this.#rest.push(item);
+    this.#siftUp(item, this.#rest.length);
   }
 
   pop(): T | undefined {
-    const first = this.#items[0];
+    const first = this.#first;
     if (first !== undefined) this.remove(first);
     return first;
   }
@@ -42,8 +52,9 @@ export abstract class IndexedHeap<T> {
     const slot = this.slotOf(item);
     if (slot < 0) return;
     this.setSlot(item, -1);
-    const last = this.#items.pop() as T;
-    if (last !== item) this.#settle(last, slot);
+    const last = this.#rest?.pop();
+    if (last === undefined) this.#first = undefined;
+    else if (last !== item) this.#settle(last, slot);
   }
 
   /** To be called after the item's key changed. */
@@ -54,60 +65,63 @@ export abstract class IndexedHeap<T> {
 
   /** Restores the order after the keys of many items changed: O(n). */
   rebuild(): void {
-    const items = this.#items;
-    for (let slot = (items.length - 2) >> 2; slot >= 0; slot -= 1) {
-      this.#siftDown(items[slot] as T, slot);
-    }
+    for (let slot = (this.size - 2) >> 2; slot >= 0; slot -= 1) this.#siftDown(this.#at(slot), slot);
   }
 
-  /** The items in heap order; not to be changed while iterating. */
+  /** The items in heap order: a copy. */
   values(): readonly T[] {
-    return this.#items;
+    if (this.#first === undefined) return [];
+    return this.#rest === undefined ? [this.#first] : [this.#first, ...this.#rest];
+  }
+
+  #at(slot: number): T {
+    return (slot === 0 ? this.#first : (this.#rest as T[])[slot - 1]) as T;
+  }
+
+  #put(item: T, slot: number): void {
+    if (slot === 0) this.#first = item;
+    else (this.#rest as T[])[slot - 1] = item;
+    this.setSlot(item, slot);
   }
 
   #settle(item: T, slot: number): void {
-    if (slot > 0 && this.before(item, this.#items[(slot - 1) >> 2] as T)) this.#siftUp(item, slot);
+    if (slot > 0 && this.before(item, this.#at((slot - 1) >> 2))) this.#siftUp(item, slot);
     else this.#siftDown(item, slot);
   }
 
   #siftUp(item: T, from: number): void {
-    const items = this.#items;
     let slot = from;
     while (slot > 0) {
       const parentSlot = (slot - 1) >> 2;
-      const parent = items[parentSlot] as T;
+      const parent = this.#at(parentSlot);
       if (!this.before(item, parent)) break;
-      items[slot] = parent;
-      this.setSlot(parent, slot);
+      this.#put(parent, slot);
       slot = parentSlot;
     }
-    items[slot] = item;
-    this.setSlot(item, slot);
+    this.#put(item, slot);
   }
 
   #siftDown(item: T, from: number): void {
-    const items = this.#items;
-    const size = items.length;
+    const rest = this.#rest ?? [];
+    const size = this.size;
     let slot = from;
     for (;;) {
-      const first = slot * 4 + 1;
-      if (first >= size) break;
-      const end = Math.min(first + 4, size);
-      let bestSlot = first;
-      let best = items[first] as T;
-      for (let child = first + 1; child < end; child += 1) {
-        const candidate = items[child] as T;
+      const firstChild = slot * 4 + 1;
+      if (firstChild >= size) break;
+      const end = Math.min(firstChild + 4, size);
+      let bestSlot = firstChild;
+      let best = rest[firstChild - 1] as T;
+      for (let child = firstChild + 1; child < end; child += 1) {
+        const candidate = rest[child - 1] as T;
         if (this.before(candidate, best)) {
           best = candidate;
           bestSlot = child;
         }
       }
       if (!this.before(best, item)) break;
-      items[slot] = best;
-      this.setSlot(best, slot);
+      this.#put(best, slot);
       slot = bestSlot;
     }
-    items[slot] = item;
-    this.setSlot(item, slot);
+    this.#put(item, slot);
   }
 }

@@ -84,13 +84,14 @@ export class PoolPlacement implements Placement {
   }
 
   hasRoom(request: InferenceRequest, nowMs: number, mode: PlacementMode): boolean {
-    return this.#tracked.some((tracked) => this.#fits(tracked, request, nowMs, mode));
+    return this.#tracked.some((tracked) => this.#fits(tracked, { request, nowMs, mode }));
   }
 
   tryPlace(request: InferenceRequest, nowMs: number, mode: PlacementMode): Placed | undefined {
     const candidates: Endpoint[] = [];
+    const question = { request, nowMs, mode };
     for (const tracked of this.#tracked) {
-      if (this.#fits(tracked, request, nowMs, mode)) candidates.push(tracked.endpoint);
+      if (this.#fits(tracked, question)) candidates.push(tracked.endpoint);
     }
     if (candidates.length === 0) return undefined;
     const [endpoint, ...alternatives] = this.#chooser.schedule(request, candidates);
@@ -120,7 +121,7 @@ export class PoolPlacement implements Placement {
     this.#reserved = undefined;
   }
 
-  #fits(tracked: Tracked, request: InferenceRequest, nowMs: number, mode: PlacementMode): boolean {
+  #fits(tracked: Tracked, { request, nowMs, mode }: Question): boolean {
     const { endpoint } = tracked;
     if (!endpoint.serves(request.targetModel)) return false;
     if (mode === 'regardless') return true;
@@ -166,6 +167,13 @@ export class PoolPlacement implements Placement {
       return;
     }
   }
+}
+
+/** Whether an endpoint has room: for what, when, and against which limits. */
+interface Question {
+  readonly request: InferenceRequest;
+  readonly nowMs: number;
+  readonly mode: PlacementMode;
 }
 
 class PlacedOn implements Placed {

@@ -108,6 +108,11 @@ export class FlowControlKit {
     return permit;
   }
 
+  /** What became of each settled request, such as `r1 dispatched` or `r2 capacity`, in order. */
+  get outcomes(): string[] {
+    return this.settled.map((settled) => `${settled.request.id} ${'cause' in settled ? settled.cause : 'dispatched'}`);
+  }
+
   /** Fairness ids in the order in which they were dispatched. */
   get dispatchedFlows(): string[] {
     return this.events.filter((event) => event.kind === 'dispatched').map((event) => event.request.fairnessId);

@@ -61,7 +61,7 @@ export interface PhaseTimes {
 
 /** Behind the engines' own queues answers take seconds; in front of them a fraction of one. */
 const BYPASS_TAIL = { share: 0.4, maxMs: 6_000 } as const;
-const TAIL = { share: 0.1, maxMs: 1_000 } as const;
+const TAIL = { share: 0.25, maxMs: 1_500 } as const;
 
 /** The times of the first of `phases`, when `leftMs` are left for all of them. */
 export function phaseTimes(phases: readonly Phase[], leftMs: number): PhaseTimes {

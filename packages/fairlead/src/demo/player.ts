@@ -153,7 +153,7 @@ export class Player {
       const leftMs = endsAtMs - performance.now();
       if (leftMs <= 0) return;
       await rest(Math.min(SECOND_MS, leftMs), this.#halt, ...ended);
-      if (over || leftMs < SECOND_MS) continue;
+      if (over || this.#halt.aborted || leftMs < SECOND_MS) continue;
       const seconds = (performance.now() - shownAtMs) / 1000;
       shownAtMs = performance.now();
       this.#show(parts, { before, seconds });

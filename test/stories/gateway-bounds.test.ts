@@ -127,6 +127,12 @@ describe('a bad request', () => {
       says: /more than 200 headers|head is too large/,
     },
     {
+      title: 'that does not say which host it means is no HTTP/1.1',
+      send: (raw) => raw.write(`POST ${chat} HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}`),
+      status: 400,
+      says: /must have a Host header/,
+    },
+    {
       title: 'with chunks that are none is no HTTP',
       send: (raw) => raw.write(`POST ${chat} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`),
       status: 400,

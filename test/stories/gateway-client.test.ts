@@ -112,9 +112,19 @@ describe('the official client', () => {
     assert.equal((answer as OpenAI.Completion).choices.length, 1);
   });
 
-  it('never has its key handed to a model server', async () => {
-    await house.client('canary').chat.completions.create({ model: 'm', messages, max_tokens: 1 });
-    assert.doesNotMatch(JSON.stringify(server.requests.map(({ headers }) => headers)), /canary/);
+  it('never has its credentials, nor anything that steers, handed to a model server', async () => {
+    const headers = {
+      cookie: 'session=canary',
+      'x-api-key': 'canary',
+      'x-gateway-destination-endpoint': 'canary:1',
+      'x-fairlead-ttl-ms': '5000',
+      'x-llm-d-inference-objective': 'canary',
+      'x-client-header': 'kept',
+    };
+    await house.client('canary').chat.completions.create({ model: 'm', messages, max_tokens: 1 }, { headers });
+    assert.equal(server.requests.at(-1)?.headers['x-client-header'], 'kept');
+    assert.equal(server.requests.at(-1)?.headers['x-fairlead-ttl-ms'], undefined);
+    assert.doesNotMatch(JSON.stringify(server.requests.map((request) => request.headers)), /canary/);
   });
 });
 
@@ -208,6 +218,53 @@ describe('who is asking', () => {
     const [refused, served] = await house.heard('report', 2);
     assert.partialDeepStrictEqual(refused, { status: 401, reason: 'invalid_api_key' });
     assert.partialDeepStrictEqual(served, { status: 200, tenant: 'acme', verified: true });
+    await house.close();
+    await server.destroy();
+  });
+
+  it('and may have one request at once only, holds nobody else up', async () => {
+    const { hashKey } = await import('../../packages/fairlead/src/tenancy/hash-key.ts');
+    const key = (name: string) => ({ sha256: hashKey(name), tenant: name, priority: 0, weight: 1 });
+    const keys = [{ ...key('capped'), maxInFlight: 1 }, key('other')];
+    const [house, server] = await smallHouse({ identity: { keys } });
+    server.set({ stallAfter: 1 });
+    const stop = new AbortController();
+    const capped = [1, 2].map(() =>
+      house.client('capped').chat.completions.create({ model: 'm', messages }, { signal: stop.signal }),
+    );
+    await house.heard('enqueued', 2);
+    await house.heard('dispatched');
+    server.set({ maxNumSeqs: 2, stallAfter: null, tokenMs: 1000 });
+    await house.client('other').chat.completions.create({ model: 'm', messages, max_tokens: 1 });
+    const dispatched = await house.heard('dispatched');
+    assert.deepEqual(
+      dispatched.map(({ request }) => request.fairnessId),
+      ['capped', 'other'],
+    );
+    stop.abort();
+    await Promise.allSettled(capped);
+    await house.quiet();
+    house.assertEmpty();
+    await house.close();
+    await server.destroy();
+  });
+
+  it('does not matter while everything is let through', async () => {
+    const [house, server] = await smallHouse({ limit: 1 });
+    server.set({ stallAfter: 1 });
+    const stop = new AbortController();
+    const waiting = [1, 2, 3].map(() =>
+      house.client().chat.completions.create({ model: 'm', messages }, { signal: stop.signal }),
+    );
+    await house.heard('enqueued', 3);
+    assert.equal(house.count('dispatched'), 1);
+    house.director.setBypass(true);
+    await house.heard('dispatched', 3);
+    assert.equal(house.director.bypass, true);
+    stop.abort();
+    await Promise.allSettled(waiting);
+    await house.quiet();
+    house.assertEmpty();
     await house.close();
     await server.destroy();
   });

@@ -23,6 +23,7 @@ import {
   MAX_HEADERS,
   bodyStopped,
   malformedBody,
+  missingHost,
   notAuthorized,
   tooLarge,
   tooManyHeaders,
@@ -205,11 +206,12 @@ export class Exchange implements Answer, BodyTaker, Underway {
 
   /** What is wrong with the head, in the order in which a caller should learn of it. */
   #refusal(route: Route, method: string): GatewayProblem | undefined {
-    if (this.#request.rawHeaders.length > 2 * MAX_HEADERS) return tooManyHeaders;
+    const { rawHeaders, httpVersion, headers } = this.#request;
+    if (rawHeaders.length > 2 * MAX_HEADERS) return tooManyHeaders;
+    if (headers.host === undefined && httpVersion === '1.1') return missingHost;
     if (route.kind === 'unknown') return unknownPath(method);
     if (route.kind === 'wrong-method') return wrongMethod(method, route);
     this.#facts.route = route.path;
-    const { headers } = this.#request;
     const identity = this.#context.director.identify({ headers, remoteAddress: this.#socket.remoteAddress });
     if ('status' in identity) return notAuthorized(identity);
     this.#identity = identity;

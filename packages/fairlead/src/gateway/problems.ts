@@ -17,6 +17,12 @@ export const tooManyHeaders: GatewayProblem = {
   message: `The request has more than ${MAX_HEADERS} headers.`,
 };
 
+export const missingHost: GatewayProblem = {
+  status: 400,
+  code: 'malformed_http',
+  message: 'An HTTP/1.1 request must have a Host header.',
+};
+
 export function unknownPath(method: string): GatewayProblem {
   return {
     status: 404,

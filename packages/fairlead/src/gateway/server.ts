@@ -91,7 +91,8 @@ class GatewayServer implements Gateway {
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
       insecureHTTPParser: false,
-      requireHostHeader: true,
+      // Refused by the exchange instead, in the format of every other refusal.
+      requireHostHeader: false,
     });
     // One more than is allowed: some versions of node drop what is beyond, and a request must not pass without its
     // last headers.

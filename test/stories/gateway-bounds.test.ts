@@ -9,10 +9,10 @@ import type { AddressInfo } from 'node:net';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
 import type { ModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
-import { openHouse } from './house.ts';
-import type { House } from './house.ts';
-import { RawClient } from './raw-client.ts';
-import type { RawAnswer } from './raw-client.ts';
+import { openHouse } from '../kit/house.ts';
+import type { House } from '../kit/house.ts';
+import { RawClient } from '../kit/raw-client.ts';
+import type { RawAnswer } from '../kit/raw-client.ts';
 
 const good = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'hi' }], max_tokens: 1 });
 const chat = '/v1/chat/completions';

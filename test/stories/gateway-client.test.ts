@@ -7,8 +7,8 @@ import { after, before, describe, it } from 'node:test';
 import OpenAI from 'openai';
 import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
 import type { ModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
-import { openHouse } from './house.ts';
-import type { House } from './house.ts';
+import { openHouse } from '../kit/house.ts';
+import type { House } from '../kit/house.ts';
 
 const messages = [{ role: 'user' as const, content: 'Tell me a story.' }];
 

@@ -7,9 +7,9 @@ import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { seededRandom } from '@fairlead/core/testing';
 import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
-import { openHouse } from './house.ts';
-import type { House } from './house.ts';
-import { RawClient } from './raw-client.ts';
+import { openHouse } from '../kit/house.ts';
+import type { House } from '../kit/house.ts';
+import { RawClient } from '../kit/raw-client.ts';
 
 const CLIENTS = 300;
 const AT_ONCE = 24;

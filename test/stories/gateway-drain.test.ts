@@ -7,8 +7,8 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { describe, it } from 'node:test';
 import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
-import { openHouse } from './house.ts';
-import { RawClient } from './raw-client.ts';
+import { openHouse } from '../kit/house.ts';
+import { RawClient } from '../kit/raw-client.ts';
 
 const messages = [{ role: 'user' as const, content: 'hi' }];
 

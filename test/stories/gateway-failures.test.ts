@@ -11,9 +11,9 @@ import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import OpenAI from 'openai';
 import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
-import { openHouse } from './house.ts';
-import type { HouseOptions } from './house.ts';
-import { RawClient } from './raw-client.ts';
+import { openHouse } from '../kit/house.ts';
+import type { HouseOptions } from '../kit/house.ts';
+import { RawClient } from '../kit/raw-client.ts';
 
 const messages = [{ role: 'user' as const, content: 'hi' }];
 const models = ['m'];

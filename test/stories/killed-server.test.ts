@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import type OpenAI from 'openai';
-import { openHouse } from './house.ts';
+import { openHouse } from '../kit/house.ts';
 
 const LOOPS = 10;
 const main = path.join(import.meta.dirname, '../../packages/fairlead/src/cli/main.ts');

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Where a journey can be watched: a real flow controller and placement under a virtual clock, model servers whose tries
+ * the test ends as it likes, and an answer that is written down in words.
+ */
+
+import { Endpoint, FlowController, Pool, PoolPlacement } from '@fairlead/core';
+import type { Clock, FlowControlConfig, FlowEvent, InferenceRequest, Usage } from '@fairlead/core';
+import {
+  concurrencyDetector,
+  fcfsOrderingPolicy,
+  roundRobinFairnessPolicy,
+  staticUsageLimitPolicy,
+} from '@fairlead/core/plugins';
+import { VirtualClock, instanceOf } from '@fairlead/core/testing';
+import { Journey } from '../../packages/fairlead/src/director/journey.ts';
+import type { JourneyContext } from '../../packages/fairlead/src/director/journey.ts';
+import type {
+  Answer,
+  Arrival,
+  UpstreamErrorKind,
+  UpstreamHandler,
+  UpstreamRequest,
+} from '../../packages/fairlead/src/director/ports.ts';
+import type { Problem } from '../../packages/fairlead/src/director/problem.ts';
+
+/** One try as the model server sees it. */
+export interface SentTry {
+  readonly request: UpstreamRequest;
+  readonly handler: UpstreamHandler;
+  aborted: string | undefined;
+  resumed: number;
+  /** It had its last call. */
+  isOver?: boolean;
+}
+
+/** Takes an answer and writes down what came, in words. */
+export class Notebook implements Answer {
+  readonly lines: string[] = [];
+  problem: Problem | undefined;
+  isStream = true;
+  takes = true;
+  told: Usage | undefined;
+
+  headersFor(endpoint: Endpoint): string[] {
+    return ['host', endpoint.name];
+  }
+  begin({ status }: { status: number }): boolean {
+    this.lines.push(`begin ${status}`);
+    return this.isStream;
+  }
+  data(chunk: Uint8Array): boolean {
+    this.lines.push(`data ${Buffer.from(chunk).toString()}`);
+    return this.takes;
+  }
+  end(): void {
+    this.lines.push('end');
+  }
+  fail(problem: Problem): void {
+    this.problem = problem;
+    this.lines.push(`fail ${problem.status} ${problem.code}`);
+  }
+  usage(): Usage | undefined {
+    return this.told;
+  }
+}
+
+export interface StandOptions {
+  readonly endpoints?: number;
+  /** Sequences an endpoint takes at once. */
+  readonly limit?: number;
+}
+
+/** Two endpoints of ten places each, waits of a second, unless told otherwise. */
+export function stand({ endpoints: count = 2, limit = 10 }: StandOptions = {}) {
+  const clock = new VirtualClock();
+  const pool = new Pool('pool');
+  const endpoints = Array.from({ length: count }, (_, index) => {
+    const endpoint = new Endpoint({ name: `server-${index}`, url: `http://server-${index}:1`, labels: {} });
+    endpoint.baseModels = new Set(['m']);
+    return endpoint;
+  });
+  pool.setEndpoints(endpoints);
+  const events: FlowEvent[] = [];
+  const detector = instanceOf(concurrencyDetector, { parameters: { maxConcurrency: limit } });
+  const chooser = { schedule: (_request: InferenceRequest, candidates: readonly Endpoint[]) => candidates };
+  const placement = new PoolPlacement({ pool, detector, chooser, clock });
+  const observer = (event: FlowEvent): void => void events.push(event);
+  const controller = new FlowController({ config: flowControl(), placement, clock, observer });
+  const tries: SentTry[] = [];
+  const refused: string[] = [];
+  const context = contextOf({ tries, refused, pool, clock });
+  let begun = 0;
+  const begin = (answer = new Notebook()) => {
+    const request = requestOf(`request-${(begun += 1)}`, clock);
+    const arrival = { method: 'POST', path: '/v1/x?y', body: [Buffer.from('{}')] } as unknown as Arrival;
+    const journey = new Journey(context, { arrival, request, lane: { pool, placement, controller }, answer }).start();
+    return { journey, answer };
+  };
+  return { clock, pool, endpoints, controller, tries, refused, events, begin };
+}
+
+function flowControl(): FlowControlConfig {
+  const band = {
+    maxRequests: 100,
+    maxBytes: Infinity,
+    maxFlowShare: 1,
+    fairness: instanceOf(roundRobinFairnessPolicy),
+    ordering: instanceOf(fcfsOrderingPolicy),
+  };
+  return {
+    maxRequests: Infinity,
+    maxBytes: Infinity,
+    defaultRequestTtlMs: 1000,
+    noEndpointRequestTtlMs: 1000,
+    bands: [],
+    defaultBand: band,
+    defaultNegativeBand: band,
+    knownPriorities: [],
+    usageLimit: instanceOf(staticUsageLimitPolicy),
+    flowIdleMs: 1000,
+    bandIdleMs: 1000,
+  };
+}
+
+function requestOf(id: string, clock: Clock): InferenceRequest {
+  return {
+    id,
+    fairnessId: 'tenant',
+    priority: 0,
+    model: 'm',
+    targetModel: 'm',
+    sizeBytes: 2,
+    sequences: 1,
+    receivedMs: clock.now(),
+  };
+}
+
+/** Writes down tries and refusals; an endpoint that refused is out for good. */
+function contextOf(into: { tries: SentTry[]; refused: string[]; pool: Pool; clock: Clock }): JourneyContext {
+  const { tries, refused, pool, clock } = into;
+  return {
+    upstream: {
+      send: (request, handler) => {
+        const sent: SentTry = { request, handler, aborted: undefined, resumed: 0 };
+        tries.push(sent);
+        return { abort: (reason) => void (sent.aborted = reason), resume: () => void (sent.resumed += 1) };
+      },
+    },
+    health: {
+      refused: (endpoint) => {
+        refused.push(endpoint.name);
+        endpoint.up = false;
+        pool.refresh();
+      },
+      nonsense: (endpoint) => void refused.push(`${endpoint.name} is no HTTP server`),
+    },
+    firstByteTimeoutMs: 1,
+    idleTimeoutMs: 1,
+    nowMs: () => clock.now(),
+  };
+}
+
+/** The last call of a try. */
+export function fail(sent: SentTry | undefined, kind: UpstreamErrorKind): void {
+  if (sent !== undefined) sent.isOver = true;
+  sent?.handler.onError({ kind, message: 'for the log' });
+}

@@ -40,7 +40,14 @@ export { defineSimpleFairnessPolicy } from './flow-control/simple-fairness.ts';
 export type { SimpleFairness, SimpleFairnessContext } from './flow-control/simple-fairness.ts';
 export type { Filter, Picker, ProfileHandler, SchedulingProfile, Scorer } from './scheduling/contracts.ts';
 export { definePlugin, PluginError } from './plugin-registry/plugin.ts';
-export type { Plugin, PluginContext, PluginDefinition, PluginKind, PluginLookup, Stability } from './plugin-registry/plugin.ts';
+export type {
+  Plugin,
+  PluginContext,
+  PluginDefinition,
+  PluginKind,
+  PluginLookup,
+  Stability,
+} from './plugin-registry/plugin.ts';
 export type { HalfCheckedOf, ParameterSpec, ParameterSpecs, ParametersOf } from './plugin-registry/parameters.ts';
 
 // For those who load plugins and configuration.

@@ -7,10 +7,11 @@
  */
 
 import type { BandConfig, FlowControlConfig } from './config.ts';
-import { PriorityBand } from './priority-band.ts';
+import { type Flow, PriorityBand } from './priority-band.ts';
 
 export class Bands {
   readonly #config: FlowControlConfig;
+  readonly #onRoom: (flow: Flow) => void;
   readonly #known: ReadonlySet<number>;
   readonly #byPriority = new Map<number, PriorityBand>();
   #ordered: readonly PriorityBand[] = [];
@@ -18,8 +19,9 @@ export class Bands {
   /** The ceilings buffer of `UsageLimitPolicy`, as long as `ordered`. */
   #ceilings = new Float64Array(0);
 
-  constructor(config: FlowControlConfig) {
+  constructor(config: FlowControlConfig, onRoom: (flow: Flow) => void) {
     this.#config = config;
+    this.#onRoom = onRoom;
     this.#known = new Set(config.knownPriorities);
     for (const band of config.bands) this.#add(band, true);
     if (!this.#byPriority.has(0)) this.#add({ priority: 0, ...config.defaultBand }, true);
@@ -64,7 +66,7 @@ export class Bands {
   }
 
   #add(config: BandConfig, configured: boolean): PriorityBand {
-    const band = new PriorityBand(config.priority, config, configured);
+    const band = new PriorityBand(config, configured, this.#onRoom);
     this.#byPriority.set(config.priority, band);
     this.#reorder();
     return band;

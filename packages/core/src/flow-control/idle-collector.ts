@@ -35,9 +35,9 @@ export class IdleCollector {
 
   /** The flow's last work is over. */
   flowIdle(flow: Flow, nowMs: number): void {
-    flow.idleSinceMs = nowMs;
+    flow.idleSinceMs = Math.ceil(nowMs);
     if (flow.lookSlot >= 0) return;
-    flow.lookMs = nowMs + this.#flowIdleMs;
+    flow.lookMs = flow.idleSinceMs + this.#flowIdleMs;
     this.#flows.push(flow);
   }
 

@@ -6,8 +6,8 @@
  * flows are eligible, so that picking never has to search.
  */
 
-import type { InFlightCap } from '../request/in-flight-cap.ts';
-import type { BandTemplate } from './config.ts';
+import type { CapWaiter, InFlightCap } from '../request/in-flight-cap.ts';
+import type { BandConfig, BandTemplate } from './config.ts';
 import { Occupancy } from './occupancy.ts';
 import { BAND_CONTEXT, type Lot, type Parkable, Parking } from './parking.ts';
 import type { Waiting } from './policies.ts';
@@ -19,7 +19,7 @@ import { RequestQueue } from './waiting-request.ts';
  */
 export type Standing = 'empty' | 'ready' | 'parked' | 'capped';
 
-export class Flow implements Parkable {
+export class Flow implements Parkable, CapWaiter {
   readonly id: string;
   readonly band: PriorityBand;
   readonly state: unknown;
@@ -33,21 +33,21 @@ export class Flow implements Parkable {
   cap: InFlightCap | undefined;
   /** The lot it is parked in while `standing` is `parked`. */
   lot: Lot | undefined;
-  /** When it last held or had in flight anything. */
+  /** When it last held or had in flight anything; whole milliseconds, which V8 keeps in the object itself. */
   idleSinceMs = 0;
   /** The idle collector's: when to look at it again, and its slot there; -1 for none. */
   lookMs = 0;
   lookSlot = -1;
-  /** Given to the cap; one function per flow, so that the cap holds it once. */
-  readonly onRoom: () => void;
 
-  constructor(input: { id: string; band: PriorityBand; onRoom: (flow: Flow) => void }) {
-    this.id = input.id;
-    this.band = input.band;
-    this.state = input.band.config.fairness.newMemberState();
-    this.onRoom = () => {
-      input.onRoom(this);
-    };
+  constructor(id: string, band: PriorityBand) {
+    this.id = id;
+    this.band = band;
+    this.state = band.config.fairness.newMemberState();
+  }
+
+  /** Its tenant is under its cap again. */
+  onRoom(): void {
+    this.band.onRoom(this);
   }
 
   /** The request it would send next; there is one whenever the flow is not empty. */
@@ -71,6 +71,8 @@ export class Flow implements Parkable {
 export class PriorityBand {
   readonly priority: number;
   readonly config: BandTemplate;
+  /** Told when a capped flow's tenant is under its cap again. */
+  readonly onRoom: (flow: Flow) => void;
   /** Named in the configuration: never forgotten. */
   readonly configured: boolean;
   readonly occupancy: Occupancy;
@@ -84,8 +86,9 @@ export class PriorityBand {
   readonly count = { ready: 0, parked: 0, capped: 0 };
   idleSinceMs = 0;
 
-  constructor(priority: number, config: BandTemplate, configured: boolean) {
-    this.priority = priority;
+  constructor(config: BandConfig, configured: boolean, onRoom: (flow: Flow) => void) {
+    this.priority = config.priority;
+    this.onRoom = onRoom;
     this.config = config;
     this.configured = configured;
     this.occupancy = new Occupancy(config);
@@ -110,13 +113,13 @@ export class PriorityBand {
     if (before === standing) return;
     if (before === 'ready') fairness.unready(this.#state, flow);
     else if (before === 'parked') this.parking.leave(flow);
-    else if (before === 'capped') flow.cap?.offRoom(flow.onRoom);
+    else if (before === 'capped') flow.cap?.unawait(flow);
     if (before !== 'empty') this.count[before] -= 1;
     flow.standing = standing;
     if (standing !== 'empty') this.count[standing] += 1;
     if (standing === 'ready') fairness.ready(this.#state, flow);
     else if (standing === 'parked') this.parking.enter(flow);
-    else if (standing === 'capped') flow.cap?.onRoom(flow.onRoom);
+    else if (standing === 'capped') flow.cap?.await(flow);
   }
 
   /** The flow's head is another than before. */

@@ -42,7 +42,7 @@ export class Waitlist {
   constructor(options: WaitlistOptions) {
     const { config, placement, clock } = options;
     this.#options = options;
-    this.bands = new Bands(config);
+    this.bands = new Bands(config, options.onRoom);
     this.occupancy = new Occupancy(config);
     this.idle = new IdleCollector(config);
     this.budget = new WaitBudget(config, placement.hasEndpoints, clock.now());
@@ -65,8 +65,8 @@ export class Waitlist {
   flowFor(band: PriorityBand, known: Flow | undefined, request: InferenceRequest): Flow {
     let flow = known;
     if (flow === undefined) {
-      const { clock, observer, onRoom } = this.#options;
-      flow = new Flow({ id: request.fairnessId, band, onRoom });
+      const { clock, observer } = this.#options;
+      flow = new Flow(request.fairnessId, band);
       band.flows.set(flow.id, flow);
       if (observer !== undefined)
         observer({ kind: 'flow-created', fairnessId: flow.id, band: band.priority, atMs: clock.now() });

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** Someone who waits for room under a cap. */
+export interface CapWaiter {
+  onRoom(): void;
+}
+
 /**
  * A tenant's limit on requests in flight (`identity.keys[].maxInFlight`), shared by all of its flows in every band and
  * pool. It is held *in the queue*: a flow whose tenant is at the cap is skipped, nothing is refused and nobody else
@@ -8,11 +13,12 @@
 export class InFlightCap {
   readonly max: number;
   #used = 0;
-  #waiters = new Set<() => void>();
+  #waiters = new Set<CapWaiter>();
 
   /** @throws RangeError unless `max` is a positive integer. */
   constructor(max: number) {
-    if (!Number.isSafeInteger(max) || max < 1) throw new RangeError(`maxInFlight must be an integer of at least 1, got ${max}`);
+    if (!Number.isSafeInteger(max) || max < 1)
+      throw new RangeError(`maxInFlight must be an integer of at least 1, got ${max}`);
     this.max = max;
   }
 
@@ -33,15 +39,15 @@ export class InFlightCap {
     if (this.#waiters.size === 0 || this.full) return;
     const waiters = this.#waiters;
     this.#waiters = new Set();
-    for (const wake of waiters) wake();
+    for (const waiter of waiters) waiter.onRoom();
   }
 
-  /** Calls `wake` once, at the next release that leaves room. The same function is held only once. */
-  onRoom(wake: () => void): void {
-    this.#waiters.add(wake);
+  /** Tells the waiter once, at the next release that leaves room. */
+  await(waiter: CapWaiter): void {
+    this.#waiters.add(waiter);
   }
 
-  offRoom(wake: () => void): void {
-    this.#waiters.delete(wake);
+  unawait(waiter: CapWaiter): void {
+    this.#waiters.delete(waiter);
   }
 }

@@ -5,15 +5,17 @@
  * of them sends: one that floods then only waits behind itself. It counts dispatches, not tokens.
  *
  * Time is divided into rounds, and a flow is served at most once a round. The ready flows stand in two rings: those
- * still to be served in this round and, behind them, those for whom it is over. New flows join the end of the second, so
- * that no number of them can hold up a round. A flow that stood in this round or the last and was away in between, as
+ * still to be served in this round and, behind them, those for whom it is over. A flow that was away for longer than a
+ * round is a guest: it may still join this round, because a tenant that asks for little should not wait behind one that
+ * asks for everything, but a round takes no more guests than it has served others, so that no number of new flows can
+ * hold it up; further guests join the next. A flow that stood in this round or the last and was away in between, as
  * parking does to flows all the time, is put where it belongs: at the end of the first ring when it has not been served
  * in this round, of the second when it has. So going away wins nothing and loses no turn. When the first ring is empty
  * the second takes its place. The visiting order is therefore that of becoming ready, where the reference visits flows
  * sorted by id.
  *
- * Bound: between two services of a flow that stays ready, every other flow is served at most once. All operations are
- * O(1), because the links of the rings are in the members' own state.
+ * Bound: between two services of a flow that stays ready, every other flow is served at most once, and new flows at most
+ * as often as old ones. All operations are O(1), because the links of the rings are in the members' own state.
  */
 
 import type { FairnessPolicy, Member } from '../../flow-control/policies.ts';
@@ -30,6 +32,8 @@ class Turn {
   servedRound = 0;
   /** The last round of its band in which it stood; -1 before that. */
   seenRound = -1;
+  /** The round of its band that it joined as a guest; -1 before that. */
+  guestRound = -1;
 }
 
 /** A band's rounds. */
@@ -38,11 +42,13 @@ class Rounds {
   #over = new Turn();
   /** Starts at 1 with the first service: a state in which nobody is ever served is plain first come, first served. */
   #round = 0;
+  /** Guests in this round, and others served in it. */
+  #guests = 0;
+  #served = 0;
 
   add(turn: Turn): void {
     turn.rounds = this;
-    const isDue = turn.servedRound !== this.#round && turn.seenRound >= this.#round - 1;
-    link(turn, isDue || this.#round === 0 ? this.#toServe : this.#over);
+    link(turn, this.#round === 0 || this.#isDue(turn) ? this.#toServe : this.#over);
   }
 
   remove(turn: Turn): void {
@@ -62,13 +68,26 @@ class Rounds {
     if (this.#round === 0) this.#round = 1;
     else if (isHere && isEmpty(this.#toServe)) this.#nextRound();
     turn.servedRound = this.#round;
+    if (turn.guestRound !== this.#round) this.#served += 1;
     if (!isHere) return;
     unlink(turn);
     link(turn, this.#over);
   }
 
+  /** Whether it is still to be served in this round. */
+  #isDue(turn: Turn): boolean {
+    if (turn.servedRound === this.#round) return false;
+    if (turn.seenRound >= this.#round - 1) return true;
+    if (this.#guests >= this.#served) return false;
+    this.#guests += 1;
+    turn.guestRound = this.#round;
+    return true;
+  }
+
   #nextRound(): void {
     this.#round += 1;
+    this.#guests = 0;
+    this.#served = 0;
     const toServe = this.#toServe;
     this.#toServe = this.#over;
     this.#over = toServe;

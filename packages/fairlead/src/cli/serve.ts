@@ -37,7 +37,12 @@ interface ServeFlags {
 const flags: readonly Flag[] = [
   { name: 'config-file', value: 'FILE', summary: 'configuration, YAML or JSON' },
   { name: 'config-text', value: 'TEXT', summary: 'the configuration itself, in place of a file' },
-  { name: 'endpoint', value: 'URL', repeat: true, summary: 'a model server, in addition to those of the configuration' },
+  {
+    name: 'endpoint',
+    value: 'URL',
+    repeat: true,
+    summary: 'a model server, in addition to those of the configuration',
+  },
   { name: 'host', value: 'ADDRESS', default: '127.0.0.1', summary: 'address to serve on' },
   { name: 'port', value: 'PORT', default: 8080, summary: 'port to serve on; 0 takes a free one', parse: parsePort },
   { name: 'admin-host', value: 'ADDRESS', default: '127.0.0.1', summary: 'address of metrics, health and state' },
@@ -148,7 +153,8 @@ function startFault(error: unknown, given: ServeFlags): string {
   if (code === 'EADDRINUSE') {
     return `port ${port ?? given.port} of ${host} is taken by another program; choose another with --${prefix}port`;
   }
-  if (code === 'EACCES') return `not allowed to listen on port ${port ?? given.port}; choose another with --${prefix}port`;
+  if (code === 'EACCES')
+    return `not allowed to listen on port ${port ?? given.port}; choose another with --${prefix}port`;
   if (code === 'EADDRNOTAVAIL') return `${host} is not an address of this machine; choose another with --${prefix}host`;
   if (code === 'ENOTFOUND') return `${host} is not known; choose another with --${prefix}host`;
   return error instanceof Error ? message : String(error);

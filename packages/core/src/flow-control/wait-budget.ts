@@ -35,13 +35,13 @@ export class WaitBudget {
     return true;
   }
 
-  /** When the request's wait ends; Infinity for never. */
+  /** When the request's wait ends, in whole milliseconds; Infinity for never. */
   expiresMs(waiting: Pick<WaitingRequest, 'request' | 'enqueuedMs'>): number {
     const { request, enqueuedMs } = waiting;
     const fromMs = Math.max(enqueuedMs, this.#sinceMs);
     const ownMs = request.ttlMs === undefined ? Infinity : enqueuedMs + request.ttlMs;
     const deadlineMs = request.deadlineMs ?? Infinity;
-    if (!this.#hasEndpoints) return Math.min(fromMs + this.#noEndpointMs, ownMs, deadlineMs);
-    return Math.min(request.ttlMs === undefined ? fromMs + this.#defaultMs : ownMs, deadlineMs);
+    if (!this.#hasEndpoints) return Math.ceil(Math.min(fromMs + this.#noEndpointMs, ownMs, deadlineMs));
+    return Math.ceil(Math.min(request.ttlMs === undefined ? fromMs + this.#defaultMs : ownMs, deadlineMs));
   }
 }

@@ -19,7 +19,8 @@ export class WaitingRequest<F = unknown> implements Waiting, WaitingHandle {
   readonly onSettled: OnSettled;
   readonly #onCancel: (waiting: WaitingRequest<F>) => void;
   rank = 0;
-  expiresMs = Infinity;
+  /** Whole milliseconds, which V8 keeps in the object itself; Infinity for never. */
+  expiresMs = 0;
   /** Slot in the flow's queue; -1 once settled. */
   queueSlot = -1;
   /** Slot in the deadline heap; -1 when it never expires or is settled. */

@@ -12,7 +12,7 @@ export const fcfsOrderingPolicy = definePlugin({
   type: 'fcfs-ordering-policy',
   kinds: ['ordering'],
   stability: 'beta',
-  summary: 'First come, first served: orders the requests of a flow by the time they were enqueued.',
+  summary: 'First come, first served: orders the requests of a flow as they were enqueued.',
   parameters: {},
-  create: ({ type, name }): OrderingPolicy => ({ type, name, rank: (waiting) => waiting.enqueuedMs }),
+  create: ({ type, name }): OrderingPolicy => ({ type, name, rank: (waiting) => waiting.sequence }),
 });

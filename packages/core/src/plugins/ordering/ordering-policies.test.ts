@@ -7,22 +7,20 @@ import { instanceOf } from '../../testing/plugin-instance.ts';
 import { edfOrderingPolicy } from './edf-ordering-policy.ts';
 import { fcfsOrderingPolicy } from './fcfs-ordering-policy.ts';
 
-function waiting(fields: { enqueuedMs?: number; expiresMs?: number; deadlineMs?: number }) {
+function waiting(fields: { sequence?: number; expiresMs?: number; deadlineMs?: number }) {
   const request = { id: 'r', fairnessId: 'a', priority: 0, model: 'm', targetModel: 'm', sizeBytes: 1, sequences: 1 };
   const described: InferenceRequest = { ...request, receivedMs: 0, deadlineMs: fields.deadlineMs };
   return {
     request: described,
-    enqueuedMs: fields.enqueuedMs ?? 0,
+    enqueuedMs: 0,
     expiresMs: fields.expiresMs ?? Infinity,
-    sequence: 0,
+    sequence: fields.sequence ?? 0,
   };
 }
 
-test('first come, first served ranks by the time of enqueueing', () => {
+test('first come, first served ranks by arrival, whatever expires first', () => {
   const policy = instanceOf(fcfsOrderingPolicy);
-  assert.ok(
-    policy.rank(waiting({ enqueuedMs: 5, expiresMs: 9 })) < policy.rank(waiting({ enqueuedMs: 6, expiresMs: 7 })),
-  );
+  assert.ok(policy.rank(waiting({ sequence: 5, expiresMs: 9 })) < policy.rank(waiting({ sequence: 6, expiresMs: 7 })));
 });
 
 test('earliest deadline first ranks by whichever ends first, the wait budget or the caller’s deadline', () => {

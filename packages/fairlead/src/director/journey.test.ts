@@ -118,6 +118,19 @@ describe('a journey', () => {
     assert.equal(controller.snapshot().inFlight, 0);
   });
 
+  it('is not taken elsewhere when its server is gone after a reset: it may have been what the server died of', () => {
+    const { clock, tries, begin, refused } = stand();
+    const { journey, answer } = begin();
+    clock.advance(0);
+    fail(tries[0], 'reset-idle');
+    fail(tries[1], 'refused');
+    clock.advance(1000);
+    assert.equal(tries.length, 2);
+    assert.deepEqual(refused, ['server-0']);
+    assert.equal(answer.problem?.status, 502);
+    assert.equal(journey.report.ending, 'failed');
+  });
+
   it('is never sent again once a server may have it', () => {
     const statuses = { reset: 502, 'timeout-first-byte': 504, protocol: 502, aborted: 502 } as const;
     for (const [kind, status] of Object.entries(statuses)) {

@@ -158,9 +158,10 @@ export class Journey implements UpstreamHandler {
     const permit = this.#permit as Permit;
     if (failure.kind === 'refused') this.#context.health.refused(permit.endpoint, failure.message);
     if (failure.kind === 'protocol') this.#context.health.nonsense(permit.endpoint, failure.message);
-    if (this.#phase === 'sending' && failure.kind === 'refused') this.#elsewhere(permit);
-    else if (this.#phase === 'sending' && failure.kind === 'reset-idle' && !this.#retries.includes('reset-idle'))
-      this.#again();
+    // Once a connection with the request on it was reset, a refusal says that the server died, perhaps of this request.
+    const isUnseen = this.#phase === 'sending' && this.#retries.at(-1) !== 'reset-idle';
+    if (isUnseen && failure.kind === 'refused') this.#elsewhere(permit);
+    else if (isUnseen && failure.kind === 'reset-idle') this.#again();
     else {
       this.#phase = 'over';
       this.#end('failed');

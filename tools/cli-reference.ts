@@ -36,8 +36,8 @@ export function loadedCommands(): Promise<Command[]> {
 
 function describe({ name, summary, details, argument, flags }: Command): string {
   const operand = argument === undefined ? '' : ` ${argument.required ? argument.name : `[${argument.name}]`}`;
-  const parts = [`## fairlead ${name}`, `\`fairlead ${name}${operand} [flags]\``, `${summary}.`];
-  if (argument !== undefined) parts.push(`\`${argument.name}\`: ${argument.summary}.`);
+  const parts = [`## fairlead ${name}`, `\`fairlead ${name}${operand} [flags]\``, `${summary.replace(/\.$/, '')}.`];
+  if (argument !== undefined) parts.push(`\`${argument.name}\`: ${argument.summary.replace(/\.$/, '')}.`);
   if (flags.length > 0)
     parts.push(['| Flag | Default | Meaning |', '| --- | --- | --- |', ...flags.map(row)].join('\n'));
   if (details !== undefined) parts.push(`\`\`\`text\n${details}\n\`\`\``);
@@ -47,7 +47,7 @@ function describe({ name, summary, details, argument, flags }: Command): string 
 function row(flag: Flag): string {
   const value = flag.value === undefined ? '' : ` ${flag.value}`;
   const summary = `${flag.summary}${flag.repeat === true ? '; may be repeated' : ''}`;
-  const standard = flag.default === undefined ? '' : `\`${String(flag.default)}\``;
+  const standard = typeof flag.default === 'string' || typeof flag.default === 'number' ? `\`${flag.default}\`` : '';
   return `| \`--${flag.name}${value}\` | ${standard} | ${summary.replaceAll('|', '\\|')} |`;
 }
 

@@ -65,7 +65,7 @@ const flags: readonly Flag[] = [
 
 export const serveCommand: Command = {
   name: 'serve',
-  summary: 'Serve an OpenAI- and Anthropic-compatible gateway that decides who goes next, and where.',
+  summary: 'Serve an OpenAI-compatible gateway that decides who goes next, and where.',
   details: `
 When it is ready it prints where it listens, one line each for the gateway and the admin port. Ctrl-C or SIGTERM
 drains: nothing new is accepted, everything accepted is answered. A second one ends at once. Logs are JSON lines on

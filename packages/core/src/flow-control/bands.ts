@@ -7,11 +7,11 @@
  */
 
 import type { BandConfig, FlowControlConfig } from './config.ts';
-import { type Flow, PriorityBand } from './priority-band.ts';
+import { type BandCallbacks, PriorityBand } from './priority-band.ts';
 
 export class Bands {
   readonly #config: FlowControlConfig;
-  readonly #onRoom: (flow: Flow) => void;
+  readonly #callbacks: BandCallbacks;
   readonly #known: ReadonlySet<number>;
   readonly #byPriority = new Map<number, PriorityBand>();
   #ordered: readonly PriorityBand[] = [];
@@ -19,9 +19,9 @@ export class Bands {
   /** The ceilings buffer of `UsageLimitPolicy`, as long as `ordered`. */
   #ceilings = new Float64Array(0);
 
-  constructor(config: FlowControlConfig, onRoom: (flow: Flow) => void) {
+  constructor(config: FlowControlConfig, callbacks: BandCallbacks) {
     this.#config = config;
-    this.#onRoom = onRoom;
+    this.#callbacks = callbacks;
     this.#known = new Set(config.knownPriorities);
     for (const band of config.bands) this.#add(band, true);
     if (!this.#byPriority.has(0)) this.#add({ priority: 0, ...config.defaultBand }, true);
@@ -66,7 +66,7 @@ export class Bands {
   }
 
   #add(config: BandConfig, configured: boolean): PriorityBand {
-    const band = new PriorityBand(config, configured, this.#onRoom);
+    const band = new PriorityBand(config, configured, this.#callbacks);
     this.#byPriority.set(config.priority, band);
     this.#reorder();
     return band;

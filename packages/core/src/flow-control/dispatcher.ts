@@ -126,7 +126,7 @@ export class Dispatcher {
   #letOut(band: PriorityBand, nowMs: number): void {
     for (const lot of band.parking.lots()) {
       if (lot.closedEpoch === this.#capacityEpoch) continue;
-      const flow = band.parking.next(lot);
+      const flow = band.next(lot);
       if (flow === undefined) continue;
       const head = flow.queue.peek() as Queued;
       const mine = this.#isReservedFor(band, lot);

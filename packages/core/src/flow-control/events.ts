@@ -74,6 +74,14 @@ export type FlowEvent =
   | { readonly kind: 'flow-unparked'; readonly fairnessId: string; readonly band: number; readonly atMs: number }
   | { readonly kind: 'band-created'; readonly band: number; readonly atMs: number }
   | { readonly kind: 'band-forgotten'; readonly band: number; readonly atMs: number }
+  /** The band's fairness policy threw or picked a flow that is not ready; its order is replaced by that of arrival. Told once. */
+  | {
+      readonly kind: 'policy-fault';
+      readonly band: number;
+      readonly policy: string;
+      readonly message: string;
+      readonly atMs: number;
+    }
   /** The band, and every band below it, stopped dispatching: saturation reached its ceiling. */
   | {
       readonly kind: 'gated';

@@ -47,7 +47,7 @@ function checkBand(band: PriorityBand): { expiring: number } {
   for (const lot of band.parking.lots()) {
     sum.inLots += lot.size;
     holds(`lot ${lot.key} of ${name} is not empty`, lot.size > 0);
-    holds(`lot ${lot.key} of ${name} knows who is next`, band.parking.next(lot)?.lot === lot);
+    holds(`lot ${lot.key} of ${name} knows who is next`, band.next(lot)?.lot === lot);
   }
   equal(`${name}: requests`, sum.requests, band.occupancy.requests);
   equal(`${name}: bytes`, sum.bytes, band.occupancy.bytes);

@@ -80,9 +80,4 @@ export class Parking<F extends Parkable> {
   headChanged(flow: F): void {
     if (flow.lot !== undefined) this.#fairness.headChanged?.(flow.lot.state, flow);
   }
-
-  /** Who of the lot is next. */
-  next(lot: Lot): F | undefined {
-    return this.#fairness.pick(lot.state) as F | undefined;
-  }
 }

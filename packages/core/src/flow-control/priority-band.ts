@@ -11,7 +11,7 @@ import type { BandConfig, BandTemplate } from './config.ts';
 import { Occupancy } from './occupancy.ts';
 import { BAND_CONTEXT, type Lot, type Parkable, Parking } from './parking.ts';
 import type { Waiting } from './policies.ts';
-import { RequestQueue } from './waiting-request.ts';
+import { compareWaiting, RequestQueue } from './waiting-request.ts';
 
 /**
  * `empty`: nothing waits. `ready`: known to the band's fairness policy. `parked`: its head found no room. `capped`: its
@@ -47,7 +47,7 @@ export class Flow implements Parkable, CapWaiter {
 
   /** Its tenant is under its cap again. */
   onRoom(): void {
-    this.band.onRoom(this);
+    this.band.roomFor(this);
   }
 
   /** The request it would send next; there is one whenever the flow is not empty. */
@@ -68,11 +68,17 @@ export class Flow implements Parkable, CapWaiter {
   }
 }
 
+/** Who is told what a band cannot settle by itself. */
+export interface BandCallbacks {
+  /** A capped flow's tenant is under its cap again. */
+  onRoom(flow: Flow): void;
+  /** The fairness policy broke its contract. */
+  onFault(band: PriorityBand, error: unknown): void;
+}
+
 export class PriorityBand {
   readonly priority: number;
   readonly config: BandTemplate;
-  /** Told when a capped flow's tenant is under its cap again. */
-  readonly onRoom: (flow: Flow) => void;
   /** Named in the configuration: never forgotten. */
   readonly configured: boolean;
   readonly occupancy: Occupancy;
@@ -80,15 +86,16 @@ export class PriorityBand {
   readonly flows = new Map<string, Flow>();
   readonly parking: Parking<Flow>;
   readonly #state: unknown;
+  readonly #callbacks: BandCallbacks;
   /** Requests in flight. */
   inFlight = 0;
   /** Flows by standing; `empty` is not counted. */
   readonly count = { ready: 0, parked: 0, capped: 0 };
   idleSinceMs = 0;
 
-  constructor(config: BandConfig, configured: boolean, onRoom: (flow: Flow) => void) {
+  constructor(config: BandConfig, configured: boolean, callbacks: BandCallbacks) {
     this.priority = config.priority;
-    this.onRoom = onRoom;
+    this.#callbacks = callbacks;
     this.config = config;
     this.configured = configured;
     this.occupancy = new Occupancy(config);
@@ -102,8 +109,35 @@ export class PriorityBand {
 
   /** The flow whose turn it is. */
   pick(): Flow | undefined {
-    // Members are only ever the flows given to `ready`.
-    return this.config.fairness.pick(this.#state) as Flow | undefined;
+    return this.#ask(this.#state, undefined, this.count.ready);
+  }
+
+  /** The parked flow of a lot whose turn it is. */
+  next(lot: Lot): Flow | undefined {
+    return this.#ask(lot.state, lot, lot.size);
+  }
+
+  /** A policy that throws, or does not pick one of the `size` flows it was told of, costs its band only its order. */
+  #ask(state: unknown, lot: Lot | undefined, size: number): Flow | undefined {
+    try {
+      // Members are only ever the flows given to `ready`.
+      const picked = this.config.fairness.pick(state) as Flow | undefined;
+      if (picked === undefined ? size === 0 : picked.band === this && isIn(picked, lot)) return picked;
+      throw new Error(`it picked ${picked === undefined ? 'nobody' : 'a flow that is not eligible'}`);
+    } catch (error) {
+      this.#callbacks.onFault(this, error);
+      return this.#first(lot);
+    }
+  }
+
+  /** By the order of heads over all eligible flows: what is left when the policy does not answer. */
+  #first(lot: Lot | undefined): Flow | undefined {
+    let first: Flow | undefined;
+    for (const flow of this.flows.values()) {
+      if (!isIn(flow, lot)) continue;
+      if (first === undefined || compareWaiting(flow.head, first.head) < 0) first = flow;
+    }
+    return first;
   }
 
   /** The one place where a flow's standing changes. */
@@ -128,8 +162,18 @@ export class PriorityBand {
     else if (flow.standing === 'parked') this.parking.headChanged(flow);
   }
 
+  /** The tenant of one of its capped flows is under its cap again. */
+  roomFor(flow: Flow): void {
+    this.#callbacks.onRoom(flow);
+  }
+
   /** The flow was served. */
   charge(flow: Flow, sequences: number): void {
     this.config.fairness.charge?.(this.#state, flow, sequences);
   }
+}
+
+/** Whether the flow is parked in the lot; without a lot, whether it is ready. */
+function isIn(flow: Flow, lot: Lot | undefined): boolean {
+  return lot === undefined ? flow.standing === 'ready' : flow.lot === lot;
 }

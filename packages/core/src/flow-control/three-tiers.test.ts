@@ -7,6 +7,7 @@ import { roundRobinFairnessPolicy } from '../plugins/fairness/round-robin-fairne
 import { edfOrderingPolicy } from '../plugins/ordering/edf-ordering-policy.ts';
 import { InFlightCap } from '../request/in-flight-cap.ts';
 import { CheckedKits } from '../testing/checked-kits.ts';
+import type { FairnessPolicy, Member } from './policies.ts';
 import type { KitOptions } from '../testing/flow-control-kit.ts';
 import { instanceOf } from '../testing/plugin-instance.ts';
 
@@ -125,6 +126,30 @@ describe('The three tiers of dispatch', () => {
       }
       for (let count = 0; count < 8; count += 1) kit.finishOne();
       assert.deepEqual(kit.dispatchedFlows.slice(1), ['a', 'b', 'a', 'b', 'a', 'b', 'a', 'b']);
+    });
+
+    it('goes on in order of arrival, and says so once, when a policy throws or picks who is not eligible', () => {
+      const broken = (pick: () => Member | undefined): FairnessPolicy => ({
+        type: 'test',
+        name: 'broken',
+        newState: () => undefined,
+        newMemberState: () => undefined,
+        ready: () => undefined,
+        unready: () => undefined,
+        pick,
+      });
+      const throwing = () => {
+        throw new Error('no idea');
+      };
+      for (const pick of [throwing, () => undefined]) {
+        const kit = start({ band: { fairness: broken(pick) } });
+        for (const fairnessId of ['a', 'b', 'a']) kit.enqueue({ fairnessId });
+        kit.settle();
+        kit.finishOne();
+        kit.finishOne();
+        assert.deepEqual(kit.dispatchedFlows, ['a', 'b', 'a']);
+        assert.equal(kit.events.filter((event) => event.kind === 'policy-fault').length, 1);
+      }
     });
 
     it('skips a tenant at its cap, refuses nothing, holds up nobody, and goes on the moment there is room', () => {

@@ -38,14 +38,29 @@ export class Waitlist {
   readonly idle: IdleCollector;
   readonly budget: WaitBudget;
   readonly #options: WaitlistOptions;
+  readonly #faulty = new WeakSet<PriorityBand>();
 
   constructor(options: WaitlistOptions) {
     const { config, placement, clock } = options;
     this.#options = options;
-    this.bands = new Bands(config, options.onRoom);
+    this.bands = new Bands(config, {
+      onRoom: options.onRoom,
+      onFault: (band, error) => {
+        this.#fault(band, error);
+      },
+    });
     this.occupancy = new Occupancy(config);
     this.idle = new IdleCollector(config);
     this.budget = new WaitBudget(config, placement.hasEndpoints, clock.now());
+  }
+
+  /** Told once for each band: a policy that is broken is broken at every pick. */
+  #fault(band: PriorityBand, error: unknown): void {
+    const { clock, observer } = this.#options;
+    if (this.#faulty.has(band)) return;
+    this.#faulty.add(band);
+    const { name } = band.config.fairness;
+    observer?.({ kind: 'policy-fault', band: band.priority, policy: name, message: String(error), atMs: clock.now() });
   }
 
   /** The band that the request waits in: its priority's own, or band 0 for a priority that nobody configured. */

@@ -65,6 +65,16 @@ export class EventLog {
       case 'priority-unknown':
         this.#log.debug('priority has no band, served in band 0', { pool, priority: event.request.priority });
         return;
+      case 'policy-fault': {
+        const { band: priority, policy, message: error } = event;
+        this.#log.error('a fairness policy broke its contract: its band goes by arrival', {
+          pool,
+          priority,
+          policy,
+          error,
+        });
+        return;
+      }
       default:
     }
   }

@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import path from 'node:path';
 import { fairnessConformance, FairnessStand, instanceOf } from '@fairlead/core/testing';
 import policy from '../../examples/custom-fairness-policy/policy.ts';
+import { loadConfig } from '../../packages/fairlead/src/config/load.ts';
 
 const make = () => instanceOf(policy);
 
@@ -38,4 +40,15 @@ test('a tenant who was away has saved nothing up', () => {
     ['flow-0', 5],
     ['flow-1', 5],
   ]);
+});
+
+test('examples/custom-fairness-policy/fairlead.yaml loads, with the policy in every band', async () => {
+  const file = path.join(import.meta.dirname, '../../examples/custom-fairness-policy/fairlead.yaml');
+  const loaded = await loadConfig({ file, defaults: 'serve' });
+  assert.deepEqual(loaded.problems, undefined);
+  assert.ok(loaded.ok);
+  const { defaultBand, defaultNegativeBand } = loaded.ok.flowControl;
+  for (const band of [defaultBand, defaultNegativeBand]) {
+    assert.deepEqual([band.fairness.name, band.fairness.type], ['by-weight', 'weighted-share-fairness-policy']);
+  }
 });

@@ -6,25 +6,35 @@
  */
 
 // For those who put a flow controller in front of something scarce.
-export { DROPS } from './request/outcome.ts';
-export type { Drop, DropCause, DropReason, Outcome } from './request/outcome.ts';
-export { DEFAULT_FAIRNESS_ID } from './request/inference-request.ts';
-export type { InferenceRequest, Usage } from './request/inference-request.ts';
-export type { Ending, Permit } from './request/permit.ts';
-export type { Alarm, Clock, Random } from './clock.ts';
+export { FlowController } from './flow-control/flow-controller.ts';
+export type { FlowControllerOptions, Signal } from './flow-control/flow-controller.ts';
 export type { BandConfig, BandTemplate, FlowControlConfig } from './flow-control/config.ts';
 export type { FlowEvent, FlowObserver } from './flow-control/events.ts';
-export type { BandSnapshot, FlowControlSnapshot, FlowSnapshot, GateSnapshot } from './flow-control/snapshot.ts';
-export type { OnSettled, Settled, WaitingHandle } from './flow-control/settled.ts';
 export type { Placed, Placement } from './flow-control/placement.ts';
-export { InFlightCap } from './request/in-flight-cap.ts';
+export type { OnSettled, Settled, WaitingHandle } from './flow-control/settled.ts';
+export type { BandSnapshot, FlowControlSnapshot, FlowSnapshot, GateSnapshot } from './flow-control/snapshot.ts';
+export { PoolPlacement } from './scheduling/pool-placement.ts';
+export type { EndpointChooser, PoolPlacementOptions } from './scheduling/pool-placement.ts';
+export { Scheduler } from './scheduling/scheduler.ts';
+export type { OnPluginFault, SchedulerOptions } from './scheduling/scheduler.ts';
+export type { EndpointScore, TrailStep } from './scheduling/trail.ts';
 export { Endpoint } from './endpoints/endpoint.ts';
 export type { EndpointSpec, EngineMetrics, MetricsReading } from './endpoints/endpoint.ts';
-export { Pool } from './endpoints/pool.ts';
 export { continueGroups, groupEndpoints } from './endpoints/grouping.ts';
-export type { EndpointGroup, Groupable } from './endpoints/grouping.ts';
+export type { EndpointGroup } from './endpoints/grouping.ts';
+export { Pool } from './endpoints/pool.ts';
+export { InFlightCap } from './request/in-flight-cap.ts';
+export type { InferenceRequest, Usage } from './request/inference-request.ts';
+export { DROPS, OUTCOMES } from './request/outcome.ts';
+export type { Drop, DropCause, DropReason, Outcome } from './request/outcome.ts';
+export type { Ending, Permit } from './request/permit.ts';
+export type { Alarm, Clock, Random } from './clock.ts';
 
 // For those who write plugins.
+export { definePlugin, PluginError } from './plugin-registry/plugin.ts';
+export type { Plugin, PluginContext, PluginDefinition, PluginLookup, Stability } from './plugin-registry/plugin.ts';
+export type { PluginKind } from './plugin-registry/kinds.ts';
+export type { HalfCheckedOf, ParameterSpec, ParameterSpecs, ParametersOf } from './plugin-registry/parameters.ts';
 export type {
   BandContext,
   FairnessPolicy,
@@ -39,39 +49,19 @@ export type {
 export { defineSimpleFairnessPolicy } from './flow-control/simple-fairness.ts';
 export type { SimpleFairness, SimpleFairnessContext } from './flow-control/simple-fairness.ts';
 export type { Filter, Picker, ProfileHandler, SchedulingProfile, Scorer } from './scheduling/contracts.ts';
-export { definePlugin, PluginError } from './plugin-registry/plugin.ts';
-export type {
-  Plugin,
-  PluginContext,
-  PluginDefinition,
-  PluginKind,
-  PluginLookup,
-  Stability,
-} from './plugin-registry/plugin.ts';
-export type { HalfCheckedOf, ParameterSpec, ParameterSpecs, ParametersOf } from './plugin-registry/parameters.ts';
 
 // For those who load plugins and configuration.
 export { PluginRegistry, definitionFault } from './plugin-registry/registry.ts';
 export type { RegistryOptions } from './plugin-registry/registry.ts';
 export { instantiate } from './plugin-registry/instantiate.ts';
 export type { Instantiated } from './plugin-registry/instantiate.ts';
-export { PluginHandle } from './plugin-registry/handle.ts';
-export type { HandleOptions, PluginRecord } from './plugin-registry/handle.ts';
+export type { HandleOptions, PluginHandle, PluginRecord } from './plugin-registry/handle.ts';
 export type { PluginEntry } from './plugin-registry/entry.ts';
-export { checkParameters, halfCheckParameters } from './plugin-registry/check-parameters.ts';
-export type { CheckedParameters, CheckPlace } from './plugin-registry/check-parameters.ts';
+export { halfCheckParameters } from './plugin-registry/check-parameters.ts';
+export type { CheckPlace } from './plugin-registry/check-parameters.ts';
 export { renderParameters } from './plugin-registry/render-parameters.ts';
 export { allowedText } from './plugin-registry/allowed-text.ts';
 export { nearestName } from './plugin-registry/nearest-name.ts';
-export { formatDuration, parseDuration, parseQuantity } from './plugin-registry/quantities.ts';
+export { formatDuration, parseDuration } from './plugin-registry/quantities.ts';
 export { dotted, meant, shown } from './plugin-registry/problem.ts';
 export type { Path, Problem } from './plugin-registry/problem.ts';
-
-// The engine itself.
-export { FlowController } from './flow-control/flow-controller.ts';
-export type { FlowControllerOptions, Signal } from './flow-control/flow-controller.ts';
-export { PoolPlacement } from './scheduling/pool-placement.ts';
-export type { EndpointChooser, PoolPlacementOptions } from './scheduling/pool-placement.ts';
-export { Scheduler } from './scheduling/scheduler.ts';
-export type { OnPluginFault, SchedulerOptions } from './scheduling/scheduler.ts';
-export type { EndpointScore, TrailStep } from './scheduling/trail.ts';

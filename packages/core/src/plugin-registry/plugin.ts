@@ -9,8 +9,6 @@ import type { Random } from '../clock.ts';
 import type { PluginKind } from './kinds.ts';
 import type { ParameterSpecs, ParametersOf } from './parameters.ts';
 
-export type { PluginKind } from './kinds.ts';
-
 /** `alpha` needs `--allow-experimental-plugins`. */
 export type Stability = 'stable' | 'beta' | 'alpha';
 

@@ -7,9 +7,6 @@
 
 import type { InFlightCap } from './in-flight-cap.ts';
 
-/** The fairness id of a request whose caller has none. */
-export const DEFAULT_FAIRNESS_ID = 'default-flow';
-
 /** One inference request, immutable from the moment it is enqueued. */
 export interface InferenceRequest {
   /** Unique among the requests under way; what logs and `x-request-id` show. */

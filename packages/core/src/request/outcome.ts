@@ -5,16 +5,19 @@
  * HTTP status, drop reason and message. Outcomes, statuses and reasons are the reference picker's.
  */
 
-/** How a request's wait ended. */
-export type Outcome =
-  | 'Dispatched'
-  | 'RejectedCapacity'
-  | 'RejectedNoEndpoints'
-  | 'RejectedOther'
-  | 'EvictedTTL'
-  | 'EvictedNoEndpoints'
-  | 'EvictedContextCancelled'
-  | 'EvictedOther';
+/** How a request's wait can end. */
+export const OUTCOMES = [
+  'Dispatched',
+  'RejectedCapacity',
+  'RejectedNoEndpoints',
+  'RejectedOther',
+  'EvictedTTL',
+  'EvictedNoEndpoints',
+  'EvictedContextCancelled',
+  'EvictedOther',
+] as const;
+
+export type Outcome = (typeof OUTCOMES)[number];
 
 /** Values of the `x-llm-d-request-dropped-reason` response header. */
 export type DropReason =

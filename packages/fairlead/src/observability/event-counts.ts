@@ -5,10 +5,9 @@
  * series, adds, and returns: no text, no closures, nothing kept of the request.
  */
 
-import { DROPS } from '@fairlead/core';
+import { DROPS, OUTCOMES } from '@fairlead/core';
 import type { DropCause, FlowEvent } from '@fairlead/core';
 import type { RequestReport } from '../director/request-report.ts';
-import { outcomes } from './flow-series.ts';
 import type { FlowSeries } from './flow-series.ts';
 import { labelValue, otherLabel } from './label.ts';
 import { measure } from './request-series.ts';
@@ -19,9 +18,9 @@ type EventOf<K extends FlowEvent['kind']> = Extract<FlowEvent, { kind: K }>;
 
 /** Codes by which the reference counts errors. */
 const errorCodes = { 429: 'ResourceExhausted', 500: 'Internal', 503: 'ServiceUnavailable' } as const;
-const dispatched = outcomes.indexOf('Dispatched');
+const dispatched = OUTCOMES.indexOf('Dispatched');
 const dropOutcome = new Map<DropCause, number>();
-for (const [cause, drop] of Object.entries(DROPS)) dropOutcome.set(cause as DropCause, outcomes.indexOf(drop.outcome));
+for (const [cause, drop] of Object.entries(DROPS)) dropOutcome.set(cause as DropCause, OUTCOMES.indexOf(drop.outcome));
 
 /** Refusals told apart by status and reason at most, and pools at most: both come from short lists of ours. */
 const maxRefusals = 100;

@@ -5,24 +5,12 @@
  * appear with their first observation; those for which there is no room count into the series called `other`.
  */
 
-import type { Outcome } from '@fairlead/core';
+import { OUTCOMES } from '@fairlead/core';
 import { flowFamilies } from './catalogue.ts';
 import type { RequestSeries } from './request-series.ts';
 import type { SeriesBudget } from './series-budget.ts';
 import { Tally } from './tally.ts';
 import type { Labels } from './tally.ts';
-
-/** Outcomes by position, so that counting one is an addition in an array. */
-export const outcomes = [
-  'Dispatched',
-  'RejectedCapacity',
-  'RejectedNoEndpoints',
-  'RejectedOther',
-  'EvictedTTL',
-  'EvictedNoEndpoints',
-  'EvictedContextCancelled',
-  'EvictedOther',
-] as const satisfies readonly Outcome[];
 
 /** Lines of a flow series without its histograms: queue size and bytes. */
 export const flowLines = 2;
@@ -32,7 +20,7 @@ const queueBounds = flowFamilies.queueDuration.buckets ?? [];
 /** What a flow series counts into beside itself. */
 export interface FlowLinks {
   readonly request: RequestSeries;
-  /** Endings of waits at this priority in this pool, by `outcomes`; shared with the pool's other flows. */
+  /** Endings of waits at this priority in this pool, by `OUTCOMES`; shared with the pool's other flows. */
   readonly endings: Float64Array;
   readonly budget: SeriesBudget;
   /** Where histograms without room go; undefined for a series called `other` itself. */
@@ -56,7 +44,7 @@ export class FlowSeries {
   readonly #budget: SeriesBudget;
   readonly #other: (() => FlowSeries) | undefined;
   /** By outcome, its own or the other's. */
-  readonly #tallies: (Tally | undefined)[] = outcomes.map(() => undefined);
+  readonly #tallies: (Tally | undefined)[] = OUTCOMES.map(() => undefined);
 
   constructor(identity: { key: string; labels: Labels }, links: FlowLinks) {
     this.key = identity.key;
@@ -72,7 +60,7 @@ export class FlowSeries {
     return this.#other === undefined;
   }
 
-  /** A wait ended: `outcome` is a position in `outcomes`. */
+  /** A wait ended: `outcome` is a position in `OUTCOMES`. */
   waited(outcome: number, waitMs: number): void {
     (this.served ?? this).#tally(outcome).observe(waitMs / 1000);
   }
@@ -88,7 +76,7 @@ export class FlowSeries {
     if (known !== undefined) return known;
     let tally: Tally;
     if (this.#other === undefined || this.#budget.takeHistogram(Tally.lines(queueBounds))) {
-      tally = new Tally({ ...this.labels, outcome: outcomes[outcome] ?? '' }, queueBounds);
+      tally = new Tally({ ...this.labels, outcome: OUTCOMES[outcome] ?? '' }, queueBounds);
       this.histograms.push(tally);
     } else {
       tally = this.#other().#tally(outcome);

@@ -6,13 +6,13 @@
  */
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { OUTCOMES } from '@fairlead/core';
 import type { FlowEvent } from '@fairlead/core';
 import type { EndpointView, PoolView } from '../director/pool-view.ts';
 import type { RequestReport } from '../director/request-report.ts';
 import { catalogue, flowFamilies, gatewayFamilies, processFamilies, requestFamilies } from './catalogue.ts';
 import { EventCounts } from './event-counts.ts';
 import { FamilyLines, contentType, exposition } from './exposition.ts';
-import { outcomes } from './flow-series.ts';
 import type { FlowSeries } from './flow-series.ts';
 import { Samples, readEndpoints, readPools } from './pool-gauges.ts';
 import type { RequestSeries } from './request-series.ts';
@@ -98,7 +98,7 @@ function addGatewaySamples(samples: Samples, counts: EventCounts, sources: Metri
     samples.add(gatewayFamilies.requeued, { pool: pool.name }, pool.requeuedTotal);
     samples.add(gatewayFamilies.priorityUnknown, { pool: pool.name }, pool.priorityUnknown);
     for (const [priority, endings] of pool.endings) {
-      for (const [index, outcome] of outcomes.entries()) {
+      for (const [index, outcome] of OUTCOMES.entries()) {
         const value = endings[index] ?? 0;
         if (value > 0) samples.add(flowFamilies.requests, { outcome, priority, inference_pool: pool.name }, value);
       }

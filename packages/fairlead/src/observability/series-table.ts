@@ -8,8 +8,9 @@
  * one. A series goes when the last flow that counts into it is forgotten, and gives its room back.
  */
 
+import { OUTCOMES } from '@fairlead/core';
 import type { InferenceRequest } from '@fairlead/core';
-import { FlowSeries, flowLines, outcomes } from './flow-series.ts';
+import { FlowSeries, flowLines } from './flow-series.ts';
 import { labelValue, otherLabel } from './label.ts';
 import { RequestSeries, requestLines } from './request-series.ts';
 import type { SeriesBudget } from './series-budget.ts';
@@ -70,7 +71,7 @@ export class PoolSeries {
   requeuedTotal = 0;
   priorityUnknown = 0;
   readonly flows = new Map<string, FlowSeries>();
-  /** By priority label, then by `outcomes`. */
+  /** By priority label, then by `OUTCOMES`. */
   readonly endings = new Map<string, Float64Array>();
   readonly #requests: RequestTable;
   readonly #entries = new Map<string, Entry>();
@@ -202,7 +203,7 @@ export class PoolSeries {
   #endingsOf(priority: string): Float64Array {
     const label = this.endings.has(priority) || this.endings.size < maxOthers ? priority : otherLabel;
     let endings = this.endings.get(label);
-    if (endings === undefined) this.endings.set(label, (endings = new Float64Array(outcomes.length)));
+    if (endings === undefined) this.endings.set(label, (endings = new Float64Array(OUTCOMES.length)));
     return endings;
   }
 }

@@ -118,9 +118,7 @@ export class FlowController {
     if (this.#state !== 'open' || !this.#waitlist.hasPlace(band, known, request.sizeBytes)) {
       const full = this.#placement.hasEndpoints ? 'capacity' : 'noEndpoints';
       const cause = this.#state === 'open' ? full : 'shuttingDown';
-      if (this.#observer !== undefined) {
-        this.#observer({ kind: 'rejected', request, band: band.priority, cause, atMs: nowMs });
-      }
+      this.#observer?.({ kind: 'rejected', request, band: band.priority, cause, atMs: nowMs });
       this.#settle(onSettled, dropped(cause, 0));
       return SETTLED;
     }
@@ -137,7 +135,7 @@ export class FlowController {
     waiting.expiresMs = this.#waitlist.budget.expiresMs(waiting);
     const rank = band.config.ordering.rank(waiting);
     waiting.rank = Number.isNaN(rank) ? Infinity : rank;
-    if (this.#observer !== undefined) this.#observer({ kind: 'enqueued', request, band: band.priority, atMs: nowMs });
+    this.#observer?.({ kind: 'enqueued', request, band: band.priority, atMs: nowMs });
     this.#waitlist.add(waiting);
     this.#schedule();
     return waiting;
@@ -184,9 +182,7 @@ export class FlowController {
     waiting.rank = before.rank;
     waiting.expiresMs = this.#waitlist.budget.expiresMs(waiting);
     const atMs = this.#clock.now();
-    if (this.#observer !== undefined) {
-      this.#observer({ kind: 'requeued', request, band: flow.band.priority, endpoint: permit.endpoint, atMs });
-    }
+    this.#observer?.({ kind: 'requeued', request, band: flow.band.priority, endpoint: permit.endpoint, atMs });
     this.#waitlist.add(waiting);
     permit.placed.release('failed');
     this.#free(permit, atMs);
@@ -290,10 +286,8 @@ export class FlowController {
     this.#drainRate.note(nowMs);
     this.#waitlist.remove(waiting, nowMs);
     const waitMs = nowMs - waiting.enqueuedMs;
-    if (this.#observer !== undefined) {
-      const band = flow.band.priority;
-      this.#observer({ kind: 'dispatched', request, band, endpoint: placed.endpoint, waitMs, atMs: nowMs });
-    }
+    const band = flow.band.priority;
+    this.#observer?.({ kind: 'dispatched', request, band, endpoint: placed.endpoint, waitMs, atMs: nowMs });
     const permit = new DispatchPermit({ owner: this, waiting, placed, waitMs, cap: flow.cap });
     this.#settle(waiting.onSettled, { outcome: 'Dispatched', permit });
   }
@@ -303,19 +297,10 @@ export class FlowController {
     const atMs = this.#clock.now();
     permit.placed.release(ending, usage);
     this.#free(permit, atMs);
-    if (this.#observer === undefined) return;
     const { request, endpoint } = permit;
     const band = permit.waiting.flow.band.priority;
-    this.#observer({
-      kind: 'ended',
-      request,
-      band,
-      endpoint,
-      ending,
-      usage,
-      sinceReceivedMs: atMs - request.receivedMs,
-      atMs,
-    });
+    const sinceReceivedMs = atMs - request.receivedMs;
+    this.#observer?.({ kind: 'ended', request, band, endpoint, ending, usage, sinceReceivedMs, atMs });
   }
 
   /** Called by the permit at its first token, once. */
@@ -323,8 +308,7 @@ export class FlowController {
     const atMs = this.#clock.now();
     const { request, endpoint, waiting } = permit;
     permit.placed.firstToken(atMs - (waiting.enqueuedMs + permit.waitMs));
-    if (this.#observer === undefined) return;
-    this.#observer({ kind: 'first-token', request, endpoint, sinceReceivedMs: atMs - request.receivedMs, atMs });
+    this.#observer?.({ kind: 'first-token', request, endpoint, sinceReceivedMs: atMs - request.receivedMs, atMs });
   }
 
   #free(permit: DispatchPermit, nowMs: number): void {
@@ -342,10 +326,8 @@ export class FlowController {
     const nowMs = this.#clock.now();
     const waitMs = nowMs - waiting.enqueuedMs;
     this.#waitlist.remove(waiting, nowMs);
-    if (this.#observer !== undefined) {
-      const band = waiting.flow.band.priority;
-      this.#observer({ kind: 'evicted', request: waiting.request, band, cause, waitMs, atMs: nowMs });
-    }
+    const { request, flow } = waiting;
+    this.#observer?.({ kind: 'evicted', request, band: flow.band.priority, cause, waitMs, atMs: nowMs });
     this.#settle(waiting.onSettled, dropped(cause, waitMs));
     this.#schedule();
     this.#checkClosed();

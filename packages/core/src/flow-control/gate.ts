@@ -9,13 +9,7 @@
 import type { Bands } from './bands.ts';
 import type { FlowEvent } from './events.ts';
 import type { UsageLimitPolicy } from './policies.ts';
-
-export interface Closed {
-  readonly priority: number;
-  readonly saturation: number;
-  readonly ceiling: number;
-  readonly sinceMs: number;
-}
+import type { GateSnapshot } from './snapshot.ts';
 
 export class Gate {
   readonly #policy: UsageLimitPolicy;
@@ -23,7 +17,7 @@ export class Gate {
   readonly #bands: Bands;
   #index = -1;
   #saturation = 0;
-  #closed: Closed | undefined;
+  #closed: GateSnapshot | undefined;
   #heldMs = 0;
   #heldSinceMs: number | undefined;
 
@@ -34,7 +28,7 @@ export class Gate {
   }
 
   /** The highest band that is held, as of the last pump. */
-  get closed(): Closed | undefined {
+  get closed(): GateSnapshot | undefined {
     return this.#closed;
   }
 

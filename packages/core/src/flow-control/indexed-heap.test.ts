@@ -31,6 +31,13 @@ const operation = fc.oneof(
   fc.record({ do: fc.constant('rekey' as const), factor: fc.integer({ min: -3, max: 3 }) }),
 );
 
+/** Takes the first item out. */
+function pop(heap: Heap): Item | undefined {
+  const first = heap.peek();
+  if (first !== undefined) heap.remove(first);
+  return first;
+}
+
 function sorted(items: readonly Item[]): Item[] {
   return [...items].sort((a, b) => a.key - b.key || a.id - b.id);
 }
@@ -50,7 +57,7 @@ describe('IndexedHeap', () => {
             model.push(pushed);
           } else if (each.do === 'pop') {
             const expected = sorted(model)[0];
-            assert.equal(heap.pop(), expected);
+            assert.equal(pop(heap), expected);
             model = model.filter((other) => other !== expected);
           } else if (each.do === 'rekey') {
             for (const other of model) other.key *= each.factor;
@@ -58,7 +65,7 @@ describe('IndexedHeap', () => {
           } else if (item !== undefined && each.do === 'remove') {
             heap.remove(item);
             heap.remove(item);
-            assert.equal(heap.has(item), false);
+            assert.equal(item.slot, -1);
             model = model.filter((other) => other !== item);
           } else if (item !== undefined && each.do === 'move') {
             item.key = each.key;
@@ -70,7 +77,7 @@ describe('IndexedHeap', () => {
             assert.equal(other.slot, slot);
           });
         }
-        const drained = Array.from({ length: heap.size }, () => heap.pop());
+        const drained = Array.from({ length: heap.size }, () => pop(heap));
         assert.deepEqual(drained, sorted(model));
       }),
     );

@@ -37,16 +37,6 @@ export abstract class IndexedHeap<T> {
     this.#siftUp(item, this.#rest.length);
   }
 
-  pop(): T | undefined {
-    const first = this.#first;
-    if (first !== undefined) this.remove(first);
-    return first;
-  }
-
-  has(item: T): boolean {
-    return this.slotOf(item) >= 0;
-  }
-
   /** Takes the item out; without effect when it is not in. */
   remove(item: T): void {
     const slot = this.slotOf(item);

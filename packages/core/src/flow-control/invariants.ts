@@ -7,6 +7,7 @@
 
 import type { FlowController } from './flow-controller.ts';
 import type { Flow, PriorityBand } from './priority-band.ts';
+import { compareWaiting } from './waiting-request.ts';
 
 /** @throws Error naming the first invariant that does not hold. */
 export function checkInvariants(controller: FlowController): void {
@@ -78,9 +79,7 @@ function checkFlow(flow: Flow, name: string): number {
   equal(`${name}: is in a lot exactly when parked`, flow.lot !== undefined, flow.standing === 'parked');
   holds(`${name}: in flight is not negative`, flow.inFlight >= 0);
   if (flow.standing === 'capped') holds(`${name}: is capped by a full cap`, flow.cap?.full === true);
-  checkHeap(`${name}: queue`, flow.queue.values(), (a, b) =>
-    a.rank === b.rank ? a.sequence - b.sequence : a.rank - b.rank,
-  );
+  checkHeap(`${name}: queue`, flow.queue.values(), compareWaiting);
   return expiring;
 }
 

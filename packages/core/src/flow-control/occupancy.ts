@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Requests and bytes that wait, against their limits: one of these for the whole controller, one per band, one per flow.
- * A place is freed in the turn in which its request leaves; there is nothing to sweep.
+ * Requests and bytes that wait, against their limits: one of these for the whole controller and one per band. A place is
+ * freed in the turn in which its request leaves; there is nothing to sweep.
  */
 export class Occupancy {
   readonly maxRequests: number;

@@ -51,7 +51,7 @@ export interface FairnessPolicy<B = unknown, S = unknown> extends Plugin {
   headChanged?(band: B, member: Member<S>): void;
   /** The ready member to serve next; undefined when none is. Changes nothing. */
   pick(band: B): Member<S> | undefined;
-  /** The member was served: `cost` in sequences at dispatch; later calls settle it by a difference. */
+  /** The member was served: `cost` in sequences. */
   charge?(band: B, member: Member<S>, cost: number): void;
 }
 

@@ -58,7 +58,7 @@ export class Scheduler {
     return this.#pick(profile.picker, left, sums);
   }
 
-  /** Every step and its reasons, as they would be now: for `/state` and tests. The pickers' dice are thrown. */
+  /** Every step and its reasons, as they would be now. The pickers' dice are thrown. */
   explain(request: InferenceRequest, candidates: readonly Endpoint[]): readonly TrailStep[] {
     const trail: TrailStep[] = [];
     this.schedule(request, candidates, trail);

@@ -17,7 +17,7 @@ import { TtftLearner } from './adaptive-concurrency/learn-from-ttft.ts';
 const FIRST_LIMIT_WITH_METRICS = 4;
 
 /** What is remembered of one endpoint. */
-export class LearnedLimit {
+class LearnedLimit {
   readonly #metrics: MetricsLearner;
   readonly #ttft: TtftLearner;
   #hasMetrics = false;

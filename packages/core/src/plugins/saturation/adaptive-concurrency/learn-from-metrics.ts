@@ -34,6 +34,7 @@ export interface FullnessReading {
 export class MetricsLearner {
   readonly #maxLimit: number;
   #limit: number;
+  /** What the engine is known to run when it is full. */
   #capacity: number | undefined;
   #kvBound = false;
   #queuedReadings = 0;
@@ -49,11 +50,6 @@ export class MetricsLearner {
 
   get limit(): number {
     return this.#limit;
-  }
-
-  /** What the engine is known to run when it is full. */
-  get capacity(): number | undefined {
-    return this.#capacity;
   }
 
   /** True while the next reading is worth having soon. */

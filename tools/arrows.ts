@@ -21,8 +21,6 @@ export interface Arrow {
   readonly only?: readonly string[];
   /** None of these may be imported. */
   readonly never?: readonly string[];
-  /** Allowed all the same. */
-  readonly but?: readonly string[];
   /** Tests are free to reach across rooms, unless the rule is about them too. */
   readonly testsToo?: boolean;
   /** A file that breaks the rule: its path and an import it must not have. */
@@ -116,11 +114,10 @@ export const arrows: readonly Arrow[] = [
     example: [`${fairlead}director/director.ts`, '../observability/catalogue.ts'],
   },
   {
-    rule: 'nothing but the command line imports the command line, but for the shape of a flag',
+    rule: 'nothing but the command line imports the command line',
     from: [fairlead, core],
     except: [`${fairlead}cli/`],
     never: [`${fairlead}cli/`],
-    but: [`${fairlead}cli/command.ts`],
     example: [`${fairlead}model-server/http.ts`, '../cli/serve.ts'],
   },
   {
@@ -149,7 +146,7 @@ function applies(arrow: Arrow, file: string): boolean {
 
 function isAllowed(arrow: Arrow, target: string): boolean {
   if (arrow.only !== undefined && !startsWithAny(target, arrow.only)) return false;
-  return startsWithAny(target, arrow.but ?? []) || !startsWithAny(target, arrow.never ?? []);
+  return !startsWithAny(target, arrow.never ?? []);
 }
 
 function startsWithAny(text: string, prefixes: readonly string[]): boolean {

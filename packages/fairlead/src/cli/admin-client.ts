@@ -16,10 +16,11 @@ export const adminFlag: Flag<URL> = {
   name: 'admin',
   value: 'URL',
   default: new URL('http://127.0.0.1:9090'),
-  summary: 'Admin port of the running fairlead (default: http://127.0.0.1:9090)',
+  summary: 'admin port of the running fairlead (default: http://127.0.0.1:9090)',
   parse: (text) => {
     const url = URL.parse(text);
-    if (url === null || url.protocol !== 'http:') throw new UsageError('use an address such as http://127.0.0.1:9090');
+    if (url === null || url.protocol !== 'http:')
+      throw new UsageError('allowed is an http:// URL such as http://127.0.0.1:9090');
     return url;
   },
 };
@@ -45,12 +46,12 @@ export async function askAdmin(input: AdminRequest): Promise<unknown> {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new AdminError(`${origin(input)} does not answer like a fairlead admin port`);
+    throw new AdminError(`${input.admin.origin} does not answer like a fairlead admin port`);
   }
   if (status === 200) return value;
   const message = (value as { error?: { message?: unknown } } | null)?.error?.message;
   throw new AdminError(
-    `${origin(input)} refused: ${typeof message === 'string' ? printable(message) : `status ${status}`}`,
+    `${input.admin.origin} refused: ${typeof message === 'string' ? printable(message) : `status ${status}`}`,
   );
 }
 
@@ -72,7 +73,8 @@ function exchange(input: AdminRequest): Promise<{ status: number; text: string }
         response.on('error', fail);
         response.on('data', (chunk: Buffer) => {
           sizeBytes += chunk.length;
-          if (sizeBytes > maxAnswerBytes) response.destroy(new AdminError('the answer is too long'));
+          if (sizeBytes > maxAnswerBytes)
+            response.destroy(new AdminError(`the answer is longer than ${maxAnswerBytes} bytes`));
           chunks.push(chunk);
         });
         response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
@@ -87,12 +89,8 @@ function explained(error: NodeJS.ErrnoException, input: AdminRequest): Error {
   if (input.stop.aborted) return new AdminError('stopped');
   const what = error.code === 'ECONNREFUSED' ? 'nothing listens there' : error.message;
   return new AdminError(
-    `cannot ask ${origin(input)}: ${what}; is \`fairlead serve\` running, and --admin its admin port?`,
+    `cannot ask ${input.admin.origin}: ${what}; is \`fairlead serve\` running, and --admin its admin port?`,
   );
-}
-
-function origin({ admin }: AdminRequest): string {
-  return admin.origin;
 }
 
 /** Text from elsewhere, safe for a terminal: without control characters, whatever a name contains. */

@@ -9,7 +9,7 @@ import type { Command } from './command.ts';
 
 export const bypassCommand: Command = {
   name: 'bypass',
-  summary: 'Switch flow control of a running gateway off and on again',
+  summary: 'Switch flow control of a running gateway off and on again.',
   details: `
 While bypass is on, every request is dispatched as it comes: nothing waits, nobody is protected. What waited is sent
 at once. It works on the machine itself only, says so in the log and shows as the gauge fairlead_bypass; a restart
@@ -21,7 +21,7 @@ switches it off.
   flags: [adminFlag],
   async run({ options, arguments: words, stdout, stop }) {
     const [word] = words;
-    if (word !== 'on' && word !== 'off') throw new UsageError(`${JSON.stringify(word)} is not on or off`);
+    if (word !== 'on' && word !== 'off') throw new UsageError(`allowed is on or off, got ${JSON.stringify(word)}`);
     const on = word === 'on';
     const state = (await askAdmin({
       admin: options.admin as URL,

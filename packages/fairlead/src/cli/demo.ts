@@ -7,6 +7,7 @@
 import { runDemo } from '../demo/demo.ts';
 import { UsageError } from './command.ts';
 import type { Command, CommandInput } from './command.ts';
+import { parseInteger } from './flag-values.ts';
 
 /** Below this the phases are too short to measure anything; a day is longer than anybody watches. */
 const MIN_DURATION_S = 10;
@@ -35,7 +36,7 @@ Examples:
       value: 'SECONDS',
       default: 60,
       summary: 'seconds from the start to the final table',
-      parse: (text) => parseWhole(text, { min: MIN_DURATION_S, max: MAX_DURATION_S }),
+      parse: (text) => parseInteger(text, { min: MIN_DURATION_S, max: MAX_DURATION_S }),
     },
     {
       name: 'json',
@@ -53,14 +54,14 @@ Examples:
       name: 'slots',
       value: 'N',
       summary: 'sequences your servers run at once, all together; without it what the gateway learns is taken',
-      parse: (text) => parseWhole(text, { min: 1, max: 1_000_000 }),
+      parse: (text) => parseInteger(text, { min: 1, max: 1_000_000 }),
     },
     {
       name: 'seed',
       value: 'N',
       default: 1,
       summary: 'seed of arrivals and sizes',
-      parse: (text) => parseWhole(text, { min: 0, max: 2 ** 32 - 1 }),
+      parse: (text) => parseInteger(text, { min: 0, max: 2 ** 32 - 1 }),
     },
   ],
   run,
@@ -87,12 +88,6 @@ async function run(input: CommandInput): Promise<number> {
     stderr,
     stop,
   });
-}
-
-function parseWhole(text: string, range: { readonly min: number; readonly max: number }): number {
-  const value = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
-  if (value >= range.min && value <= range.max) return value;
-  throw new UsageError(`allowed is an integer from ${range.min} to ${range.max}`);
 }
 
 function parseUrl(text: string): string {

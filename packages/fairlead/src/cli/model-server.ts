@@ -11,6 +11,8 @@ import type { Setting, Settings } from '../model-server/settings.ts';
 import { allowedValues, DEFAULT_SETTINGS, SETTING_NAMES, SETTINGS } from '../model-server/settings.ts';
 import { UsageError } from './command.ts';
 import type { Command, CommandInput, Flag } from './command.ts';
+import { parsePort } from './flag-values.ts';
+import { stopped } from './stopped.ts';
 
 /** Of no use without the programmatic API. */
 const NOT_FLAGS: readonly (keyof Settings)[] = ['keepRequests'];
@@ -55,9 +57,7 @@ async function run(input: CommandInput): Promise<number> {
     return 1;
   }
   input.stdout.write(`model server ${server.models[0]} listening on ${server.url}\n`);
-  if (!input.stop.aborted) {
-    await new Promise((resolve) => input.stop.addEventListener('abort', resolve, { once: true }));
-  }
+  await stopped(input.stop);
   await server.close();
   return 0;
 }
@@ -99,10 +99,4 @@ function parseSetting(setting: Setting, text: string): unknown {
     if (whole && number >= setting.min && number <= setting.max) return number;
   }
   throw new UsageError(`allowed is ${allowedValues(setting)}`);
-}
-
-function parsePort(text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
-  if (port <= 65_535) return port;
-  throw new UsageError('allowed is an integer from 0 to 65535');
 }

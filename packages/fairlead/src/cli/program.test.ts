@@ -137,12 +137,16 @@ describe('the commands of fairlead', () => {
     for (const entry of commands) {
       const command = await entry.load();
       assert.equal(command.name, entry.name);
-      assert.match(command.summary, /^[A-Z].*$/, `${entry.name}: the summary is one line`);
+      assert.match(command.summary, /^[A-Z].*\.$/, `${entry.name}: the summary is one sentence`);
       const names = command.flags.map((flag) => flag.name);
       assert.deepEqual([...new Set(names)], names, `${entry.name}: no flag twice`);
       for (const flag of command.flags) {
         assert.match(flag.name, /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, `${entry.name} --${flag.name}`);
-        assert.match(flag.summary, /\S/, `${entry.name} --${flag.name} has a summary`);
+        assert.match(
+          flag.summary,
+          /^[a-z].*[^.]$/,
+          `${entry.name} --${flag.name} has a summary, in the middle of a line`,
+        );
       }
     }
   });

@@ -105,10 +105,7 @@ function option(flag: Flag): Option {
 function summary(flag: Flag): string {
   const facts: string[] = [];
   if (flag.repeat === true) facts.push('may be repeated');
-  const preset = Array.isArray(flag.default) ? flag.default.join(', ') : flag.default;
-  const isShown = typeof preset === 'number' || typeof preset === 'string' || preset instanceof URL;
-  const isSaid = /\bdefault\b/.test(flag.summary);
-  if (isShown && !isSaid && preset !== '') facts.push(`default: ${String(preset)}`);
+  if (typeof flag.default === 'number' || typeof flag.default === 'string') facts.push(`default: ${flag.default}`);
   return facts.length === 0 ? flag.summary : `${flag.summary} (${facts.join('; ')})`;
 }
 

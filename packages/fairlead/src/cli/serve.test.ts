@@ -102,10 +102,10 @@ describe('a start that cannot be', () => {
 
   it('takes no value that makes no sense', async () => {
     for (const [flag, value, says] of [
-      ['--port', '65536', /a port is an integer from 0 to 65535/],
-      ['--drain-timeout', '30', /a duration is a number with a unit, such as 30s/],
-      ['--drain-timeout', '-1s', /a duration is a number with a unit, such as 30s/],
-      ['--log-level', 'loud', /use one of/],
+      ['--port', '65536', /allowed is an integer from 0 to 65535/],
+      ['--drain-timeout', '30', /allowed is a duration such as 30s or 1m30s, at least 0s/],
+      ['--drain-timeout', '-1s', /allowed is a duration such as 30s or 1m30s, at least 0s/],
+      ['--log-level', 'loud', /allowed is one of debug, info, warn, error, silent/],
     ] as const) {
       const running = new Running([flag, value]);
       assert.equal(await running.code, 2);

@@ -5,18 +5,20 @@
  * from then on it serves until it is told to stop, and then finishes what it has accepted.
  */
 
-import { BlockList, isIP } from 'node:net';
 import { parseDuration } from '@fairlead/core';
+import { isLoopback } from '../admin/loopback.ts';
 import { problemLine } from '../config/config-problem.ts';
 import { loadConfig } from '../config/load.ts';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import { counted } from '../config/summary.ts';
-import { createLog, logLevelFlag } from '../observability/log.ts';
+import { createLog, LOG_LEVELS } from '../observability/log.ts';
 import type { Log, LogLevel } from '../observability/log.ts';
 import { startServe } from '../serve/start-serve.ts';
 import type { Serve } from '../serve/start-serve.ts';
 import { UsageError } from './command.ts';
 import type { Command, CommandInput, Flag } from './command.ts';
+import { parsePort } from './flag-values.ts';
+import { stopped } from './stopped.ts';
 
 const exitCode = { ok: 0, failed: 1 } as const;
 
@@ -60,7 +62,13 @@ const flags: readonly Flag[] = [
     parse: parseDrainTimeout,
   },
   { name: 'allow-experimental-plugins', summary: 'allow plugins of alpha stability' },
-  logLevelFlag,
+  {
+    name: 'log-level',
+    value: 'LEVEL',
+    default: 'info',
+    summary: `least level that is logged: ${LOG_LEVELS.join(', ')}`,
+    parse: parseLogLevel,
+  },
 ];
 
 export const serveCommand: Command = {
@@ -85,7 +93,7 @@ async function run(input: CommandInput): Promise<number> {
   const config = await load(given, input);
   if (config === undefined || input.stop.aborted) return config === undefined ? exitCode.failed : exitCode.ok;
   const log = createLog({ level: given.logLevel, destination: input.stderr });
-  if (config.identity.keys.length === 0 && !isLoopback(given.host)) {
+  if (config.identity.keys.length === 0 && given.host !== 'localhost' && !isLoopback(given.host)) {
     log.warn('anyone who can reach this address may use the model servers: no keys are configured', {
       host: given.host,
     });
@@ -137,13 +145,6 @@ async function drain(serve: Serve, { drainTimeoutMs, log }: { drainTimeoutMs: nu
   return exitCode.failed;
 }
 
-function stopped(stop: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (stop.aborted) resolve();
-    else stop.addEventListener('abort', () => resolve(), { once: true });
-  });
-}
-
 /** Why it did not start, in one line that says what to do. */
 function startFault(error: unknown, given: ServeFlags): string {
   const { code, port, message } = error as NodeJS.ErrnoException & { readonly port?: number };
@@ -160,23 +161,14 @@ function startFault(error: unknown, given: ServeFlags): string {
   return error instanceof Error ? message : String(error);
 }
 
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8);
-loopback.addAddress('::1', 'ipv6');
-
-function isLoopback(host: string): boolean {
-  const version = isIP(host);
-  return version === 0 ? host === 'localhost' : loopback.check(host, version === 6 ? 'ipv6' : 'ipv4');
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
-  throw new UsageError('a port is an integer from 0 to 65535');
-}
-
 function parseDrainTimeout(text: string): number {
   const timeoutMs = parseDuration(text);
   if (timeoutMs !== undefined && timeoutMs >= 0) return timeoutMs;
-  throw new UsageError('a duration is a number with a unit, such as 30s or 1m30s');
+  throw new UsageError('allowed is a duration such as 30s or 1m30s, at least 0s');
+}
+
+function parseLogLevel(text: string): LogLevel {
+  const level = LOG_LEVELS.find((known) => known === text);
+  if (level === undefined) throw new UsageError(`allowed is one of ${LOG_LEVELS.join(', ')}`);
+  return level;
 }

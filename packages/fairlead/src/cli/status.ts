@@ -14,15 +14,15 @@ const clearScreen = '\u001b[H\u001b[J';
 
 export const statusCommand: Command = {
   name: 'status',
-  summary: 'Show what a running gateway is doing: pools, bands, flows, endpoints',
+  summary: 'Show what a running gateway is doing: pools, bands, flows, endpoints.',
   details: `
   fairlead status
   fairlead status --watch
   fairlead status --json --admin http://127.0.0.1:9090`,
   flags: [
     adminFlag,
-    { name: 'json', summary: 'Print the JSON document of /state' },
-    { name: 'watch', summary: 'Print it again every second, until Ctrl-C' },
+    { name: 'json', summary: 'print the JSON document of /state' },
+    { name: 'watch', summary: 'print it again every second, until Ctrl-C' },
   ],
   async run(input) {
     const { options, stdout, stop } = input;

@@ -6,11 +6,9 @@
  */
 
 import { pino } from 'pino';
-import { UsageError } from '../cli/command.ts';
-import type { Flag } from '../cli/command.ts';
 
-export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof logLevels)[number];
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** What a line may carry beside its message; undefined fields are left out. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -55,16 +53,3 @@ function bounded(fields: LogFields = {}): Record<string, string | number | boole
   }
   return result;
 }
-
-/** `--log-level` for commands that log. */
-export const logLevelFlag: Flag<LogLevel> = {
-  name: 'log-level',
-  value: 'LEVEL',
-  default: 'info',
-  summary: `Least level that is logged: ${logLevels.join(', ')}`,
-  parse: (text) => {
-    const level = logLevels.find((known) => known === text);
-    if (level === undefined) throw new UsageError(`use one of ${logLevels.join(', ')}`);
-    return level;
-  },
-};

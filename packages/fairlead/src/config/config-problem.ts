@@ -28,7 +28,6 @@ export function configProblem(problem: Problem, file: string, { line, column }: 
 /** `file:line:column: path: message`, on one line. */
 export function problemLine({ file, line, column, path, message }: ConfigProblem): string {
   const text = `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`;
-
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
 }
 

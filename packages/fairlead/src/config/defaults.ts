@@ -2,8 +2,8 @@
 
 /**
  * The two sets of defaults. A file in the reference's format means the same here as there when it is read with the
- * `reference` set (`fairlead epp`); `fairlead serve` fills what a file leaves out with what a gateway needs that nobody
- * has tuned.
+ * `reference` set (`fairlead check --defaults reference`); `fairlead serve` fills what a file leaves out with what a
+ * gateway needs that nobody has tuned.
  */
 
 /** Whose defaults fill what a file does not say. */

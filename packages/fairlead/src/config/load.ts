@@ -5,10 +5,10 @@
  * is right, or every problem there is comes back with its file, line and column.
  */
 
-import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { halfCheckParameters } from '@fairlead/core';
 import type { PluginRegistry, Problem, Random } from '@fairlead/core';
+import { readBounded } from './bounded-file.ts';
 import { byPlace, configProblem } from './config-problem.ts';
 import type { ConfigProblem } from './config-problem.ts';
 import { createDefaultRegistry } from './default-registry.ts';
@@ -80,23 +80,11 @@ function refused(problems: readonly ConfigProblem[], unreadable: boolean): Loade
   return { problems, warnings: [], unreadable };
 }
 
-/** At most one byte more than is allowed: whatever the file is, it is not read into memory whole. */
+/** @throws TypeError when the file is not UTF-8. */
 async function readText(file: string): Promise<string> {
-  const handle = await open(file, 'r');
-  try {
-    const buffer = Buffer.alloc(MAX_CONFIG_BYTES + 1);
-    let length = 0;
-    for (;;) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, null);
-      length += bytesRead;
-      if (bytesRead === 0 || length === buffer.length) break;
-    }
-    // A text that is too large may end within a character; its size is the problem then.
-    const isFatal = length <= MAX_CONFIG_BYTES;
-    return new TextDecoder('utf-8', { fatal: isFatal }).decode(buffer.subarray(0, length));
-  } finally {
-    await handle.close();
-  }
+  const bytes = await readBounded(file, MAX_CONFIG_BYTES);
+  // A text that is too large may end within a character; its size is the problem then.
+  return new TextDecoder('utf-8', { fatal: bytes.length <= MAX_CONFIG_BYTES }).decode(bytes);
 }
 
 const readFaults: Readonly<Record<string, string>> = {

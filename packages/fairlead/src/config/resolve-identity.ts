@@ -7,6 +7,7 @@ import { parseCidr } from '../tenancy/source-address.ts';
 import { refuseDuplicates } from './resolution.ts';
 import type { Resolution, Section } from './resolution.ts';
 import type { IdentityConfig, IdentityKey, InferenceObjective } from './resolved.ts';
+import { digest } from './schema-gateway.ts';
 
 export function resolveIdentity(resolution: Resolution): Section<IdentityConfig, IdentityConfig> {
   const { identity: fields } = resolution.fields;
@@ -47,7 +48,7 @@ function refuseMissingHash({ problems }: Resolution, index: number): void {
   const path = ['identity', 'keys', index, 'sha256'];
   // A bad hash was told already.
   if (problems.some((problem) => isIn(problem.path, path.slice(0, 3), ['sha256', 'hash']))) return;
-  const allowed = '64 hexadecimal digits (the SHA-256 of the key)';
+  const { allowed } = digest;
   problems.push({ path, message: `is missing; required is ${allowed}`, allowed });
 }
 

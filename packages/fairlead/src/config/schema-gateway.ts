@@ -82,7 +82,16 @@ export const gatewayFields = {
   },
 } as const satisfies ParameterSpecs;
 
-const digest = { test: /^(sha256:)?[0-9A-Fa-f]{64}$/, allowed: '64 hexadecimal digits (the SHA-256 of the key)' };
+/** A priority as Kubernetes stores it. */
+export const priority = { type: 'integer', min: -2_147_483_648, max: 2_147_483_647 } as const;
+
+/** What people call an endpoint or a tenant: short enough for a label, and without anything that breaks a line. */
+export const shortName = { test: /^[!-~]{1,128}$/, allowed: '1 to 128 printable characters without spaces' } as const;
+
+export const digest = {
+  test: /^(sha256:)?[0-9A-Fa-f]{64}$/,
+  allowed: '64 hexadecimal digits (the SHA-256 of the key)',
+} as const;
 
 const keyFields = {
   sha256: {
@@ -96,16 +105,10 @@ const keyFields = {
   tenant: {
     type: 'string',
     required: true,
-    pattern: { test: /^[!-~]{1,128}$/, allowed: 'at most 128 printable characters without spaces' },
+    pattern: shortName,
     doc: 'Whose key it is: the fairness id of its requests. Several keys may share one.',
   },
-  priority: {
-    type: 'integer',
-    min: -2_147_483_648,
-    max: 2_147_483_647,
-    default: 0,
-    doc: 'The band of its requests; higher is served first.',
-  },
+  priority: { ...priority, default: 0, doc: 'The band of its requests; higher is served first.' },
   weight: {
     type: 'number',
     default: 1,

@@ -7,14 +7,11 @@
  */
 
 import type { HalfCheckedOf, ParameterSpecs } from '@fairlead/core';
-import { gatewayFields, identityFields } from './schema-gateway.ts';
+import { gatewayFields, identityFields, priority, shortName } from './schema-gateway.ts';
 
 export const API_VERSION = 'llm-d.ai/v1alpha1';
 export const OLD_API_VERSION = 'inference.networking.x-k8s.io/v1alpha1';
 export const KIND = 'EndpointPickerConfig';
-
-/** A priority as Kubernetes stores it. */
-const priority = { type: 'integer', min: -2_147_483_648, max: 2_147_483_647 } as const;
 
 export const bandFields = {
   maxBytes: {
@@ -258,7 +255,7 @@ export const configFields = {
         },
         name: {
           type: 'string',
-          pattern: { test: /^[!-~]{1,128}$/, allowed: 'at most 128 printable characters without spaces' },
+          pattern: shortName,
           defaultDoc: 'host, port and prefix of the URL',
           doc: 'What logs and metrics call it; unique.',
         },

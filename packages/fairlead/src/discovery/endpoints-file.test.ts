@@ -72,7 +72,7 @@ endpoints:
       'f.yaml:5:14: endpoints[1].address: got "fe80::1%eth0"; allowed is an IPv4 or IPv6 address',
       'f.yaml:6:11: endpoints[1].port: got "80x"; allowed is a port from 1 to 65535',
       'f.yaml:7:17: endpoints[1].labels.a: got 1; allowed is a string (in quotes, when it looks like something else)',
-      'f.yaml:8:5: endpoints[2]: got 7; allowed is an object with name, address and port',
+      'f.yaml:8:5: endpoints[2]: got 7; allowed is a mapping with name, address and port',
     ]);
   });
 

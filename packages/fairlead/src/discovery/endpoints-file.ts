@@ -7,7 +7,9 @@
  */
 
 import { isIP, isIPv6 } from 'node:net';
-import { isMap, LineCounter, parseDocument } from 'yaml';
+import { dotted, shown } from '@fairlead/core';
+import type { Path } from '@fairlead/core';
+import { isNode, LineCounter, parseDocument } from 'yaml';
 import type { Document } from 'yaml';
 import type { EndpointConfig } from '../config/resolved.ts';
 
@@ -18,8 +20,6 @@ const MAX_NAME_LENGTH = 253;
 const MAX_ALIASES = 100;
 const DEFAULT_NAMESPACE = 'default';
 const PRINTABLE = /^[^\p{C}\p{Zl}\p{Zp}]+$/u;
-
-type Path = readonly (string | number)[];
 
 /** What a file says, or everything that is wrong with it, as `FILE:LINE:COLUMN: PATH: …`. */
 export type EndpointsFile =
@@ -67,7 +67,7 @@ class Reader {
   }
 
   #endpoint(path: Path, entry: unknown): EndpointConfig | undefined {
-    if (!isRecord(entry)) return this.#problem(path, entry, 'an object with name, address and port');
+    if (!isRecord(entry)) return this.#problem(path, entry, 'a mapping with name, address and port');
     const name = this.#name([...path, 'name'], entry['name']);
     const namespace = this.#name([...path, 'namespace'], entry['namespace'] ?? DEFAULT_NAMESPACE);
     const address = this.#address([...path, 'address'], entry['address']);
@@ -111,7 +111,7 @@ class Reader {
   }
 
   #labels(path: Path, value: unknown): Readonly<Record<string, string>> | undefined {
-    if (!isRecord(value)) return this.#problem(path, value, 'an object of strings');
+    if (!isRecord(value)) return this.#problem(path, value, 'a mapping of strings');
     const entries = Object.entries(value);
     const bad = entries.filter(([, label]) => typeof label !== 'string');
     for (const [key, label] of bad)
@@ -126,25 +126,14 @@ class Reader {
   }
 }
 
-function shown(value: unknown): string {
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object' && value !== null) return 'an object';
-  return (JSON.stringify(value) ?? typeof value).slice(0, 80);
-}
-
 /** Where in the text a path begins: its key, its value, or the nearest of its parents that is there. */
 function offsetOf(document: Document, path: Path): number {
   for (let length = path.length; length >= 0; length--) {
     const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);
-    const range =
-      isMap(node) || (typeof node === 'object' && node !== null && 'range' in node) ? node.range : undefined;
-    if (Array.isArray(range) && typeof range[0] === 'number') return range[0];
+    const start = isNode(node) ? node.range?.[0] : undefined;
+    if (start !== undefined) return start;
   }
   return 0;
-}
-
-function dotted(path: Path): string {
-  return path.map((step, index) => (typeof step === 'number' ? `[${step}]` : index === 0 ? step : `.${step}`)).join('');
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

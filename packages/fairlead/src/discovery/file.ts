@@ -8,9 +8,9 @@
 
 import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
-import { open } from 'node:fs/promises';
 import path from 'node:path';
 import type { Alarm, Clock } from '@fairlead/core';
+import { readBounded } from '../config/bounded-file.ts';
 import type { FileDiscoveryConfig } from '../config/resolved.ts';
 import { DiscoveryError } from './discovery.ts';
 import type { Discovery, DiscoveryListener } from './discovery.ts';
@@ -117,29 +117,15 @@ export class FileDiscovery implements Discovery {
   async #read(): Promise<{ text?: string; parsed: EndpointsFile }> {
     const { path: file } = this.#config;
     try {
-      const text = await readBounded(file);
-      if (text === undefined) return { parsed: { problems: [`${file}: is larger than ${MAX_FILE_BYTES} bytes`] } };
+      const bytes = await readBounded(file, MAX_FILE_BYTES);
+      if (bytes.length > MAX_FILE_BYTES) {
+        return { parsed: { problems: [`${file}: is larger than ${MAX_FILE_BYTES} bytes`] } };
+      }
+      const text = bytes.toString('utf8');
       return { text, parsed: parseEndpointsFile(text, file) };
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       return { parsed: { problems: [`${file}: cannot be read: ${why}`] } };
     }
-  }
-}
-
-/** The file's text; undefined when it is too large, whatever it says its size is. */
-async function readBounded(file: string): Promise<string | undefined> {
-  const handle = await open(file);
-  try {
-    const buffer = Buffer.allocUnsafe(MAX_FILE_BYTES + 1);
-    let length = 0;
-    while (length < buffer.byteLength) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.byteLength - length);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
-    return length > MAX_FILE_BYTES ? undefined : buffer.toString('utf8', 0, length);
-  } finally {
-    await handle.close();
   }
 }

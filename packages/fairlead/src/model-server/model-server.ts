@@ -22,7 +22,7 @@ import { checkChanges, resolveSettings } from './settings.ts';
 /** Far beyond vLLM's own 5 s, so that a connection only closes under a client when a failure setting says so. */
 const KEEP_ALIVE_MS = 10 * 60 * 1000;
 
-/** Numbers and switches are in `SETTINGS`, with their defaults in `DEFAULT_SETTINGS`. */
+/** Numbers and switches are in `SETTINGS`, with their defaults. */
 export interface ModelServerOptions extends Partial<Settings> {
   /** Default `127.0.0.1`. */
   readonly host?: string;

@@ -5,10 +5,12 @@
  * command-line flags and what `POST /control` accepts, so that they cannot drift apart.
  */
 
+import { BLOCK_TOKENS } from './engine.ts';
+
 /** Which answers are bytes that make no sense. */
 export type Nonsense = 'off' | 'http' | 'metrics' | 'all';
 
-/** A model server's settings; defaults and meaning are in `SETTINGS`. */
+/** A model server's settings; their defaults and meaning are in `SETTINGS`. */
 export interface Settings {
   maxNumSeqs: number;
   maxModelLen: number;
@@ -51,39 +53,77 @@ const number = { kind: 'number', min: 0, max: COUNT_MAX } as const;
 const rate = { kind: 'number', value: 'P', min: 0, max: 1, live: true } as const;
 const switchable = { kind: 'switch', live: true } as const;
 
-export const SETTINGS: { readonly [Name in keyof Settings]: Setting } = {
-  maxNumSeqs: { ...integer, value: 'N', min: 1, live: true, summary: 'sequences that run at once; others wait' },
+/** Every setting, in the order of the command line's help. */
+export const SETTINGS = {
+  maxNumSeqs: {
+    ...integer,
+    default: 8,
+    value: 'N',
+    min: 1,
+    live: true,
+    summary: 'sequences that run at once; others wait',
+  },
   maxModelLen: {
     ...integer,
+    default: 8192,
     value: 'TOKENS',
     min: 2,
     summary: 'prompt and output of one sequence, at most; by default 8192, or what the KV cache holds',
   },
-  kvBlocks: { ...integer, value: 'N', min: 1, summary: 'KV cache, in blocks of 16 tokens' },
-  prefillMs: { ...number, value: 'MS', live: true, summary: 'from admission to the first token' },
+  kvBlocks: { ...integer, default: 4096, value: 'N', min: 1, summary: 'KV cache, in blocks of 16 tokens' },
+  prefillMs: { ...number, default: 50, value: 'MS', live: true, summary: 'from admission to the first token' },
   prefillTokensPerS: {
     ...number,
+    default: 0,
     value: 'N',
     live: true,
     summary: 'prompt tokens a second, added to the prefill; 0 = none',
   },
-  tokenMs: { ...number, value: 'MS', min: 0.01, live: true, summary: 'from one token of a sequence to the next' },
-  maxBodyBytes: { ...integer, value: 'BYTES', min: 1, summary: 'larger request bodies get 413' },
-  startupMs: { ...number, value: 'MS', summary: 'answer everything with 503 for so long after the start' },
-  drainTimeoutMs: { ...number, value: 'MS', summary: 'when stopping, cut what is still under way after so long' },
+  tokenMs: {
+    ...number,
+    default: 10,
+    value: 'MS',
+    min: 0.01,
+    live: true,
+    summary: 'from one token of a sequence to the next',
+  },
+  maxBodyBytes: {
+    ...integer,
+    default: 32 * 1024 * 1024,
+    value: 'BYTES',
+    min: 1,
+    summary: 'larger request bodies get 413',
+  },
+  startupMs: { ...number, default: 0, value: 'MS', summary: 'answer everything with 503 for so long after the start' },
+  drainTimeoutMs: {
+    ...number,
+    default: 10_000,
+    value: 'MS',
+    summary: 'when stopping, cut what is still under way after so long',
+  },
   keepRequests: {
     ...integer,
+    default: 1000,
     value: 'N',
     max: 100_000,
     summary: 'requests kept in the log (at most 16 MiB of bodies)',
   },
-  seed: { ...integer, value: 'N', max: 2 ** 32 - 1, summary: 'seed of everything random' },
-  control: { kind: 'switch', summary: 'let GET and POST /control read and change the settings' },
-  failRate: { ...rate, summary: 'share of inference requests answered 500' },
-  resetRate: { ...rate, summary: 'share of inference requests whose connection is reset before any answer' },
-  resetIdle: { ...switchable, summary: 'reset a kept-alive connection as its next inference request arrives' },
+  seed: { ...integer, default: 1, value: 'N', max: 2 ** 32 - 1, summary: 'seed of everything random' },
+  control: { kind: 'switch', default: false, summary: 'let GET and POST /control read and change the settings' },
+  failRate: { ...rate, default: 0, summary: 'share of inference requests answered 500' },
+  resetRate: {
+    ...rate,
+    default: 0,
+    summary: 'share of inference requests whose connection is reset before any answer',
+  },
+  resetIdle: {
+    ...switchable,
+    default: false,
+    summary: 'reset a kept-alive connection as its next inference request arrives',
+  },
   stallAfter: {
     ...integer,
+    default: null,
     value: 'N',
     off: true,
     live: true,
@@ -91,67 +131,34 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting } = {
   },
   dieAfter: {
     ...integer,
+    default: null,
     value: 'N',
     off: true,
     live: true,
     summary: 'die abruptly when inference request N+1 has arrived',
   },
   nonsense: {
+    default: 'off',
     kind: 'choice',
     value: 'WHAT',
     choices: ['off', 'http', 'metrics', 'all'],
     live: true,
     summary: 'bytes that are not HTTP (http), a garbage /metrics page (metrics), or both (all)',
   },
-  noMetrics: { ...switchable, summary: 'answer /metrics with 404' },
-  unhealthy: { ...switchable, summary: 'answer /health with 503' },
-};
-
-export const DEFAULT_SETTINGS: Readonly<Settings> = {
-  maxNumSeqs: 8,
-  maxModelLen: 8192,
-  kvBlocks: 4096,
-  prefillMs: 50,
-  prefillTokensPerS: 0,
-  tokenMs: 10,
-  maxBodyBytes: 32 * 1024 * 1024,
-  startupMs: 0,
-  drainTimeoutMs: 10_000,
-  keepRequests: 1000,
-  seed: 1,
-  control: false,
-  failRate: 0,
-  resetRate: 0,
-  resetIdle: false,
-  stallAfter: null,
-  dieAfter: null,
-  nonsense: 'off',
-  noMetrics: false,
-  unhealthy: false,
-};
-
-/** The settings that may change at run time. */
-export type LiveSettings = Pick<
-  Settings,
-  | 'maxNumSeqs'
-  | 'prefillMs'
-  | 'prefillTokensPerS'
-  | 'tokenMs'
-  | 'failRate'
-  | 'resetRate'
-  | 'resetIdle'
-  | 'stallAfter'
-  | 'dieAfter'
-  | 'nonsense'
-  | 'noMetrics'
-  | 'unhealthy'
->;
+  noMetrics: { ...switchable, default: false, summary: 'answer /metrics with 404' },
+  unhealthy: { ...switchable, default: false, summary: 'answer /health with 503' },
+} as const satisfies { readonly [Name in keyof Settings]: Setting & { readonly default: Settings[Name] } };
 
 export const SETTING_NAMES = Object.keys(SETTINGS) as readonly (keyof Settings)[];
 
-export function isSettingName(name: string): name is keyof Settings {
-  return Object.hasOwn(SETTINGS, name);
-}
+export const DEFAULT_SETTINGS = Object.fromEntries(
+  SETTING_NAMES.map((name) => [name, SETTINGS[name].default]),
+) as unknown as Readonly<Settings>;
+
+/** The settings that may change at run time. */
+export type LiveSettings = {
+  [Name in keyof Settings as (typeof SETTINGS)[Name] extends { readonly live: true } ? Name : never]: Settings[Name];
+};
 
 /** What a setting takes, in words: `an integer from 1 to 1000000000`. */
 export function allowedValues(setting: Setting): string {
@@ -181,7 +188,7 @@ export function resolveSettings(given: Readonly<Partial<Settings>>): Settings {
     checkSetting(name, value);
     Object.assign(settings, { [name]: value });
   }
-  const kvTokens = settings.kvBlocks * 16;
+  const kvTokens = settings.kvBlocks * BLOCK_TOKENS;
   if (given.maxModelLen === undefined) settings.maxModelLen = Math.min(settings.maxModelLen, kvTokens);
   if (settings.maxModelLen > kvTokens) {
     throw new RangeError(
@@ -197,10 +204,11 @@ export function resolveSettings(given: Readonly<Partial<Settings>>): Settings {
  * @throws {RangeError} naming the setting, its value and what is allowed.
  */
 export function checkChanges(changes: Readonly<Record<string, unknown>>): Partial<LiveSettings> {
-  for (const [name, value] of Object.entries(changes)) {
-    if (!isSettingName(name) || SETTINGS[name].live !== true) {
-      const allowed = SETTING_NAMES.filter((known) => SETTINGS[known].live === true).join(', ');
-      throw new RangeError(`${name}: cannot be changed at run time; allowed are ${allowed}`);
+  const live = SETTING_NAMES.filter((known) => (SETTINGS[known] as Setting).live === true);
+  for (const [given, value] of Object.entries(changes)) {
+    const name = live.find((known) => known === given);
+    if (name === undefined) {
+      throw new RangeError(`${given}: cannot be changed at run time; allowed are ${live.join(', ')}`);
     }
     checkSetting(name, value);
   }

@@ -9,10 +9,10 @@
 
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { allowedText, formatDuration } from '@fairlead/core';
 import type { ParameterSpec, ParameterSpecs } from '@fairlead/core';
 import prettier from 'prettier';
 import { configFields } from '../packages/fairlead/src/config/schema.ts';
+import { parameterTable } from './parameter-table.ts';
 
 const root = path.dirname(import.meta.dirname);
 
@@ -75,7 +75,7 @@ export async function configurationReference(fields: ParameterSpecs): Promise<st
   const parts = [
     introduction,
     '## The file',
-    table(fields, ''),
+    parameterTable('Field', Object.entries(fields)),
     ...sections.flatMap(([name, spec]) => sectionOf(name, spec)),
   ];
   const options = { ...(await prettier.resolveConfig(configurationReferencePath)), parser: 'markdown' };
@@ -83,17 +83,13 @@ export async function configurationReference(fields: ParameterSpecs): Promise<st
 }
 
 /** Every field with the path it has on the page: `flowControl.priorityBands[].priority`. */
-export function fieldPaths(fields: ParameterSpecs, prefix = ''): string[] {
-  return Object.entries(fields).flatMap(([name, spec]) => {
-    const own = `${prefix}${name}`;
-    const nested = nestedFields(spec);
-    return nested === undefined ? [own] : [own, ...fieldPaths(nested, `${own}${spec.type === 'list' ? '[].' : '.'}`)];
-  });
+export function fieldPaths(fields: ParameterSpecs): string[] {
+  return allFields(fields, '').map(([own]) => own);
 }
 
 function sectionOf(name: string, spec: ParameterSpec): string[] {
-  const prefix = `${name}${spec.type === 'list' ? '[].' : '.'}`;
-  return [`## ${name}`, spec.doc, table(nestedFields(spec) ?? {}, prefix)];
+  const fields = allFields(nestedFields(spec) ?? {}, below(name, spec));
+  return [`## ${name}`, spec.doc, parameterTable('Field', fields)];
 }
 
 function nestedFields(spec: ParameterSpec): ParameterSpecs | undefined {
@@ -101,55 +97,17 @@ function nestedFields(spec: ParameterSpec): ParameterSpecs | undefined {
   return spec.type === 'list' ? nestedFields(spec.of) : undefined;
 }
 
-/** One row a field, fields of fields below them; at the top only the fields themselves. */
-function table(fields: ParameterSpecs, prefix: string): string {
-  const head = [
-    ['Field', 'Allowed', 'Default', 'Meaning'],
-    ['---', '---', '---', '---'],
-  ];
-  const body = prefix === '' ? Object.entries(fields).map(([name, spec]) => row(name, spec)) : rows(fields, prefix);
-  return [...head, ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
-}
-
-function rows(fields: ParameterSpecs, prefix: string): string[][] {
+/** Every field with its path, fields of fields below them. */
+function allFields(fields: ParameterSpecs, prefix: string): (readonly [string, ParameterSpec])[] {
   return Object.entries(fields).flatMap(([name, spec]) => {
     const own = `${prefix}${name}`;
     const nested = nestedFields(spec);
-    return [
-      row(own, spec),
-      ...(nested === undefined ? [] : rows(nested, `${own}${spec.type === 'list' ? '[].' : '.'}`)),
-    ];
+    return [[own, spec], ...(nested === undefined ? [] : allFields(nested, below(own, spec)))];
   });
 }
 
-function row(name: string, spec: ParameterSpec): string[] {
-  return [`\`${name}\``, allowed(spec), defaultText(spec), spec.doc].map((cell) => cell.replaceAll('|', '\\|'));
-}
-
-function allowed(spec: ParameterSpec): string {
-  if (spec.type === 'list' && nestedFields(spec) === undefined)
-    return `${allowedText(spec)}, each ${allowedText(spec.of)}`;
-  return allowedText(spec);
-}
-
-function defaultText(spec: ParameterSpec): string {
-  if (spec.required === true) return 'required';
-  if (spec.defaultDoc !== undefined) return spec.defaultDoc;
-  if (spec.default === undefined) return 'none';
-  if (spec.type === 'duration') return `\`${formatDuration(spec.default)}\``;
-  if (spec.type === 'quantity') return `\`${quantityText(spec.default)}\``;
-  if (spec.type === 'list' || spec.type === 'map' || spec.type === 'object') return 'empty';
-  return `\`${JSON.stringify(spec.default)}\``;
-}
-
-function quantityText(value: number): string {
-  for (const [suffix, scale] of [
-    ['Mi', 1024 ** 2],
-    ['Ki', 1024],
-  ] as const) {
-    if (value > 0 && value % scale === 0) return `${value / scale}${suffix}`;
-  }
-  return String(value);
+function below(own: string, spec: ParameterSpec): string {
+  return `${own}${spec.type === 'list' ? '[].' : '.'}`;
 }
 
 if (import.meta.main) {

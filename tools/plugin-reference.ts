@@ -10,10 +10,10 @@
 
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { allowedText, formatDuration } from '@fairlead/core';
-import type { ParameterSpec, PluginDefinition, PluginKind } from '@fairlead/core';
+import type { PluginDefinition, PluginKind } from '@fairlead/core';
 import { createDefaultRegistry } from '../packages/fairlead/src/config/default-registry.ts';
 import prettier from 'prettier';
+import { parameterTable } from './parameter-table.ts';
 
 const root = path.dirname(import.meta.dirname);
 
@@ -97,30 +97,13 @@ export async function pluginReference(definitions: readonly PluginDefinition[]):
 
 function describe(definition: PluginDefinition): string {
   const { type, stability, summary, parameters } = definition;
-  const rows = Object.entries(parameters).map(([name, spec]) => [
-    `\`${name}\``,
-    allowed(spec),
-    defaultText(spec),
-    spec.doc,
-  ]);
-  const table = [['Parameter', 'Allowed', 'Default', 'Meaning'], ['---', '---', '---', '---'], ...rows];
+  const specs = Object.entries(parameters);
   return [
     `### ${type}`,
     `${summary} _${stability}_`,
     ...headerOf(type),
-    rows.length === 0 ? 'No parameters.' : table.map((cells) => `| ${cells.join(' | ')} |`).join('\n'),
+    specs.length === 0 ? 'No parameters.' : parameterTable('Parameter', specs),
   ].join('\n\n');
-}
-
-function allowed(spec: ParameterSpec): string {
-  return allowedText(spec).replaceAll('|', '\\|');
-}
-
-function defaultText(spec: ParameterSpec): string {
-  if (spec.defaultDoc !== undefined) return spec.defaultDoc;
-  if (spec.required === true) return 'required';
-  if (spec.default === undefined) return 'none';
-  return `\`${spec.type === 'duration' ? formatDuration(spec.default) : JSON.stringify(spec.default)}\``;
 }
 
 /** The paragraphs above a plugin's imports; none for plugins that share a file. */

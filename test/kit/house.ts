@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import OpenAI from 'openai';
 import type { FlowEvent } from '@fairlead/core';
 import * as plugins from '@fairlead/core/plugins';
-import { instanceOf } from '@fairlead/core/testing';
+import { flowControlConfig, instanceOf } from '@fairlead/core/testing';
 import type { GatewayConfig, IdentityConfig, ResolvedConfig } from '../../packages/fairlead/src/config/resolved.ts';
 import { Director } from '../../packages/fairlead/src/director/director.ts';
 import type { RequestReport } from '../../packages/fairlead/src/director/request-report.ts';
@@ -145,32 +145,20 @@ const GATEWAY: GatewayConfig = {
 };
 
 function configOf(options: HouseOptions): ResolvedConfig {
-  const band = {
-    maxRequests: options.maxRequests ?? 10_000,
-    maxBytes: 1 << 30,
-    maxFlowShare: 1,
-    fairness: instanceOf(plugins.roundRobinFairnessPolicy),
-    ordering: instanceOf(plugins.fcfsOrderingPolicy),
-  };
   return {
     endpoints: options.servers.map(({ url, models }, index) => ({ name: `server-${index}`, url, models, labels: {} })),
     gateway: { ...GATEWAY, ...options.gateway },
     identity: { keys: [], trustedSources: [], maxUnverifiedTenants: 1000, ...options.identity },
     inferenceObjectives: [],
     flowControlEnabled: true,
-    flowControl: {
-      maxRequests: Infinity,
-      maxBytes: Infinity,
-      defaultRequestTtlMs: options.ttlMs ?? 50_000,
-      noEndpointRequestTtlMs: options.ttlMs ?? 10_000,
-      bands: [],
-      defaultBand: band,
-      defaultNegativeBand: band,
-      knownPriorities: [10],
-      usageLimit: instanceOf(plugins.staticUsageLimitPolicy),
-      flowIdleMs: 300_000,
-      bandIdleMs: 600_000,
-    },
+    flowControl: flowControlConfig({
+      band: { maxRequests: options.maxRequests ?? 10_000 },
+      config: {
+        defaultRequestTtlMs: options.ttlMs ?? 50_000,
+        noEndpointRequestTtlMs: options.ttlMs ?? 10_000,
+        knownPriorities: [10],
+      },
+    }),
     detector: instanceOf(plugins.concurrencyDetector, { parameters: { maxConcurrency: options.limit ?? 64 } }),
     scheduling: {
       handler: instanceOf(plugins.singleProfileHandler),

@@ -6,14 +6,9 @@
  */
 
 import { Endpoint, FlowController, Pool, PoolPlacement } from '@fairlead/core';
-import type { Clock, FlowControlConfig, FlowEvent, InferenceRequest, Usage } from '@fairlead/core';
-import {
-  concurrencyDetector,
-  fcfsOrderingPolicy,
-  roundRobinFairnessPolicy,
-  staticUsageLimitPolicy,
-} from '@fairlead/core/plugins';
-import { VirtualClock, instanceOf } from '@fairlead/core/testing';
+import type { Clock, FlowEvent, InferenceRequest, Usage } from '@fairlead/core';
+import { concurrencyDetector } from '@fairlead/core/plugins';
+import { VirtualClock, flowControlConfig, instanceOf } from '@fairlead/core/testing';
 import { Journey } from '../../packages/fairlead/src/director/journey.ts';
 import type { JourneyContext } from '../../packages/fairlead/src/director/journey.ts';
 import type {
@@ -87,7 +82,12 @@ export function stand({ endpoints: count = 2, limit = 10 }: StandOptions = {}) {
   const chooser = { schedule: (_request: InferenceRequest, candidates: readonly Endpoint[]) => candidates };
   const placement = new PoolPlacement({ pool, detector, chooser, clock });
   const observer = (event: FlowEvent): void => void events.push(event);
-  const controller = new FlowController({ config: flowControl(), placement, clock, observer });
+  const controller = new FlowController({
+    config: flowControlConfig({ config: { defaultRequestTtlMs: 1000, noEndpointRequestTtlMs: 1000 } }),
+    placement,
+    clock,
+    observer,
+  });
   const tries: SentTry[] = [];
   const refused: string[] = [];
   const context = contextOf({ tries, refused, pool, clock });
@@ -99,29 +99,6 @@ export function stand({ endpoints: count = 2, limit = 10 }: StandOptions = {}) {
     return { journey, answer };
   };
   return { clock, pool, endpoints, controller, tries, refused, events, begin };
-}
-
-function flowControl(): FlowControlConfig {
-  const band = {
-    maxRequests: 100,
-    maxBytes: Infinity,
-    maxFlowShare: 1,
-    fairness: instanceOf(roundRobinFairnessPolicy),
-    ordering: instanceOf(fcfsOrderingPolicy),
-  };
-  return {
-    maxRequests: Infinity,
-    maxBytes: Infinity,
-    defaultRequestTtlMs: 1000,
-    noEndpointRequestTtlMs: 1000,
-    bands: [],
-    defaultBand: band,
-    defaultNegativeBand: band,
-    knownPriorities: [],
-    usageLimit: instanceOf(staticUsageLimitPolicy),
-    flowIdleMs: 1000,
-    bandIdleMs: 1000,
-  };
 }
 
 function requestOf(id: string, clock: Clock): InferenceRequest {

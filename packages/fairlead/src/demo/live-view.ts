@@ -5,7 +5,7 @@
  * line at a time.
  */
 
-import { nearestRank } from './load/percentile.ts';
+import { percentiles } from './load/percentile.ts';
 import type { UnderWay } from './load/load.ts';
 import type { TenantTally } from './load/tally.ts';
 import { columns, countText, durationText } from './quantity-text.ts';
@@ -28,14 +28,14 @@ export function liveTenant(parts: {
   readonly tokensPerS: number;
 }): LiveTenant {
   const { name, tally, underWay, tokensPerS } = parts;
-  const sorted = tally.ttftMs.toSorted((a, b) => a - b);
+  const ttft = percentiles(tally.ttftMs);
   return {
     name,
     waiting: underWay.waiting,
     running: underWay.running,
     tokensPerS,
-    ttftP50Ms: nearestRank(sorted, 0.5) ?? null,
-    ttftP99Ms: nearestRank(sorted, 0.99) ?? null,
+    ttftP50Ms: ttft.p50,
+    ttftP99Ms: ttft.p99,
     ok: tally.ok,
     failed: tally.failed,
   };

@@ -202,7 +202,7 @@ export const poolFamilies = {
   heldWhileIdle: counter(
     'fairlead_held_while_idle_seconds_total',
     ['pool'],
-    'Seconds during which a request waited while an endpoint had nothing to do.',
+    'Seconds during which a request waited although the pool had room that it could have used.',
   ),
 } as const;
 

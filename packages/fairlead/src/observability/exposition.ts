@@ -12,8 +12,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Registry } from '@prometheus-io/client';
 import type { Metric } from '@prometheus-io/client';
 import type { MetricFamily } from './catalogue.ts';
-import type { Tally } from './tally.ts';
-import type { Labels } from './tally.ts';
+import type { Labels, Tally } from './tally.ts';
 
 /** One line as the client's registry reads it. */
 interface Line {

@@ -5,14 +5,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Endpoint, FlowController, Pool, PoolPlacement } from '@fairlead/core';
-import type { FlowControlConfig, FlowEvent, InferenceRequest, Permit, Settled, WaitingHandle } from '@fairlead/core';
-import {
-  concurrencyDetector,
-  fcfsOrderingPolicy,
-  roundRobinFairnessPolicy,
-  staticUsageLimitPolicy,
-} from '@fairlead/core/plugins';
-import { VirtualClock, instanceOf, seededRandom } from '@fairlead/core/testing';
+import type { FlowEvent, InferenceRequest, Permit, Settled, WaitingHandle } from '@fairlead/core';
+import { concurrencyDetector } from '@fairlead/core/plugins';
+import { VirtualClock, flowControlConfig, instanceOf, modelEndpoint, seededRandom } from '@fairlead/core/testing';
 import { poolView } from '../director/pool-view.ts';
 import type { RequestReport } from '../director/request-report.ts';
 import { createMetrics } from './metrics.ts';
@@ -91,35 +86,11 @@ function passThrough(metrics: Metrics, some: InferenceRequest, pool = 'm'): void
   });
 }
 
-function flowControl(): FlowControlConfig {
-  const band = {
-    maxRequests: 40,
-    maxBytes: 1e9,
-    maxFlowShare: 1,
-    fairness: instanceOf(roundRobinFairnessPolicy),
-    ordering: instanceOf(fcfsOrderingPolicy),
-  };
-  return {
-    maxRequests: 60,
-    maxBytes: Infinity,
-    defaultRequestTtlMs: 5_000,
-    noEndpointRequestTtlMs: 1_000,
-    bands: [],
-    defaultBand: band,
-    defaultNegativeBand: band,
-    knownPriorities: [1],
-    usageLimit: instanceOf(staticUsageLimitPolicy),
-    flowIdleMs: 60_000,
-    bandIdleMs: 120_000,
-  };
-}
-
 /** A controller on virtual time with two endpoints of two sequences each, observed by metrics. */
 function observedController() {
   const clock = new VirtualClock();
   const pool = new Pool('m');
-  const endpoints = ['e1', 'e2'].map((name) => new Endpoint({ name, url: `http://${name}.test`, labels: {} }));
-  for (const endpoint of endpoints) endpoint.baseModels = new Set(['m']);
+  const endpoints = ['e1', 'e2'].map(modelEndpoint);
   pool.setEndpoints(endpoints);
   const detector = instanceOf(concurrencyDetector, { parameters: { maxConcurrency: 2 } });
   const chooser = { schedule: (_: InferenceRequest, candidates: readonly Endpoint[]) => candidates };
@@ -131,7 +102,10 @@ function observedController() {
     nowMs: () => clock.now(),
   });
   const controller = new FlowController({
-    config: flowControl(),
+    config: flowControlConfig({
+      band: { maxRequests: 40, maxBytes: 1e9 },
+      config: { maxRequests: 60, defaultRequestTtlMs: 5_000, knownPriorities: [1] },
+    }),
     placement,
     clock,
     observer: (event) => {

@@ -5,10 +5,8 @@
  * what one of them draws does not depend on how fast another was answered.
  */
 
+import type { Random } from '@fairlead/core';
 import { seededRandom } from '../../model-server/random.ts';
-
-/** Numbers in [0, 1). */
-export type Random = () => number;
 
 /** The stream of one caller; `path` says which (tenant, loop …). The same seed and path give the same numbers. */
 export function randomFor(seed: number, ...path: readonly number[]): Random {

@@ -5,7 +5,7 @@
  * think, and go on, more slowly after a failure so that a dead target is not hammered.
  */
 
-import type { Random } from './draw.ts';
+import type { Random } from '@fairlead/core';
 import { exponential, randomFor, wholeNumber } from './draw.ts';
 import type { StreamInFlight, StreamingClient } from './streaming-client.ts';
 import type { Tally } from './tally.ts';

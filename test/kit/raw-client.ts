@@ -2,7 +2,6 @@
 
 /** A client made of a bare socket, for everything that a well-behaved library would never send. */
 
-import { once } from 'node:events';
 import net from 'node:net';
 
 /** One answer as it came. */
@@ -22,7 +21,8 @@ export class RawClient {
   constructor(url: string) {
     const { hostname, port } = new URL(url);
     this.socket = net.connect({ host: hostname, port: Number(port) });
-    this.closed = once(this.socket, 'close');
+    // A reset is an end too; `once` would take it for a failure.
+    this.closed = new Promise((resolve) => this.socket.once('close', resolve));
     this.socket.on('data', (chunk: Buffer) => {
       this.#text += chunk.toString('latin1');
       this.#changed?.();

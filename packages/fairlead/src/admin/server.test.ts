@@ -229,7 +229,8 @@ test('closing cuts connections that are open', async () => {
   });
   const [socket] = sockets;
   if (socket !== undefined && !socket.closed) {
-    socket.resume();
-    await once(socket, 'close');
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.on('error', () => undefined).resume();
+    await closed;
   }
 });

@@ -250,8 +250,9 @@ describe('bad requests', () => {
     request.write('x'.repeat(10_001));
     const [response] = (await once(request, 'response')) as [IncomingMessage];
     assert.equal(response.statusCode, 413);
-    response.resume();
-    await once(response, 'close');
+    const closed = new Promise((resolve) => response.once('close', resolve));
+    response.on('error', () => undefined).resume();
+    await closed;
     request.destroy();
   });
 

@@ -100,8 +100,19 @@ export class Endpoint {
   waitingEstimate(): number | undefined {
     const reading = this.metrics;
     if (reading === undefined) return undefined;
-    const added = this.dispatched - reading.dispatchedBefore - (this.finished - reading.finishedBefore);
     const room = reading.waiting > 0 ? 0 : Math.max(0, this.peakRunning - reading.running);
-    return Math.max(0, reading.waiting + added - room);
+    return Math.max(0, reading.waiting + this.#addedSince(reading) - room);
+  }
+
+  /** The sequences that the engine should be running by now: all that it should hold, less `waitingEstimate`. */
+  runningEstimate(): number | undefined {
+    const reading = this.metrics;
+    const waiting = this.waitingEstimate();
+    if (reading === undefined || waiting === undefined) return undefined;
+    return Math.max(0, reading.waiting + reading.running + this.#addedSince(reading) - waiting);
+  }
+
+  #addedSince({ dispatchedBefore, finishedBefore }: MetricsReading): number {
+    return this.dispatched - dispatchedBefore - (this.finished - finishedBefore);
   }
 }

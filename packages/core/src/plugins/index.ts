@@ -8,17 +8,27 @@
 import type { PluginDefinition } from '../plugin-registry/plugin.ts';
 import { globalStrictFairnessPolicy } from './fairness/global-strict-fairness-policy.ts';
 import { roundRobinFairnessPolicy } from './fairness/round-robin-fairness-policy.ts';
+import { decodeFilter } from './filters/decode-filter.ts';
+import { encodeFilter } from './filters/encode-filter.ts';
+import { labelSelectorFilter } from './filters/label-selector-filter.ts';
+import { prefillFilter } from './filters/prefill-filter.ts';
 import { edfOrderingPolicy } from './ordering/edf-ordering-policy.ts';
 import { fcfsOrderingPolicy } from './ordering/fcfs-ordering-policy.ts';
+import { sloDeadlineOrderingPolicy } from './ordering/slo-deadline-ordering-policy.ts';
 import { maxScorePicker } from './pickers/max-score-picker.ts';
 import { randomPicker } from './pickers/random-picker.ts';
+import { weightedRandomPicker } from './pickers/weighted-random-picker.ts';
 import { singleProfileHandler } from './profile-handlers/single-profile-handler.ts';
 import { adaptiveConcurrencyDetector } from './saturation/adaptive-concurrency-detector.ts';
 import { concurrencyDetector } from './saturation/concurrency-detector.ts';
 import { utilizationDetector } from './saturation/utilization-detector.ts';
 import { activeRequestScorer } from './scorers/active-request-scorer.ts';
 import { kvCacheUtilizationScorer } from './scorers/kv-cache-utilization-scorer.ts';
+import { loadAwareScorer } from './scorers/load-aware-scorer.ts';
 import { queueScorer } from './scorers/queue-scorer.ts';
+import { runningRequestsSizeScorer } from './scorers/running-requests-size-scorer.ts';
+import { priorityHoldbackPolicy } from './usage-limits/priority-holdback-policy.ts';
+import { softReflectiveCeilingPolicy } from './usage-limits/soft-reflective-ceiling-policy.ts';
 import { staticUsageLimitPolicy } from './usage-limits/static-usage-limit-policy.ts';
 
 export const builtins: readonly PluginDefinition[] = Object.freeze([
@@ -26,31 +36,51 @@ export const builtins: readonly PluginDefinition[] = Object.freeze([
   roundRobinFairnessPolicy,
   fcfsOrderingPolicy,
   edfOrderingPolicy,
+  sloDeadlineOrderingPolicy,
   adaptiveConcurrencyDetector,
   concurrencyDetector,
   utilizationDetector,
   staticUsageLimitPolicy,
+  priorityHoldbackPolicy,
+  softReflectiveCeilingPolicy,
   singleProfileHandler,
+  labelSelectorFilter,
+  decodeFilter,
+  prefillFilter,
+  encodeFilter,
   queueScorer,
   kvCacheUtilizationScorer,
+  runningRequestsSizeScorer,
   activeRequestScorer,
+  loadAwareScorer,
   maxScorePicker,
   randomPicker,
+  weightedRandomPicker,
 ]);
 
 export {
   activeRequestScorer,
   adaptiveConcurrencyDetector,
   concurrencyDetector,
+  decodeFilter,
   edfOrderingPolicy,
+  encodeFilter,
   fcfsOrderingPolicy,
   globalStrictFairnessPolicy,
   kvCacheUtilizationScorer,
+  labelSelectorFilter,
+  loadAwareScorer,
   maxScorePicker,
+  prefillFilter,
+  priorityHoldbackPolicy,
   queueScorer,
   randomPicker,
   roundRobinFairnessPolicy,
+  runningRequestsSizeScorer,
   singleProfileHandler,
+  sloDeadlineOrderingPolicy,
+  softReflectiveCeilingPolicy,
   staticUsageLimitPolicy,
   utilizationDetector,
+  weightedRandomPicker,
 };

@@ -6,10 +6,20 @@ import type { InferenceRequest } from '../../request/inference-request.ts';
 import { instanceOf } from '../../testing/plugin-instance.ts';
 import { edfOrderingPolicy } from './edf-ordering-policy.ts';
 import { fcfsOrderingPolicy } from './fcfs-ordering-policy.ts';
+import { sloDeadlineOrderingPolicy } from './slo-deadline-ordering-policy.ts';
 
-function waiting(fields: { sequence?: number; expiresMs?: number; deadlineMs?: number }) {
+interface Given {
+  sequence?: number;
+  expiresMs?: number;
+  deadlineMs?: number;
+  receivedMs?: number;
+  ttftSloMs?: number;
+}
+
+function waiting(fields: Given) {
   const request = { id: 'r', fairnessId: 'a', priority: 0, model: 'm', targetModel: 'm', sizeBytes: 1, sequences: 1 };
-  const described: InferenceRequest = { ...request, receivedMs: 0, deadlineMs: fields.deadlineMs };
+  const { receivedMs = 0, deadlineMs, ttftSloMs } = fields;
+  const described: InferenceRequest = { ...request, receivedMs, deadlineMs, ttftSloMs };
   return {
     request: described,
     enqueuedMs: 0,
@@ -32,4 +42,18 @@ test('earliest deadline first ranks by whichever ends first, the wait budget or 
 
 test('earliest deadline first puts what never expires last', () => {
   assert.equal(instanceOf(edfOrderingPolicy).rank(waiting({})), Infinity);
+});
+
+test('the SLO deadline order ranks by when the first token is due, counted from when the request was received', () => {
+  const policy = instanceOf(sloDeadlineOrderingPolicy);
+  assert.equal(policy.rank(waiting({ receivedMs: 100, ttftSloMs: 50, expiresMs: 7 })), 150);
+  assert.equal(policy.rank(waiting({ receivedMs: 100, ttftSloMs: 0 })), 100);
+});
+
+test('the SLO deadline order puts last what asks for no time to first token, or for nonsense', () => {
+  const policy = instanceOf(sloDeadlineOrderingPolicy);
+  for (const ttftSloMs of [NaN, -1, Infinity, Number.MAX_VALUE]) {
+    assert.ok(policy.rank(waiting({ receivedMs: 1, ttftSloMs })) >= Number.MAX_VALUE, String(ttftSloMs));
+  }
+  assert.equal(policy.rank(waiting({ receivedMs: 1 })), Infinity);
 });

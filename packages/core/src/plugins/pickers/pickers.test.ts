@@ -2,11 +2,13 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import fc from 'fast-check';
 import { Endpoint } from '../../endpoints/endpoint.ts';
 import { instanceOf } from '../../testing/plugin-instance.ts';
 import { seededRandom } from '../../testing/seeded-random.ts';
 import { maxScorePicker } from './max-score-picker.ts';
 import { randomPicker } from './random-picker.ts';
+import { weightedRandomPicker } from './weighted-random-picker.ts';
 
 const endpoints = ['a', 'b', 'c', 'd'].map((name) => new Endpoint({ name, url: `http://${name}.test`, labels: {} }));
 
@@ -54,4 +56,27 @@ test('the random picker gives all endpoints the same chance and does not look at
 
 test('the random picker names different endpoints', () => {
   assert.equal([...picks(randomPicker, [0, 0, 0, 0], 4)].sort().join(''), 'abcd');
+});
+
+test('the weighted random picker picks in proportion to scores, whether one or several', () => {
+  for (const count of [1, 2])
+    assertNear(shares(weightedRandomPicker, [1, 0.5, 0.5, 2], count), [0.25, 0.125, 0.125, 0.5]);
+});
+
+test('the weighted random picker picks what has no score only behind all that have one', () => {
+  for (const count of [1, 3]) assertNear(shares(weightedRandomPicker, [0, 0.2, 0, 0], count), [0, 1, 0, 0]);
+  assert.match(picks(weightedRandomPicker, [0, 1e-9, 0, 5], 4), /^(bd|db)(ac|ca)$/);
+});
+
+test('the weighted random picker gives all the same chance when none has a score', () => {
+  for (const count of [1, 2]) assertNear(shares(weightedRandomPicker, [0, 0, 0, 0], count), [0.25, 0.25, 0.25, 0.25]);
+});
+
+test('the weighted random picker always picks different ones of the endpoints, as many as it is asked for', () => {
+  const scores = fc.array(fc.double({ min: 0, max: 100, noNaN: true }), { minLength: 4, maxLength: 4 });
+  fc.assert(
+    fc.property(scores, fc.integer({ min: 1, max: 6 }), (given, count) => {
+      assert.equal(new Set(picks(weightedRandomPicker, given, count)).size, Math.min(count, 4));
+    }),
+  );
 });

@@ -9,6 +9,7 @@
 
 import { definePlugin } from '../../plugin-registry/plugin.ts';
 import type { Scorer } from '../../scheduling/contracts.ts';
+import { rateFewestFirst } from './fewest-first.ts';
 
 export const queueScorer = definePlugin({
   type: 'queue-scorer',
@@ -20,20 +21,7 @@ export const queueScorer = definePlugin({
     type,
     name,
     score: (_request, endpoints, scores) => {
-      let least = Infinity;
-      let most = -Infinity;
-      for (let index = 0; index < endpoints.length; index += 1) {
-        const waiting = endpoints[index]?.waitingEstimate() ?? NaN;
-        scores[index] = waiting;
-        if (waiting < least) least = waiting;
-        if (waiting > most) most = waiting;
-      }
-      const spread = most - least;
-      for (let index = 0; index < endpoints.length; index += 1) {
-        const waiting = scores[index] as number;
-        if (!(spread > 0)) scores[index] = 1;
-        else scores[index] = Number.isNaN(waiting) ? 0 : (most - waiting) / spread;
-      }
+      rateFewestFirst(endpoints, scores, (endpoint) => endpoint.waitingEstimate());
     },
   }),
 });

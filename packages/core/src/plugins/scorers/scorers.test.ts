@@ -8,7 +8,9 @@ import type { Scorer } from '../../scheduling/contracts.ts';
 import { instanceOf } from '../../testing/plugin-instance.ts';
 import { activeRequestScorer } from './active-request-scorer.ts';
 import { kvCacheUtilizationScorer } from './kv-cache-utilization-scorer.ts';
+import { loadAwareScorer } from './load-aware-scorer.ts';
 import { queueScorer } from './queue-scorer.ts';
+import { runningRequestsSizeScorer } from './running-requests-size-scorer.ts';
 
 const request: InferenceRequest = {
   ...{ id: 'r', fairnessId: 'a', priority: 0, model: 'm', targetModel: 'm' },
@@ -71,4 +73,42 @@ test('the active request scorer rates idle endpoints 1 and the busiest 0', () =>
 test('the active request scorer counts a few requests as idle and holds busy ones below a score, when told so', () => {
   const scorer = instanceOf(activeRequestScorer, { parameters: { idleThreshold: 2, maxBusyScore: 0.5 } });
   assert.deepEqual(scores(scorer, busy(2, 3, 6)), [1, 0.25, 0]);
+});
+
+const running = (...counts: (number | undefined)[]) =>
+  counts.map((count) => endpoint(count === undefined ? undefined : { running: count }));
+
+test('the running requests scorer rates the fewest 1, the most 0, the others between, and equals alike', () => {
+  const scorer = instanceOf(runningRequestsSizeScorer);
+  assert.deepEqual(scores(scorer, running(0, 4, 1)), [1, 0, 0.75]);
+  assert.deepEqual(scores(scorer, running(3, 3)), [1, 1]);
+});
+
+test('the running requests scorer rates an endpoint that never told like the busiest', () => {
+  assert.deepEqual(scores(instanceOf(runningRequestsSizeScorer), running(undefined, 0, 4)), [0, 1, 0]);
+});
+
+test('the running requests scorer sees what started and finished since the reading, but not what only queues', () => {
+  const [full, freed] = [endpoint({ waiting: 1, running: 4 }), endpoint({ running: 8 }, 6)];
+  full.take(9);
+  for (let done = 0; done < 6; done += 1) freed.release(1);
+  assert.deepEqual([full.runningEstimate(), freed.runningEstimate()], [4, 2]);
+  assert.deepEqual(scores(instanceOf(runningRequestsSizeScorer), [full, freed]), [0, 1]);
+});
+
+test('the load aware scorer rates an empty queue 0.5, and down to 0 at the threshold and beyond', () => {
+  assert.deepEqual(scores(instanceOf(loadAwareScorer), queued(0, 32, 128, 500)), [0.5, 0.375, 0, 0]);
+  const strict = instanceOf(loadAwareScorer, { parameters: { threshold: 4 } });
+  assert.deepEqual(scores(strict, queued(0, 1)), [0.5, 0.375]);
+});
+
+test('the load aware scorer rates an endpoint that never told like the longest queue, and all alike when none tells', () => {
+  assert.deepEqual(scores(instanceOf(loadAwareScorer), queued(undefined, 64, 32)), [0.25, 0.25, 0.375]);
+  assert.deepEqual(scores(instanceOf(loadAwareScorer), queued(undefined, undefined)), [0.5, 0.5]);
+});
+
+test('the load aware scorer sees what was dispatched since the reading', () => {
+  const [busy, calm] = queued(0, 2) as [Endpoint, Endpoint];
+  busy.take(64);
+  assert.deepEqual(scores(instanceOf(loadAwareScorer), [busy, calm]), [0.25, 0.492]);
 });

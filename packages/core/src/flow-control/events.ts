@@ -74,11 +74,15 @@ export type FlowEvent =
   | { readonly kind: 'flow-unparked'; readonly fairnessId: string; readonly band: number; readonly atMs: number }
   | { readonly kind: 'band-created'; readonly band: number; readonly atMs: number }
   | { readonly kind: 'band-forgotten'; readonly band: number; readonly atMs: number }
-  /** The band's fairness policy threw or picked a flow that is not ready; its order is replaced by that of arrival. Told once. */
+  /**
+   * A plugin threw, or answered with what it was not asked about, and does not count: a fairness policy's band goes by
+   * arrival, a scorer adds nothing, a filter drops nobody. Told once for each plugin (and band).
+   */
   | {
-      readonly kind: 'policy-fault';
-      readonly band: number;
-      readonly policy: string;
+      readonly kind: 'plugin-fault';
+      readonly plugin: string;
+      /** Of a fairness policy. */
+      readonly band: number | undefined;
       readonly message: string;
       readonly atMs: number;
     }

@@ -148,7 +148,7 @@ describe('The three tiers of dispatch', () => {
         kit.finishOne();
         kit.finishOne();
         assert.deepEqual(kit.dispatchedFlows, ['a', 'b', 'a']);
-        assert.equal(kit.events.filter((event) => event.kind === 'policy-fault').length, 1);
+        assert.equal(kit.events.filter((event) => event.kind === 'plugin-fault').length, 1);
       }
     });
 

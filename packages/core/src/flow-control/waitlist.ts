@@ -59,8 +59,8 @@ export class Waitlist {
     const { clock, observer } = this.#options;
     if (this.#faulty.has(band)) return;
     this.#faulty.add(band);
-    const { name } = band.config.fairness;
-    observer?.({ kind: 'policy-fault', band: band.priority, policy: name, message: String(error), atMs: clock.now() });
+    const { name: plugin } = band.config.fairness;
+    observer?.({ kind: 'plugin-fault', plugin, band: band.priority, message: String(error), atMs: clock.now() });
   }
 
   /** The band that the request waits in: its priority's own, or band 0 for a priority that nobody configured. */

@@ -57,14 +57,14 @@ export class Lanes {
   add(pool: Pool): void {
     if (this.#lanes.has(pool)) return;
     const { config, clock, scrapeSoon, observer } = this.#options;
-    const chooser = new Scheduler(config.scheduling);
-    const placement = new PoolPlacement({ pool, detector: config.detector, chooser, clock, scrapeSoon });
-    const controller = new FlowController({
-      config: config.flowControl,
-      placement,
-      clock,
-      observer: observer && ((event) => observer(pool.name, event)),
+    const tell = observer && ((event: FlowEvent): void => observer(pool.name, event));
+    const chooser = new Scheduler({
+      ...config.scheduling,
+      onFault: ({ name: plugin }, error) =>
+        tell?.({ kind: 'plugin-fault', plugin, band: undefined, message: String(error), atMs: clock.now() }),
     });
+    const placement = new PoolPlacement({ pool, detector: config.detector, chooser, clock, scrapeSoon });
+    const controller = new FlowController({ config: config.flowControl, placement, clock, observer: tell });
     controller.setBypass(this.#bypass);
     this.#lanes.set(pool, { pool, placement, controller });
   }

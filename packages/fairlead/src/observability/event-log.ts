@@ -65,16 +65,14 @@ export class EventLog {
       case 'priority-unknown':
         this.#log.debug('priority has no band, served in band 0', { pool, priority: event.request.priority });
         return;
-      case 'policy-fault': {
-        const { band: priority, policy, message: error } = event;
-        this.#log.error('a fairness policy broke its contract: its band goes by arrival', {
+      case 'plugin-fault':
+        this.#log.error('a plugin broke its contract and does not count', {
           pool,
-          priority,
-          policy,
-          error,
+          plugin: event.plugin,
+          priority: event.band,
+          error: event.message,
         });
         return;
-      }
       default:
     }
   }

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** For tests of what is built on the core: virtual time, seeded dice, and the suites that plugins have to pass. */
+/**
+ * For tests of what is built on the core: virtual time, seeded dice, a controller with everything around it, what must
+ * hold in it at any time, and the suites that plugins have to pass.
+ */
 
+export { checkInvariants } from '../flow-control/invariants.ts';
+export { CheckedKits } from './checked-kits.ts';
 export { fairnessConformance } from './fairness-conformance.ts';
 export type { ConformanceCase, FairnessPromises } from './fairness-conformance.ts';
 export { FAIRNESS_ACTS, FairnessStand } from './fairness-stand.ts';

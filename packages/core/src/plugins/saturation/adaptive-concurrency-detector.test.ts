@@ -191,12 +191,44 @@ describe('adaptive-concurrency-detector', () => {
     assert.ok(limit !== undefined && limit >= 7 && limit <= 10, `limit ${limit}`);
   });
 
+  it('learns nothing of slots from a request that was alone on its engine, however late its first token came', () => {
+    const kit = new FlowControlKit({ detector: instanceOf(adaptiveConcurrencyDetector) });
+    for (const ttftMs of [20, ...Array<number>(50).fill(900)]) {
+      kit.enqueue();
+      kit.settle();
+      kit.clock.advance(ttftMs);
+      kit.permits[0]?.firstToken();
+      kit.finishOne();
+    }
+    assert.equal(kit.placement.limitOf(kit.endpoints[0]!), 64);
+  });
+
   it('keeps a large engine busy without metrics', () => {
     const flood = new Flood({ slots: [48], metrics: false });
     flood.loops(200);
     flood.kit.clock.advance(60_000);
     const [limit] = flood.limits();
     assert.ok(limit !== undefined && limit >= 44 && limit <= 56, `limit ${limit}`);
+  });
+
+  it('lets others be served while an endpoint whose limit has shrunk works off what it holds', () => {
+    const kit = new FlowControlKit({ endpoints: 2, detector: instanceOf(adaptiveConcurrencyDetector) });
+    const [shrinking, idle] = kit.endpoints;
+    assert.ok(shrinking && idle);
+    idle.up = false;
+    kit.pool.refresh();
+    for (let index = 0; index < 64; index += 1) kit.enqueue();
+    kit.settle();
+    for (let reading = 0; reading < 2; reading += 1) {
+      shrinking.noteMetrics({ running: 4, waiting: 60, kvUsage: 0.99 }, shrinking.dispatched, kit.clock.now());
+      kit.placement.metricsRead(shrinking);
+    }
+    idle.up = true;
+    kit.pool.refresh();
+    for (let index = 0; index < 64; index += 1) kit.enqueue();
+    kit.settle();
+    assert.deepEqual([shrinking.inFlight, kit.placement.limitOf(shrinking)], [64, 4]);
+    assert.equal(idle.inFlight, 64);
   });
 
   it('remembers the limit of an endpoint that went away and came back', () => {

@@ -12,6 +12,7 @@ import type { FirstTokenSample, SaturationDetector, Tracked } from '../../flow-c
 import { definePlugin } from '../../plugin-registry/plugin.ts';
 import { MetricsLearner } from './adaptive-concurrency/learn-from-metrics.ts';
 import { TtftLearner } from './adaptive-concurrency/learn-from-ttft.ts';
+import { PoolUse } from './pool-use.ts';
 
 /** Where a limit starts once the engine's metrics can be read: small, because growing takes a few readings only. */
 const FIRST_LIMIT_WITH_METRICS = 4;
@@ -78,13 +79,9 @@ export const adaptiveConcurrencyDetector = definePlugin({
       name,
       newEndpointState: () => new LearnedLimit(initialLimit, parameters.maxLimit),
       saturation(endpoints) {
-        let used = 0;
-        let available = 0;
-        for (const { endpoint, state } of endpoints) {
-          used += endpoint.inFlight;
-          available += state.limit;
-        }
-        return available === 0 ? 1 : used / available;
+        const use = new PoolUse();
+        for (const { endpoint, state } of endpoints) use.add(endpoint.inFlight, state.limit);
+        return use.saturation;
       },
       limit: ({ state }) => state.limit,
       room: ({ endpoint, state }) => state.limit - endpoint.inFlight,

@@ -21,6 +21,12 @@ test('saturation is what is in flight over the limits of all endpoints', () => {
   assert.equal(detector.saturation([tracked(16)]), 2);
 });
 
+test('what an endpoint holds beyond its limit takes no room from the others', () => {
+  const detector = make({ maxConcurrency: 8 });
+  assert.equal(detector.saturation([tracked(80), tracked(4)]), 0.75);
+  assert.equal(detector.saturation([tracked(16), tracked(8)]), 1.5);
+});
+
 test('a pool without endpoints is full', () => {
   assert.equal(make().saturation([]), 1);
 });

@@ -14,6 +14,7 @@ import type { SaturationDetector, Tracked } from '../../flow-control/policies.ts
 import type { ParametersOf } from '../../plugin-registry/parameters.ts';
 import { definePlugin, PluginError } from '../../plugin-registry/plugin.ts';
 import type { Filter } from '../../scheduling/contracts.ts';
+import { PoolUse } from './pool-use.ts';
 
 const parameters = {
   maxConcurrency: { type: 'integer', default: 100, min: 1, doc: 'Sequences in flight at one endpoint at most.' },
@@ -64,10 +65,9 @@ class ConcurrencyDetector implements SaturationDetector<undefined>, Filter {
   }
 
   saturation(endpoints: readonly Tracked<undefined>[]): number {
-    if (endpoints.length === 0) return 1;
-    let inFlight = 0;
-    for (const tracked of endpoints) inFlight += tracked.endpoint.inFlight;
-    return inFlight / (endpoints.length * this.#limit);
+    const use = new PoolUse();
+    for (const { endpoint } of endpoints) use.add(endpoint.inFlight, this.#limit);
+    return use.saturation;
   }
 
   limit(): number {

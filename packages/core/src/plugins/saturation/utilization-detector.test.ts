@@ -34,7 +34,12 @@ test('an endpoint’s use is the larger of queue and KV cache over their thresho
   const detector = make();
   assert.equal(detector.saturation([tracked({ waiting: 5, kvUsage: 0.4 })]), 1);
   assert.equal(detector.saturation([tracked({ waiting: 0, kvUsage: 0.4 })]), 0.5);
-  assert.equal(detector.saturation([tracked({ waiting: 10 }), tracked({ kvUsage: 0 })]), 1);
+  assert.equal(detector.saturation([tracked({ waiting: 5 }), tracked({ kvUsage: 0.4 })]), 0.75);
+  assert.equal(detector.saturation([tracked({ waiting: 10 }), tracked({ waiting: 5 })]), 1.5);
+});
+
+test('an endpoint that says it has a million waiting halts itself and nobody else', () => {
+  assert.equal(make().saturation([tracked({ waiting: 1_000_000 }), tracked({ kvUsage: 0 })]), 0.5);
 });
 
 test('a pool without endpoints is full', () => {

@@ -6,8 +6,10 @@
  * default.
  *
  * An endpoint's use is the larger of waiting ÷ `queueDepthThreshold` and KV use ÷ `kvCacheUtilThreshold`; it is full at
- * 1, and the pool's saturation is the mean. Bound: an engine's queue stays near the threshold; the reading is corrected
- * by what was dispatched and finished since, so that a burst between two scrapes cannot pile up on one endpoint.
+ * 1, and the pool's saturation is the mean, in which an endpoint beyond 1 counts as 1 while another has room (in the
+ * reference one that reports a long queue halts all the others). Bound: an engine's queue stays near the threshold; the
+ * reading is corrected by what was dispatched and finished since, so that a burst between two scrapes cannot pile up on
+ * one endpoint.
  *
  * The reference counts an endpoint with missing or old metrics as full, and halts when scrapes fail. Here such an
  * endpoint is unknown, not full: one that never told may have 64 sequences in flight, and one whose scrapes
@@ -19,6 +21,7 @@ import type { SaturationDetector, Tracked } from '../../flow-control/policies.ts
 import type { ParametersOf } from '../../plugin-registry/parameters.ts';
 import { definePlugin } from '../../plugin-registry/plugin.ts';
 import type { Filter } from '../../scheduling/contracts.ts';
+import { PoolUse } from './pool-use.ts';
 
 /** Sequences in flight at an endpoint of which nothing is known: what mid-size engines batch without queueing. */
 const UNKNOWN_LIMIT = 64;
@@ -76,10 +79,9 @@ class UtilizationDetector implements SaturationDetector<undefined>, Filter {
   }
 
   saturation(endpoints: readonly Tracked<undefined>[]): number {
-    if (endpoints.length === 0) return 1;
-    let sum = 0;
-    for (const tracked of endpoints) sum += this.#use(tracked.endpoint);
-    return sum / endpoints.length;
+    const use = new PoolUse();
+    for (const { endpoint } of endpoints) use.add(this.#use(endpoint), 1);
+    return use.saturation;
   }
 
   limit({ endpoint }: Tracked<undefined>): number {

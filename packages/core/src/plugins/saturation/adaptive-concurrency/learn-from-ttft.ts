@@ -48,6 +48,8 @@ export class TtftLearner {
     const late = this.#isLate(sample);
     // Dispatched before the last decision: says nothing about the limit since.
     if (nowMs - sample.ttftMs < this.#decidedMs) return;
+    // Alone on an engine nobody waits for a slot: whatever made it late is not the limit's doing.
+    if (late && sample.inFlightAtDispatch <= 1) return;
     if (late) {
       this.#late += 1;
       this.#lowestLate = Math.min(this.#lowestLate, sample.inFlightAtDispatch);

@@ -15,7 +15,7 @@ import type { Queued, Waitlist } from './waitlist.ts';
 
 /**
  * A request that needs several sequences at once may find that single ones take every place that comes free. When it
- * has been passed over by this many dispatches for each sequence it needs, an endpoint is kept for it until it fits.
+ * has been passed over by this many dispatches for each sequence it takes, an endpoint is kept for it until it fits.
  */
 const PASSED_OVER_PER_SEQUENCE = 16;
 
@@ -142,9 +142,10 @@ export class Dispatcher {
   }
 
   #reserveIfPassedOver(lot: Lot, head: Queued, nowMs: number): void {
-    const { sequences } = head.request;
-    if (this.#reservation !== undefined || sequences === 1) return;
-    if (this.#dispatches - lot.waitingSince < PASSED_OVER_PER_SEQUENCE * sequences) return;
+    if (this.#reservation !== undefined || head.request.sequences === 1) return;
+    // A batch of thousands takes one endpoint, and has to be patient for no more than that.
+    const width = this.#placement.widthOf(head.request);
+    if (width === 1 || this.#dispatches - lot.waitingSince < PASSED_OVER_PER_SEQUENCE * width) return;
     this.#reservation = { band: head.flow.band, key: lot.key };
     this.#placement.reserve(head.request, nowMs);
   }

@@ -111,6 +111,27 @@ describe('FlowController', () => {
     });
   });
 
+  describe('a request that is given back again and again', () => {
+    it('goes round no longer than it might wait: an endpoint that comes and goes gives it no fresh budget', () => {
+      const kit = start({ config: { defaultRequestTtlMs: 1000, noEndpointRequestTtlMs: 1000 } });
+      const [endpoint] = kit.endpoints;
+      kit.enqueue();
+      kit.settle();
+      for (let permit = kit.permits.shift(); permit !== undefined; permit = kit.permits.shift()) {
+        assert.ok(endpoint && kit.clock.now() <= 1000);
+        endpoint.up = false;
+        kit.pool.refresh();
+        kit.controller.requeue(permit, kit.recorder(permit.request));
+        kit.clock.advance(100);
+        endpoint.up = true;
+        kit.pool.refresh();
+        kit.clock.advance(100);
+      }
+      assert.match(kit.outcomes.at(-1) ?? '', /^r1 ttl/);
+      assert.equal(kit.controller.inFlight + kit.controller.waiting, 0);
+    });
+  });
+
   describe('bypass', () => {
     it('dispatches everything regardless of limits and caps, and tells so', () => {
       const kit = start({ limit: 1 });

@@ -91,7 +91,12 @@ export class FlowController {
         this.#schedule();
       },
     });
-    this.#gate = new Gate(config.usageLimit, this.#waitlist.bands);
+    this.#gate = new Gate(config.usageLimit, {
+      bands: this.#waitlist.bands,
+      onFault: (error) => {
+        this.#waitlist.fault(config.usageLimit, error);
+      },
+    });
     this.#dispatcher = new Dispatcher({
       waitlist: this.#waitlist,
       placement,
@@ -133,8 +138,7 @@ export class FlowController {
       onCancel: this.#onCancel,
     });
     waiting.expiresMs = this.#waitlist.budget.expiresMs(waiting);
-    const rank = band.config.ordering.rank(waiting);
-    waiting.rank = Number.isNaN(rank) ? Infinity : rank;
+    waiting.rank = this.#waitlist.rankOf(waiting);
     this.#observer?.({ kind: 'enqueued', request, band: band.priority, atMs: nowMs });
     this.#waitlist.add(waiting);
     this.#schedule();
@@ -180,6 +184,7 @@ export class FlowController {
       onCancel: this.#onCancel,
     });
     waiting.rank = before.rank;
+    waiting.latestMs = before.expiresMs;
     waiting.expiresMs = this.#waitlist.budget.expiresMs(waiting);
     const atMs = this.#clock.now();
     this.#observer?.({ kind: 'requeued', request, band: flow.band.priority, endpoint: permit.endpoint, atMs });

@@ -15,16 +15,19 @@ export class Gate {
   readonly #policy: UsageLimitPolicy;
   readonly #state: unknown;
   readonly #bands: Bands;
+  readonly #onFault: (error: unknown) => void;
   #index = -1;
   #saturation = 0;
   #closed: GateSnapshot | undefined;
   #heldMs = 0;
   #heldSinceMs: number | undefined;
 
-  constructor(policy: UsageLimitPolicy, bands: Bands) {
+  /** `onFault`: the policy threw; then nothing is held back. */
+  constructor(policy: UsageLimitPolicy, parts: { readonly bands: Bands; readonly onFault: (error: unknown) => void }) {
     this.#policy = policy;
     this.#state = policy.newState();
-    this.#bands = bands;
+    this.#bands = parts.bands;
+    this.#onFault = parts.onFault;
   }
 
   /** The highest band that is held, as of the last pump. */
@@ -36,7 +39,12 @@ export class Gate {
   ask(saturation: number): void {
     const { ceilings, priorities } = this.#bands;
     ceilings.fill(1);
-    this.#policy.ceilings(this.#state, { priorities, saturation }, ceilings);
+    try {
+      this.#policy.ceilings(this.#state, { priorities, saturation }, ceilings);
+    } catch (error) {
+      ceilings.fill(1);
+      this.#onFault(error);
+    }
     this.#index = -1;
   }
 

@@ -51,6 +51,18 @@ describe('Placing requests', () => {
     }
   });
 
+  it('makes a batch of thousands wait no longer than one as wide as an endpoint, which is what it takes', () => {
+    const kit = start({ endpoints: 2, limit: 4 });
+    for (let count = 0; count < 8; count += 1) kit.enqueue({ fairnessId: 'narrow' });
+    kit.settle();
+    kit.enqueue({ fairnessId: 'batch', sequences: 2048 });
+    for (let turns = 0; !kit.dispatchedFlows.includes('batch'); turns += 1) {
+      assert.ok(turns < 200, 'the batch starves');
+      kit.enqueue({ fairnessId: 'narrow' });
+      kit.finishOne();
+    }
+  });
+
   it('gives the kept endpoint back when the wide request is cancelled', () => {
     const kit = start({ limit: 4 });
     for (let count = 0; count < 4; count += 1) kit.enqueue({ fairnessId: 'narrow' });

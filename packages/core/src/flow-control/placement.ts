@@ -34,6 +34,8 @@ export interface Placement {
   tryPlace(request: InferenceRequest, nowMs: number, mode: PlacementMode): Placed | undefined;
   /** Whether `tryPlace` would find room. */
   hasRoom(request: InferenceRequest, nowMs: number, mode: PlacementMode): boolean;
+  /** Sequences that the request would take where it fits best: its own, but never more than a whole endpoint. */
+  widthOf(request: InferenceRequest): number;
   /** Requests with equal keys can be placed at exactly the same times. */
   placementKey(request: InferenceRequest): string;
   /** Keeps the endpoint that is nearest to having room for the request from those who place `fair`ly. */

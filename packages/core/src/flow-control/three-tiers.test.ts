@@ -7,7 +7,7 @@ import { roundRobinFairnessPolicy } from '../plugins/fairness/round-robin-fairne
 import { edfOrderingPolicy } from '../plugins/ordering/edf-ordering-policy.ts';
 import { InFlightCap } from '../request/in-flight-cap.ts';
 import { CheckedKits } from '../testing/checked-kits.ts';
-import type { FairnessPolicy, Member } from './policies.ts';
+import type { FairnessPolicy, Member, OrderingPolicy } from './policies.ts';
 import type { KitOptions } from '../testing/flow-control-kit.ts';
 import { instanceOf } from '../testing/plugin-instance.ts';
 
@@ -45,6 +45,25 @@ describe('The three tiers of dispatch', () => {
       assert.deepEqual(kit.dispatchedFlows, ['high', 'high']);
       const gated = kit.events.find((event) => event.kind === 'gated');
       assert.deepEqual(gated, { kind: 'gated', band: 10, saturation: 0.5, ceiling: 0.5, atMs: 0 });
+    });
+
+    it('holds nothing back, and says so once, when the ceilings cannot be told', () => {
+      const usageLimit = {
+        type: 'test',
+        name: 'broken',
+        newState: () => undefined,
+        ceilings: (_: unknown, __: unknown, out: Float64Array) => {
+          out.fill(0);
+          throw new Error('no idea');
+        },
+      };
+      const kit = start({ config: { usageLimit } });
+      kit.enqueue();
+      kit.enqueue();
+      kit.settle();
+      kit.finishOne();
+      assert.deepEqual(kit.dispatchedIds, ['r1', 'r2']);
+      assert.equal(kit.events.filter((event) => event.kind === 'plugin-fault').length, 1);
     });
 
     it('asks for ceilings once per pump, in a buffer pre-filled with 1', () => {
@@ -193,6 +212,26 @@ describe('The three tiers of dispatch', () => {
       kit.enqueue({ id: 'sooner', deadlineMs: 500 });
       for (let count = 0; count < 4; count += 1) kit.finishOne();
       assert.deepEqual(kit.dispatchedIds, ['holder', 'sooner', 'soon', 'late', 'none']);
+    });
+
+    it('puts a request last, and says so once, when the ordering throws', () => {
+      const ordering: OrderingPolicy = {
+        type: 'test',
+        name: 'broken',
+        rank: () => {
+          throw new Error('no idea');
+        },
+      };
+      const kit = start({ band: { ordering } });
+      for (let count = 0; count < 3; count += 1) kit.enqueue();
+      kit.settle();
+      for (let count = 0; count < 3; count += 1) kit.finishOne();
+      assert.deepEqual(kit.dispatchedIds, ['r1', 'r2', 'r3']);
+      const faults = kit.events.filter((event) => event.kind === 'plugin-fault');
+      assert.deepEqual(
+        faults.map(({ plugin, band }) => [plugin, band]),
+        [['broken', 0]],
+      );
     });
   });
 });

@@ -4,7 +4,8 @@
  * How long a request may wait. There are two budgets, one while the pool has endpoints and one while it has none, and a
  * change of regime gives every waiting request a fresh one: time spent waiting for a server to come back is not held
  * against a request once there is one. A request's own TTL counts from its enqueueing and replaces the first budget;
- * its caller's deadline bounds both.
+ * its caller's deadline bounds both. A request that was dispatched and came back gets no fresh budget: its server may
+ * come and go for ever, and each round would give it another.
  */
 
 import type { FlowControlConfig } from './config.ts';
@@ -36,12 +37,17 @@ export class WaitBudget {
   }
 
   /** When the request's wait ends, in whole milliseconds; Infinity for never. */
-  expiresMs(waiting: Pick<WaitingRequest, 'request' | 'enqueuedMs'>): number {
-    const { request, enqueuedMs } = waiting;
+  expiresMs(
+    waiting: Pick<WaitingRequest, 'request' | 'enqueuedMs'> & { readonly latestMs?: number | undefined },
+  ): number {
+    return Math.ceil(Math.min(this.#budgetEndsMs(waiting), waiting.latestMs ?? Infinity));
+  }
+
+  #budgetEndsMs({ request, enqueuedMs }: Pick<WaitingRequest, 'request' | 'enqueuedMs'>): number {
     const fromMs = Math.max(enqueuedMs, this.#sinceMs);
     const ownMs = request.ttlMs === undefined ? Infinity : enqueuedMs + request.ttlMs;
     const deadlineMs = request.deadlineMs ?? Infinity;
-    if (!this.#hasEndpoints) return Math.ceil(Math.min(fromMs + this.#noEndpointMs, ownMs, deadlineMs));
-    return Math.ceil(Math.min(request.ttlMs === undefined ? fromMs + this.#defaultMs : ownMs, deadlineMs));
+    if (!this.#hasEndpoints) return Math.min(fromMs + this.#noEndpointMs, ownMs, deadlineMs);
+    return Math.min(request.ttlMs === undefined ? fromMs + this.#defaultMs : ownMs, deadlineMs);
   }
 }

@@ -21,6 +21,8 @@ export class WaitingRequest<F = unknown> implements Waiting, WaitingHandle {
   rank = 0;
   /** Whole milliseconds, which V8 keeps in the object itself; Infinity for never. */
   expiresMs = 0;
+  /** Set when it had been dispatched before: no fresh budget takes its wait beyond this. */
+  latestMs: number | undefined = undefined;
   /** Slot in the flow's queue; -1 once settled. */
   queueSlot = -1;
   /** Slot in the deadline heap; -1 when it never expires or is settled. */

@@ -38,7 +38,8 @@ export class Waitlist {
   readonly idle: IdleCollector;
   readonly budget: WaitBudget;
   readonly #options: WaitlistOptions;
-  readonly #faulty = new WeakSet<PriorityBand>();
+  /** Policies that were told of as broken, by band and name. */
+  readonly #faulty = new Set<string>();
 
   constructor(options: WaitlistOptions) {
     const { config, placement, clock } = options;
@@ -46,7 +47,7 @@ export class Waitlist {
     this.bands = new Bands(config, {
       onRoom: options.onRoom,
       onFault: (band, error) => {
-        this.#fault(band, error);
+        this.fault(band.config.fairness, error, band);
       },
     });
     this.occupancy = new Occupancy(config);
@@ -54,13 +55,26 @@ export class Waitlist {
     this.budget = new WaitBudget(config, placement.hasEndpoints, clock.now());
   }
 
-  /** Told once for each band: a policy that is broken is broken at every pick. */
-  #fault(band: PriorityBand, error: unknown): void {
+  /** A policy broke its contract. Told once for each, and each band: one that is broken is broken whenever it is asked. */
+  fault({ name: plugin }: { readonly name: string }, error: unknown, band?: PriorityBand): void {
     const { clock, observer } = this.#options;
-    if (this.#faulty.has(band)) return;
-    this.#faulty.add(band);
-    const { name: plugin } = band.config.fairness;
-    observer?.({ kind: 'plugin-fault', plugin, band: band.priority, message: String(error), atMs: clock.now() });
+    const key = `${band?.priority} ${plugin}`;
+    if (this.#faulty.has(key)) return;
+    this.#faulty.add(key);
+    observer?.({ kind: 'plugin-fault', plugin, band: band?.priority, message: String(error), atMs: clock.now() });
+  }
+
+  /** Where the band's ordering puts the request; last when it cannot say. */
+  rankOf(waiting: Queued): number {
+    const { band } = waiting.flow;
+    const { ordering } = band.config;
+    try {
+      const rank = ordering.rank(waiting);
+      return Number.isNaN(rank) ? Infinity : rank;
+    } catch (error) {
+      this.fault(ordering, error, band);
+      return Infinity;
+    }
   }
 
   /** The band that the request waits in: its priority's own, or band 0 for a priority that nobody configured. */

@@ -104,6 +104,14 @@ export class PoolPlacement implements Placement {
     return new PlacedOn({ detector: this.#detector, clock: this.#clock, tracked, alternatives, request, sequences });
   }
 
+  widthOf(request: InferenceRequest): number {
+    let width = 1;
+    for (const tracked of this.#tracked) {
+      if (tracked.endpoint.serves(request.targetModel)) width = Math.max(width, this.#sequencesOn(tracked, request));
+    }
+    return width;
+  }
+
   placementKey(request: InferenceRequest): string {
     return `${request.sequences} ${request.targetModel}`;
   }

@@ -2,13 +2,13 @@
 
 /**
  * Finds an engine's limit from its own metrics. An engine whose waiting queue is not empty is full, and what it then
- * runs is its capacity: the one reading that says both. Below that the limit grows by a quarter at a time, and only when
+ * runs is its capacity: the one reading that says both. Below that the limit grows by an eighth at a time, and only when
  * the engine shows that it runs what it was given; at capacity it is tried one higher now and then, because an engine
  * that is full exactly at our limit looks the same as one with room.
  */
 
 /** Growth of a limit not yet found, as a share of it: what overshoots is at most that share of the engine's slots. */
-const GROWTH = 0.25;
+const GROWTH = 0.125;
 /** Readings in a row with a queue before it is believed: a request that has just arrived waits for one engine step. */
 const READINGS_TO_BELIEVE = 2;
 /** Share of the limit that the engine has to be seen running before more is tried; the rest may be on its way. */

@@ -34,4 +34,12 @@ describe('body chunks', () => {
       }),
     );
   });
+
+  it('keep nothing of what was taken', () => {
+    const chunks = new BodyChunks();
+    chunks.add(new Uint8Array(100), undefined);
+    assert.equal(chunks.take().length, 1);
+    assert.equal(chunks.take().length, 0);
+    assert.equal(chunks.sizeBytes, 100);
+  });
 });

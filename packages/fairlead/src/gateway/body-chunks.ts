@@ -10,7 +10,7 @@
 const BLOCK_BYTES = 8192;
 
 export class BodyChunks {
-  readonly #chunks: Uint8Array[] = [];
+  #chunks: Uint8Array[] = [];
   #sizeBytes = 0;
   #block: Uint8Array | undefined;
   #blockUsed = 0;
@@ -37,10 +37,12 @@ export class BodyChunks {
     return this.#sizeBytes;
   }
 
-  /** All of it, in order. */
+  /** All of it, in order. Nothing of it is kept here: whoever takes it says how long it lives. */
   take(): readonly Uint8Array[] {
     this.#seal();
-    return this.#chunks;
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    return chunks;
   }
 
   #seal(): void {

@@ -5,7 +5,13 @@
  * before a byte is buffered, so that overload is answered with 429 and never with an out-of-memory kill. A reservation
  * belongs to one request, grows in step with a chunked body, and is given back once, whoever comes first: the sum of
  * all reservations is `used`, always.
+ *
+ * Announcing a long body costs a client nothing, and a queue of large requests lasts: so no holder (a tenant that proved
+ * who it is, else an address) gets more than half for several requests. One request alone may take what there is.
  */
+
+/** Of the budget, what one holder may have for several requests. */
+const HOLDER_SHARE = 0.5;
 
 /** One request's share of the budget. */
 export interface Reservation {
@@ -20,8 +26,15 @@ export interface Reservation {
   release(): void;
 }
 
+/** What one holder has. */
+interface Holding {
+  bytes: number;
+  reservations: number;
+}
+
 export class ByteBudget {
   readonly maxBytes: number;
+  readonly #holders = new Map<string, Holding>();
   #used = 0;
   #peak = 0;
 
@@ -44,11 +57,14 @@ export class ByteBudget {
   }
 
   /**
-   * Reserves `bytes` (0 for a body of unknown length, to be grown), or nothing when they do not fit.
+   * Reserves `bytes` (0 for a body of unknown length, to be grown) for `holder`, or nothing when they do not fit.
    * @throws RangeError unless `bytes` is a non-negative safe integer.
    */
-  reserve(bytes: number): Reservation | undefined {
-    if (!this.#take(bytes)) return undefined;
+  reserve(bytes: number, holder: string): Reservation | undefined {
+    const holding = this.#holders.get(holder) ?? { bytes: 0, reservations: 0 };
+    if (!this.#take(bytes, { holding, isAlone: holding.reservations === 0 })) return undefined;
+    holding.reservations += 1;
+    this.#holders.set(holder, holding);
     let held = bytes;
     let released = false;
     return {
@@ -56,24 +72,30 @@ export class ByteBudget {
         return held;
       },
       grow: (more) => {
-        if (released || !this.#take(more)) return false;
+        if (released || !this.#take(more, { holding, isAlone: holding.reservations === 1 })) return false;
         held += more;
         return true;
       },
       release: () => {
+        if (released) return;
         released = true;
         this.#used -= held;
+        holding.bytes -= held;
+        holding.reservations -= 1;
+        if (holding.reservations === 0) this.#holders.delete(holder);
         held = 0;
       },
     };
   }
 
-  #take(bytes: number): boolean {
+  #take(bytes: number, { holding, isAlone }: { holding: Holding; isAlone: boolean }): boolean {
     if (!Number.isSafeInteger(bytes) || bytes < 0) {
       throw new RangeError(`bytes to reserve must be a non-negative integer, got ${bytes}`);
     }
-    if (bytes > this.maxBytes - this.#used) return false;
+    const share = isAlone ? this.maxBytes : this.maxBytes * HOLDER_SHARE;
+    if (bytes > this.maxBytes - this.#used || holding.bytes + bytes > share) return false;
     this.#used += bytes;
+    holding.bytes += bytes;
     this.#peak = Math.max(this.#peak, this.#used);
     return true;
   }

@@ -10,6 +10,9 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { GatewayProblem } from './problem-answer.ts';
 
+/** How long the last words to a client may take to be taken. */
+const PARTING_MS = 5000;
+
 /** One request under way. */
 export interface Underway {
   /** Some of its answer was written. */
@@ -65,9 +68,10 @@ export class Connections {
     }
   }
 
-  /** Writes `bytes`, the reason, and closes. */
+  /** Writes `bytes`, the reason, and closes; a client that reads nothing is not waited for. */
   part(socket: Socket, bytes: Uint8Array): void {
     this.#parting.add(socket);
+    socket.setTimeout(PARTING_MS, () => socket.destroy());
     socket.end(bytes, () => socket.destroy());
   }
 

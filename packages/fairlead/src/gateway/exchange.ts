@@ -15,12 +15,14 @@ import type { Journey } from '../director/journey.ts';
 import type { Answer, AnswerHead } from '../director/ports.ts';
 import type { RequestReport } from '../director/request-report.ts';
 import type { Identity } from '../tenancy/identify.ts';
+import { addressTenant } from '../tenancy/source-address.ts';
 import type { Connections, Underway } from './connections.ts';
 import { modelCard, modelList } from './models-route.ts';
 import { answerHeaders, problemBody, problemEvent, problemHeaders } from './problem-answer.ts';
 import type { GatewayProblem } from './problem-answer.ts';
 import {
   MAX_HEADERS,
+  bodySlow,
   bodyStopped,
   malformedBody,
   missingHost,
@@ -32,7 +34,8 @@ import {
   unmetExpectation,
 } from './problems.ts';
 import { wrongHeader, wrongMethod } from './problems.ts';
-import { scanBody } from './protocol/body-scan.ts';
+import { BodyScan } from './protocol/body-scan.ts';
+import type { BodyFacts } from './protocol/body-scan.ts';
 import { readControlHeaders, requestHeaders, responseHeaders } from './protocol/headers.ts';
 import type { ControlHeaders, HeaderProblem } from './protocol/headers.ts';
 import { BodyReceiver } from './receive-body.ts';
@@ -53,6 +56,9 @@ export interface ExchangeContext {
   readonly startedS: number;
   isDraining(): boolean;
 }
+
+/** So much of a body is read at once: a few milliseconds of the costliest. */
+const SCAN_SLICE_BYTES = 128 * 1024;
 
 /** Status reported for a client that left before it was given one. */
 const CLIENT_LEFT = 499;
@@ -115,20 +121,26 @@ export class Exchange implements Answer, BodyTaker, Underway {
   }
 
   onBody(body: Body): void {
-    const route = this.#route as InferenceRoute;
-    const identity = this.#identity as Identity;
     this.#sizeBytes = body.sizeBytes;
-    const facts = scanBody(body.chunks, route.family);
-    if ('message' in facts) {
-      this.fail(malformedBody(facts));
-      return;
-    }
+    this.#read(body, new BodyScan(body.chunks, (this.#route as InferenceRoute).family));
+  }
+
+  /** Reads the body, a slice a turn, and passes the request on. */
+  #read(body: Body, scan: BodyScan): void {
+    if (this.#isOver) return;
+    const facts = scan.next(SCAN_SLICE_BYTES);
+    if (facts === undefined) setImmediate(() => this.#read(body, scan));
+    else if ('message' in facts) this.fail(malformedBody(facts));
+    else this.#direct(body, facts);
+  }
+
+  #direct(body: Body, facts: BodyFacts): void {
     this.#facts.model = facts.model;
     const { ttlMs, deadlineInMs, ttftSloMs } = this.#control as ControlHeaders;
     const journey = this.#context.director.direct(
       {
         id: this.id,
-        identity,
+        identity: this.#identity as Identity,
         model: facts.model,
         method: 'POST',
         path: originForm(this.#request.url as string),
@@ -149,6 +161,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
     const { director, config } = this.#context;
     if (problem === 'too-large') this.fail(tooLarge(config.maxBodyBytes));
     else if (problem === 'idle') this.fail(bodyStopped(config.bodyIdleTimeoutMs));
+    else if (problem === 'slow') this.fail(bodySlow);
     else this.fail(director.noRoom('The bytes of request bodies held at once are at their limit.'));
   }
 
@@ -202,6 +215,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
       body: problemBody(this.#api, problem),
       isLast: this.#context.isDraining() || problem.status === 408,
     });
+    this.#relay.watchEnd();
   }
 
   /** What is wrong with the head, in the order in which a caller should learn of it. */
@@ -226,7 +240,9 @@ export class Exchange implements Answer, BodyTaker, Underway {
     this.#route = route;
     const receiver = new BodyReceiver(this.#request, this.#context.bodyLimits, this);
     this.#receiver = receiver;
-    if (!receiver.reserve()) return;
+    const { tenant, verified } = this.#identity as Identity;
+    // Whoever may make up tenants cannot make up memory for each.
+    if (!receiver.reserve(verified ? tenant : addressTenant(this.#socket.remoteAddress))) return;
     if (expectsContinue) this.#response.writeContinue();
     receiver.start();
   }
@@ -246,6 +262,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
       body,
       isLast: this.#context.isDraining(),
     });
+    this.#relay.watchEnd();
   }
 
   #blame(problem: GatewayProblem): void {

@@ -68,6 +68,12 @@ export function bodyStopped(bodyIdleTimeoutMs: number): GatewayProblem {
   };
 }
 
+export const bodySlow: GatewayProblem = {
+  status: 408,
+  code: 'body_timeout',
+  message: 'The request body came too slowly while the memory for bodies was short.',
+};
+
 /** For clients that the OpenAI and Anthropic libraries are not: what was wrong with the bytes themselves. */
 export function malformedHttp(code: string | undefined): GatewayProblem {
   switch (code) {

@@ -3,18 +3,24 @@
 /**
  * Takes in a request body, header first: what it announces is checked against the limit and reserved from the byte
  * budget before a byte of it is read; what it does not announce (chunked) is reserved as it arrives. A body that stops
- * coming loses its reservation, so that slow clients cannot hold the memory of quick ones.
+ * coming loses its reservation, and so does one that trickles while memory is short: slow clients cannot hold the memory
+ * of quick ones.
  */
 
 import type { IncomingMessage } from 'node:http';
 import { BodyChunks } from './body-chunks.ts';
 import type { ByteBudget, Reservation } from './byte-budget.ts';
 
+/** While more than this share of the budget is reserved, a body has to come at this rate. */
+const SHORT_SHARE = 0.5;
+const SLOW_BYTES_PER_S = 16 * 1024;
+
 export interface BodyLimits {
   readonly maxBodyBytes: number;
   /** Longest silence within a body. */
   readonly bodyIdleTimeoutMs: number;
   readonly budget: ByteBudget;
+  nowMs(): number;
 }
 
 /** A whole body. */
@@ -23,8 +29,8 @@ export interface Body {
   readonly sizeBytes: number;
 }
 
-/** Why there is none: over the limit; no room in the budget; it stopped coming. */
-export type BodyProblem = 'too-large' | 'no-room' | 'idle';
+/** Why there is none: over the limit; no room in the budget; it stopped coming; it trickled while memory was short. */
+export type BodyProblem = 'too-large' | 'no-room' | 'idle' | 'slow';
 
 export interface BodyTaker {
   /** Called once, unless `BodyReceiver.stop` comes first. */
@@ -41,6 +47,7 @@ export class BodyReceiver {
   readonly #onData = (chunk: Uint8Array): void => this.#take(chunk);
   readonly #onEnd = (): void => this.#finish();
   #reservation: Reservation | undefined;
+  #startedMs = 0;
   #idle: NodeJS.Timeout | undefined;
 
   constructor(request: IncomingMessage, limits: BodyLimits, taker: BodyTaker) {
@@ -52,15 +59,15 @@ export class BodyReceiver {
     this.#announcedBytes = encoding === undefined ? Number(length ?? 0) : undefined;
   }
 
-  /** Checks what is announced and makes room for it; true when the client may send. */
-  reserve(): boolean {
+  /** Checks what is announced and makes room for it in the name of `holder`; true when the client may send. */
+  reserve(holder: string): boolean {
     const { maxBodyBytes, budget } = this.#limits;
     const announced = this.#announcedBytes ?? 0;
     if (announced > maxBodyBytes) {
       this.#taker.onProblem('too-large');
       return false;
     }
-    this.#reservation = budget.reserve(announced);
+    this.#reservation = budget.reserve(announced, holder);
     if (this.#reservation !== undefined) return true;
     this.#taker.onProblem('no-room');
     return false;
@@ -68,6 +75,7 @@ export class BodyReceiver {
 
   start(): void {
     const { bodyIdleTimeoutMs } = this.#limits;
+    this.#startedMs = this.#limits.nowMs();
     this.#idle = setTimeout(() => this.#fail('idle'), bodyIdleTimeoutMs);
     this.#idle.unref();
     this.#request.on('data', this.#onData);
@@ -93,6 +101,14 @@ export class BodyReceiver {
     const unreserved = sizeBytes - (this.#reservation?.bytes ?? 0);
     if (unreserved > 0 && this.#reservation?.grow(unreserved) !== true) return this.#fail('no-room');
     this.#chunks.add(chunk, this.#announcedBytes);
+    if (this.#isTooSlow(sizeBytes)) this.#fail('slow');
+  }
+
+  #isTooSlow(sizeBytes: number): boolean {
+    const { budget, bodyIdleTimeoutMs, nowMs } = this.#limits;
+    if (budget.used <= budget.maxBytes * SHORT_SHARE || sizeBytes === this.#announcedBytes) return false;
+    const tookMs = nowMs() - this.#startedMs;
+    return tookMs > bodyIdleTimeoutMs && sizeBytes < (tookMs / 1000) * SLOW_BYTES_PER_S;
   }
 
   #finish(): void {
@@ -102,6 +118,7 @@ export class BodyReceiver {
 
   #fail(problem: BodyProblem): void {
     this.stop();
+    this.#chunks.take();
     this.release();
     this.#taker.onProblem(problem);
   }

@@ -31,6 +31,8 @@ export class Relay {
   #usage: UsageReader | undefined;
   #stuck: NodeJS.Timeout | undefined;
   #isStream = false;
+  /** A client can tell by itself where the answer ends. */
+  #isSelfDelimited = false;
   #bytes = 0;
 
   constructor(response: ServerResponse, options: RelayOptions) {
@@ -54,6 +56,7 @@ export class Relay {
   begin(status: number, headers: string[]): boolean {
     const type = headerOf(headers, 'content-type');
     this.#response.writeHead(status, headers);
+    this.#isSelfDelimited = this.#response.chunkedEncoding || headerOf(headers, 'content-length') !== undefined;
     this.#isStream = type !== undefined && /^\s*text\/event-stream\b/i.test(type);
     this.#usage = createUsageReader(type);
     this.#response.on('drain', this.#onDrain);
@@ -73,14 +76,21 @@ export class Relay {
 
   end(): void {
     this.#response.end();
-    // What the system has not taken yet still has to be read by the client within the same time.
+    this.watchEnd();
+  }
+
+  /** The last byte is written: what the system has not taken yet still has to be read within the same time. */
+  watchEnd(): void {
     if (!this.#response.writableFinished) this.#watch();
   }
 
   /** Ends the answer as visibly broken; `event` is what a stream says last. */
   breakOff(event: Uint8Array): void {
     if (!this.#isStream) {
-      this.#response.destroy();
+      // Without a length and without chunks (HTTP/1.0) the end of the connection is the end of the answer: only a
+      // reset tells the client, or the proxy in front of us, that it was not.
+      if (this.#isSelfDelimited) this.#response.destroy();
+      else this.#response.socket?.resetAndDestroy();
       return;
     }
     this.#watch();

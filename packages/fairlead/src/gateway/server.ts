@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { Server as NetServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import type { Director } from '../director/director.ts';
@@ -75,7 +76,7 @@ class GatewayServer implements Gateway {
       director,
       routes: new Routes(gateway.relayedPaths),
       config: gateway,
-      bodyLimits: { ...gateway, budget: this.budget },
+      bodyLimits: { ...gateway, budget: this.budget, nowMs: () => director.nowMs() },
       connections: this.#connections,
       startedS: Math.floor(Date.now() / 1000),
       isDraining: () => this.#closing !== undefined,
@@ -128,9 +129,13 @@ class GatewayServer implements Gateway {
   }
 
   async #finish(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // The close of `node:http` itself would also cut, before Node 26, connections whose last answer is written but not
+    // yet taken by the system; which connections are idle is known here.
+    const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(this.#server, () => resolve()));
     await this.#connections.drain();
     await closed;
+    // Nothing is left to cut; this ends the checks of heads that do not arrive.
+    this.#server.close(() => undefined);
   }
 
   #serve(): void {

@@ -80,20 +80,23 @@ export class Upstream implements UpstreamPort {
     const origin = this.#originOf(request.endpoint.url);
     const connection = this.#connectionTo(origin, request.freshConnection);
     this.#underWay += 1;
+    // What follows may be kept as long as the answer takes: it must not hold the request, and with it the whole body.
+    const { url } = request.endpoint;
+    const options = dispatchOptions(request, origin);
     const call = new UpstreamTry({
       connection,
       handler,
       idleCloseWindowMs: this.#options.idleCloseWindowMs,
       onOver: (error) => {
         this.#over(origin, connection, error);
-        if (error !== undefined && TELLING.has(error.kind)) this.#options.onFailure(request.endpoint.url);
+        if (error !== undefined && TELLING.has(error.kind)) this.#options.onFailure(url);
       },
     });
     const isClosed = this.#isClosing;
     // Not at once: undici cannot write to one connection while it reads from another, as a caller may be doing.
     queueMicrotask(() => {
       if (isClosed) call.abort('the upstream client is closed');
-      else if (!call.isOver) connection.dispatch(dispatchOptions(request, origin), call);
+      else if (!call.isOver) connection.dispatch(options, call);
     });
     return call;
   }
@@ -219,5 +222,21 @@ function dispatchOptions(request: UpstreamRequest, origin: Origin): Parameters<C
   if (body.length <= 1) return { ...options, body: body[0] ?? null };
   // Several chunks go out as they are, one after the other, under the length they have together.
   headers.push('content-length', String(body.reduce((sum, chunk) => sum + chunk.byteLength, 0)));
-  return { ...options, body: body as never };
+  return { ...options, body: new Outgoing(body) as never };
+}
+
+/**
+ * A body that lets go of its chunks as they are sent: undici keeps the body of a request until its answer is complete,
+ * which for a stream is minutes after anybody needed it. Can be read once.
+ */
+class Outgoing implements Iterable<Uint8Array> {
+  readonly #left: Uint8Array[];
+
+  constructor(chunks: readonly Uint8Array[]) {
+    this.#left = [...chunks].reverse();
+  }
+
+  *[Symbol.iterator](): Generator<Uint8Array, void> {
+    for (let chunk = this.#left.pop(); chunk !== undefined; chunk = this.#left.pop()) yield chunk;
+  }
 }

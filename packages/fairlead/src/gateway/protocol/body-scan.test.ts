@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { scanBody } from './body-scan.ts';
+import { BodyScan, scanBody } from './body-scan.ts';
 import type { BodyError, BodyFacts, BodyFamily } from './body-scan.ts';
 import { MAX_DEPTH } from './json-object-scanner.ts';
 
@@ -314,6 +314,19 @@ describe('the body scan', () => {
         assert.equal(facts(text).model, 'm');
         assert.match(problem(text.replace('b"', '\u001f"')).message, /control character/);
       }
+    }
+  });
+
+  it('may be read a slice at a time, with the same answer', () => {
+    for (const text of ['{"model":"m","n":3,"messages":[{"a":"b"}]}', '{"model":"m",,}', '{"model":', '']) {
+      const bytes = Buffer.from(text);
+      const chunks = cut(bytes, [3, 9, 14, 20]);
+      const scan = new BodyScan(chunks, 'chat');
+      let slices = 1;
+      let answer = scan.next(1);
+      for (; answer === undefined; answer = scan.next(1)) slices += 1;
+      assert.deepEqual(answer, scanBody([bytes], 'chat'));
+      assert.ok(slices >= (text === '' ? 1 : 2));
     }
   });
 });

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Bodies that trickle, with a clock that is moved by hand; the rest is shown over real sockets in the stories. */
+
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
+import { describe, it } from 'node:test';
+import { ByteBudget } from './byte-budget.ts';
+import { BodyReceiver } from './receive-body.ts';
+
+const IDLE_MS = 10_000;
+
+/** A body of a megabyte that is announced, and a budget of which others hold `othersBytes`. */
+function receiving(othersBytes: number) {
+  const budget = new ByteBudget(10_000_000);
+  budget.reserve(othersBytes, 'others');
+  const request = Object.assign(new PassThrough(), { headers: { 'content-length': '1000000' } });
+  const told: string[] = [];
+  let nowMs = 0;
+  const receiver = new BodyReceiver(
+    request as unknown as IncomingMessage,
+    { maxBodyBytes: 1_000_000, bodyIdleTimeoutMs: IDLE_MS, budget, nowMs: () => nowMs },
+    { onBody: () => told.push('whole'), onProblem: (problem) => told.push(problem) },
+  );
+  assert.equal(receiver.reserve('slow'), true);
+  receiver.start();
+  const send = (bytes: number, afterMs: number): void => {
+    nowMs += afterMs;
+    request.emit('data', Buffer.alloc(bytes));
+  };
+  return { budget, receiver, told, send };
+}
+
+describe('a body that trickles', () => {
+  it('is waited for while there is memory enough', () => {
+    const { receiver, told, send } = receiving(1_000_000);
+    for (let second = 0; second < 1000; second += 1) send(1, 1000);
+    assert.deepEqual(told, []);
+    receiver.stop();
+  });
+
+  it('loses its place when memory is short, and gives its bytes back', () => {
+    const { budget, told, send } = receiving(5_000_000);
+    for (let second = 0; second < 10; second += 1) send(1, 1000);
+    assert.deepEqual(told, [], 'everybody has the time of a silence to begin');
+    send(1, 1000);
+    assert.deepEqual(told, ['slow']);
+    assert.equal(budget.used, 5_000_000);
+  });
+
+  it('at a rate that a poor line has is waited for, short of memory or not', () => {
+    const { receiver, told, send } = receiving(5_000_000);
+    for (let second = 0; second < 40; second += 1) send(20_000, 1000);
+    assert.deepEqual(told, []);
+    receiver.stop();
+  });
+});

@@ -132,6 +132,8 @@ function contextOf(into: { tries: SentTry[]; refused: string[]; pool: Pool; cloc
         pool.refresh();
       },
       nonsense: (endpoint) => void refused.push(`${endpoint.name} is no HTTP server`),
+      cut: (endpoint) => void refused.push(`${endpoint.name} cuts`),
+      answered: (endpoint) => void refused.push(`${endpoint.name} answers`),
     },
     firstByteTimeoutMs: 1,
     idleTimeoutMs: 1,

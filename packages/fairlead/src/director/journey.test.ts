@@ -154,6 +154,18 @@ describe('a journey', () => {
     }
   });
 
+  it('tells who answers requests and who cuts them off, and blames nobody for what broke in the middle', () => {
+    const { clock, tries, begin, refused } = stand({ endpoints: 1 });
+    for (let count = 0; count < 3; count += 1) begin();
+    clock.advance(0);
+    fail(tries[0], 'reset');
+    tries[1]?.handler.onHeaders(200, []);
+    fail(tries[1], 'died');
+    fail(tries[2], 'reset-idle');
+    fail(tries[3], 'reset-idle');
+    assert.deepEqual(refused, ['server-0 cuts', 'server-0 answers', 'server-0 cuts']);
+  });
+
   it('says nothing of addresses to the client', () => {
     const { clock, tries, begin } = stand();
     const { answer } = begin();

@@ -18,6 +18,7 @@ import type {
   Arrival,
   FleetPort,
   UpstreamCall,
+  UpstreamErrorKind,
   UpstreamFailure,
   UpstreamHandler,
   UpstreamPort,
@@ -26,6 +27,9 @@ import { dropped } from './problem.ts';
 import type { Problem } from './problem.ts';
 import { upstreamProblem } from './upstream-problem.ts';
 import type { RequestReport, RetryKind } from './request-report.ts';
+
+/** Failures by which a model server takes a request and gives nothing for it. */
+const CUTS: ReadonlySet<UpstreamErrorKind> = new Set(['reset', 'reset-idle', 'died']);
 
 /** What all journeys share. */
 export interface JourneyContext {
@@ -126,6 +130,7 @@ export class Journey implements UpstreamHandler {
     this.#phase = 'answering';
     this.#cargo = undefined;
     this.#status = status;
+    if (this.#permit !== undefined) this.#context.health.answered(this.#permit.endpoint);
     try {
       this.#streamed = this.#answer.begin({ status, headers, waitMs: this.#waitMs });
     } catch {
@@ -163,6 +168,9 @@ export class Journey implements UpstreamHandler {
     if (isUnseen && failure.kind === 'refused') this.#elsewhere(permit);
     else if (isUnseen && failure.kind === 'reset-idle') this.#again();
     else {
+      if (this.#phase === 'sending' && CUTS.has(failure.kind)) {
+        this.#context.health.cut(permit.endpoint, failure.message);
+      }
       this.#phase = 'over';
       this.#end('failed');
       this.#answer.fail(upstreamProblem(failure), this.#waitMs);

@@ -132,5 +132,9 @@ export interface FleetPort {
     refused(endpoint: Endpoint, why: string): void;
     /** The endpoint answers with something that is not HTTP. */
     nonsense(endpoint: Endpoint, why: string): void;
+    /** The endpoint took a request and closed the connection instead of answering. */
+    cut(endpoint: Endpoint, why: string): void;
+    /** The endpoint began to answer a request. */
+    answered(endpoint: Endpoint): void;
   };
 }

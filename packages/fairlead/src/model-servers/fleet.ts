@@ -29,7 +29,8 @@ export interface FleetObserver {
   endpointRemoved?(endpoint: Endpoint): void;
   /** Up or down; why is in `endpoint.problem`. */
   endpointHealth?(endpoint: Endpoint): void;
-  endpointModels?(endpoint: Endpoint): void;
+  /** `endpoint.problem` is another than before, or none. */
+  endpointProblem?(endpoint: Endpoint): void;
   discoveryProblem?(problem: string): void;
 }
 
@@ -80,7 +81,12 @@ export class Fleet implements FleetPort {
       connectTimeoutMs: config.gateway.connectTimeoutMs,
       onFailure: (url) => this.#requestFailed(url),
     });
-    const shared = { getter: new Getter(this.upstream, clock), clock, random, problems: new Problems() };
+    const shared = {
+      getter: new Getter(this.upstream, clock),
+      clock,
+      random,
+      problems: new Problems((endpoint) => this.#observer.endpointProblem?.(endpoint)),
+    };
     this.health = new Health({ ...shared, onChange: (endpoint) => this.#healthChanged(endpoint) });
     this.#models = new Models({ ...shared, onChange: (endpoint) => this.#modelsChanged(endpoint) });
     const source = config.metricsSource;
@@ -234,7 +240,6 @@ export class Fleet implements FleetPort {
   #modelsChanged(endpoint: Endpoint): void {
     this.#pools.regroup(this.endpoints);
     this.#pools.refresh(endpoint);
-    this.#observer.endpointModels?.(endpoint);
   }
 
   #requestFailed(url: string): void {

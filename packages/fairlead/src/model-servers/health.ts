@@ -4,6 +4,10 @@
  * Which endpoints are up. One that refuses a connection, or speaks no HTTP, is down at once; then its `/health` is
  * asked, at growing intervals, until it answers. Endpoints that are up are asked every ten seconds, because one that
  * gets no requests has nobody else to notice that it is gone.
+ *
+ * A server can be healthy by its own word and still close the connection of every request. It is then the emptiest of
+ * all and draws every request to itself, so several such requests in a row take it down, whatever it says; when it is
+ * back, one is enough until it has answered one.
  */
 
 import type { Alarm, Clock, Endpoint, Random } from '@fairlead/core';
@@ -39,6 +43,9 @@ const STRIKES: Readonly<Partial<Record<UpstreamErrorKind, number>>> = {
   'timeout-idle': 3,
 };
 
+/** Requests in a row that were cut off without an answer, and take an endpoint down. */
+export const CUTS_IN_A_ROW = 5;
+
 export interface HealthOptions {
   readonly getter: Gets;
   readonly clock: Clock;
@@ -54,6 +61,8 @@ interface Watched {
   probe: { cancel(): void } | undefined;
   path: (typeof PATHS)[number];
   strikes: number;
+  /** Requests cut off since one was answered. */
+  cuts: number;
   backoffMs: number;
   upSinceMs: number;
   startedMs: number;
@@ -76,6 +85,7 @@ export class Health {
       probe: undefined,
       path: PATHS[0],
       strikes: 0,
+      cuts: 0,
       backoffMs: 0,
       upSinceMs: -Infinity,
       startedMs: -Infinity,
@@ -99,6 +109,20 @@ export class Health {
   /** The endpoint answered with something that is not HTTP: down until `/health` answers. */
   nonsense(endpoint: Endpoint, why: string): void {
     this.#downNow(endpoint, `does not speak HTTP: ${why}`);
+  }
+
+  /** The endpoint took a request and closed its connection without an answer. */
+  cut(endpoint: Endpoint, why: string): void {
+    const watched = this.#watched.get(endpoint);
+    if (watched === undefined || !endpoint.up) return;
+    watched.cuts += 1;
+    if (watched.cuts >= CUTS_IN_A_ROW) this.#downNow(endpoint, `closes the connections of requests: ${why}`);
+  }
+
+  /** The endpoint began to answer a request. */
+  answered(endpoint: Endpoint): void {
+    const watched = this.#watched.get(endpoint);
+    if (watched !== undefined) watched.cuts = 0;
   }
 
   /** A request failed at it: it is probed now, unless it just was. */

@@ -105,7 +105,7 @@ export class Models {
   #answered(asked: Asked, body: Uint8Array | undefined, result: GetResult): void {
     const { problems, random, onChange } = this.#options;
     const { endpoint } = asked;
-    const list = listOf(body, result);
+    const list = listOf(endpoint, body, result);
     if ('problem' in list) {
       problems.set(endpoint, 'models', list.problem);
       this.#schedule(asked, asked.hasTold ? MODELS_INTERVAL_MS : asked.retryMs);
@@ -124,13 +124,18 @@ export class Models {
   }
 }
 
-function listOf(body: Uint8Array | undefined, result: GetResult): ReturnType<typeof readModelList> {
+function listOf(endpoint: Endpoint, body: Uint8Array | undefined, result: GetResult): ReturnType<typeof readModelList> {
   if ('error' in result) return { problem: `does not answer /v1/models: ${result.error.message}` };
-  if (result.status !== 200) return { problem: `answers ${result.status} to /v1/models` };
+  if (result.status !== 200) return { problem: `answers ${result.status} to /v1/models${hintFor(endpoint)}` };
   if (body === undefined) return { problem: `its /v1/models is larger than ${MAX_LIST_BYTES} bytes` };
   return readModelList(body);
 }
 
 function differs(known: ReadonlySet<string>, listed: readonly string[]): boolean {
   return known.size !== listed.length || listed.some((id) => !known.has(id));
+}
+
+/** The base URL that clients are given ends in `/v1`; a model server's own does not. */
+function hintFor({ url }: Endpoint): string {
+  return url.endsWith('/v1') ? `; should its URL be ${url.slice(0, -'/v1'.length)}, without /v1?` : '';
 }

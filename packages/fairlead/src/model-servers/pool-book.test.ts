@@ -129,4 +129,24 @@ describe('the pools', () => {
     pools.refresh(a);
     assert.equal(changes, 1);
   });
+
+  it('that left long ago have no endpoints: nobody tells them any more which are down', () => {
+    const { pools } = book();
+    const shared = server('shared', ['x']);
+    const left = [];
+    for (let round = 0; round < 25; round += 1) {
+      const other = server(`other-${round}`, [`y-${round}`]);
+      pools.regroup([shared, other]);
+      left.push(pools.poolFor(`y-${round}`));
+      // The two grow together, and the pool of one of them is left over.
+      other.baseModels = new Set(['x', `y-${round}`]);
+      pools.regroup([shared, other]);
+    }
+    const gone = left.filter((pool) => pool !== undefined && !pools.pools.includes(pool));
+    assert.equal(gone.length, 25);
+    assert.deepEqual(
+      gone.slice(0, 5).flatMap((pool) => pool?.endpoints ?? []),
+      [],
+    );
+  });
 });

@@ -92,7 +92,10 @@ export class PoolBook {
     for (const { pool, endpoints } of this.#entries) if (!old.has(pool)) pool.setEndpoints(endpoints);
     if (added.length + removed.length > 0) for (const callback of this.#onPools) callback(added, removed);
     for (const { pool, endpoints } of this.#entries) setEndpoints(pool, endpoints);
-    this.#leaving = [...removed, ...this.#leaving].slice(0, MAX_LEAVING_POOLS);
+    const leaving = [...removed, ...this.#leaving];
+    this.#leaving = leaving.slice(0, MAX_LEAVING_POOLS);
+    // Nobody tells these of health any more, and a pool that goes on choosing a dead endpoint would do so without end.
+    for (const pool of leaving.slice(MAX_LEAVING_POOLS)) setEndpoints(pool, []);
     const there = new Set(this.#entries.flatMap((entry) => entry.endpoints));
     for (const pool of this.#leaving)
       setEndpoints(

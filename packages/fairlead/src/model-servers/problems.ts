@@ -17,6 +17,12 @@ const MAX_TEXT = 300;
 
 export class Problems {
   readonly #found = new WeakMap<Endpoint, Map<ProblemFinder, string>>();
+  readonly #onChange: ((endpoint: Endpoint) => void) | undefined;
+
+  /** `onChange` is told whenever an endpoint's problem is another than before. */
+  constructor(onChange?: (endpoint: Endpoint) => void) {
+    this.#onChange = onChange;
+  }
 
   /** Sets what one finder has to say of an endpoint; undefined: nothing. */
   set(endpoint: Endpoint, finder: ProblemFinder, text: string | undefined): void {
@@ -29,7 +35,9 @@ export class Problems {
     if (text === undefined) found.delete(finder);
     else found.set(finder, printable(text.slice(0, MAX_TEXT)));
     const gravest = FINDERS.find((each) => found.has(each));
+    const before = endpoint.problem;
     endpoint.problem = gravest === undefined ? undefined : found.get(gravest);
+    if (endpoint.problem !== before) this.#onChange?.(endpoint);
   }
 }
 

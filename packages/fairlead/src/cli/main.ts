@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The `fairlead` executable: the only file that touches the process. The first Ctrl-C or SIGTERM asks the command to
+ * The `fairlead` executable: the only file that touches the process. The first Ctrl-C, SIGTERM or SIGHUP asks the command to
  * drain, a second one leaves at once. A reader of our output that goes away (`fairlead … | head`) is not an error, and
  * must not take a serving gateway with it.
  */
@@ -14,7 +14,7 @@ import { runProgram } from './program.ts';
 const exitInterrupted = 130;
 
 const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     if (stop.signal.aborted) process.exit(exitInterrupted);
     stop.abort(signal);

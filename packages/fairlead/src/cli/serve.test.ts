@@ -119,7 +119,7 @@ describe('a gateway that serves', () => {
     const server = await startModelServer({ models: ['m'], prefillMs: 1, tokenMs: 1 });
     const running = new Running([...anyPort, '--endpoint', server.url]);
     const { gateway, admin } = await running.urls();
-    await running.logged('endpoint is up');
+    await running.logged('endpoint added');
     await poll(`${admin}/readyz`);
     const first = await fetch(`${gateway}/v1/chat/completions`, { method: 'POST', body: chat });
     assert.equal(first.status, 200);

@@ -75,8 +75,8 @@ export const serveCommand: Command = {
   name: 'serve',
   summary: 'Serve an OpenAI-compatible gateway that decides who goes next, and where.',
   details: `
-When it is ready it prints where it listens, one line each for the gateway and the admin port. Ctrl-C or SIGTERM
-drains: nothing new is accepted, everything accepted is answered. A second one ends at once. Logs are JSON lines on
+When it is ready it prints where it listens, one line each for the gateway and the admin port. Ctrl-C, SIGTERM or
+SIGHUP drains: nothing new is accepted, everything accepted is answered. A second one ends at once. Logs are JSON lines on
 standard error. Exit code: 1 when the configuration is wrong or a port is taken, 0 after a drain, 1 when it was cut.
 
 Examples:
@@ -152,7 +152,9 @@ function startFault(error: unknown, given: ServeFlags): string {
   const prefix = isAdmin ? 'admin-' : '';
   const host = isAdmin ? given.adminHost : given.host;
   if (code === 'EADDRINUSE') {
-    return `port ${port ?? given.port} of ${host} is taken by another program; choose another with --${prefix}port`;
+    const isOwn = port !== undefined && port === given.port && port === given.adminPort;
+    const taker = isOwn ? 'wanted for both the gateway and the admin port' : 'taken by another program';
+    return `port ${port ?? given.port} of ${host} is ${taker}; choose another with --${isOwn ? 'admin-' : prefix}port`;
   }
   if (code === 'EACCES')
     return `not allowed to listen on port ${port ?? given.port}; choose another with --${prefix}port`;

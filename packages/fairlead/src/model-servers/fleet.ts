@@ -29,6 +29,8 @@ export interface FleetObserver {
   endpointRemoved?(endpoint: Endpoint): void;
   /** Up or down; why is in `endpoint.problem`. */
   endpointHealth?(endpoint: Endpoint): void;
+  /** Its models are others than before. */
+  endpointModels?(endpoint: Endpoint): void;
   /** `endpoint.problem` is another than before, or none. */
   endpointProblem?(endpoint: Endpoint): void;
   discoveryProblem?(problem: string): void;
@@ -240,6 +242,7 @@ export class Fleet implements FleetPort {
   #modelsChanged(endpoint: Endpoint): void {
     this.#pools.regroup(this.endpoints);
     this.#pools.refresh(endpoint);
+    this.#observer.endpointModels?.(endpoint);
   }
 
   #requestFailed(url: string): void {

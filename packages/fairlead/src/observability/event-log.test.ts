@@ -181,7 +181,7 @@ test('endpoints are told when they go down, with the reason, come back, or go aw
   assert.deepEqual(
     lines().map(({ level, msg, problem }) => [level, msg, problem]),
     [
-      ['info', 'endpoint is up', undefined],
+      ['info', 'endpoint added', undefined],
       ['warn', 'endpoint is down', 'connection refused'],
       ['info', 'endpoint is up', undefined],
       ['info', 'endpoint is gone', undefined],

@@ -119,7 +119,7 @@ export class EventLog {
       this.#endpoints.set(name, { up, problem });
       if (!up) this.#log.warn('endpoint is down', { endpoint: name, problem });
       else if (problem !== undefined) this.#log.warn('endpoint has a problem', { endpoint: name, problem });
-      else this.#log.info('endpoint is up', { endpoint: name });
+      else this.#log.info(before === undefined ? 'endpoint added' : 'endpoint is up', { endpoint: name });
     }
     for (const name of gone) {
       this.#endpoints.delete(name);

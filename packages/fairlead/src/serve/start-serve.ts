@@ -99,6 +99,7 @@ class House implements Serve {
         endpointAdded: tellEndpoints,
         endpointRemoved: tellEndpoints,
         endpointHealth: tellEndpoints,
+        endpointProblem: tellEndpoints,
         discoveryProblem: (problem) => log.warn('endpoint discovery', { problem }),
       },
     });

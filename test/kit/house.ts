@@ -29,6 +29,7 @@ export interface HouseOptions {
   readonly limit?: number;
   readonly maxRequests?: number;
   readonly ttlMs?: number;
+  readonly maxConnections?: number;
 }
 
 export type Told = FlowEvent | ({ readonly kind: 'report' } & RequestReport);
@@ -192,6 +193,13 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     },
   });
   await fleet.start();
-  const gateway = await startGateway({ config, director, host: '127.0.0.1', port: 0 });
+  const { maxConnections } = options;
+  const gateway = await startGateway({
+    config,
+    director,
+    host: '127.0.0.1',
+    port: 0,
+    ...(maxConnections && { maxConnections }),
+  });
   return new House({ director, gateway, fleet, teller });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Clients that read slowly, not at all, or by the rules of HTTP/1.0. */
+/** Clients that read slowly, not at all, or by the rules of HTTP/1.0, and more of them than there is room for. */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -103,5 +103,21 @@ describe('a client of HTTP/1.0', () => {
     client.write('POST /v1/completions HTTP/1.0\r\ncontent-length: 13\r\n\r\n{"model":"m"}');
     await once(client.socket, 'end');
     assert.match(client.text, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nwhole answer$/);
+  });
+});
+
+describe('a connection beyond the most that are taken', () => {
+  it('is closed at once and counted, and those there are go on', async () => {
+    const url = await loopback.http((request, response) => {
+      request.resume().on('end', () => void response.end('{}'));
+    });
+    const house = await houseWith(url, { maxConnections: 1 });
+    const first = connect(house).post('{"model":"m"}');
+    assert.equal((await first.answer()).status, 200);
+    const second = connect(house);
+    await second.closed.catch(() => undefined);
+    const reports = await house.heard('report', 2);
+    assert.partialDeepStrictEqual(reports[1], { status: 503, reason: 'too_many_connections' });
+    assert.equal((await first.post('{"model":"m"}').answer()).status, 200);
   });
 });

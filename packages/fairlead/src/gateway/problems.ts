@@ -17,6 +17,13 @@ export const tooManyHeaders: GatewayProblem = {
   message: `The request has more than ${MAX_HEADERS} headers.`,
 };
 
+/** Only reported: there is nobody to say it to. */
+export const tooManyConnections: GatewayProblem = {
+  status: 503,
+  code: 'too_many_connections',
+  message: 'The gateway has as many connections as it takes.',
+};
+
 export const missingHost: GatewayProblem = {
   status: 400,
   code: 'malformed_http',

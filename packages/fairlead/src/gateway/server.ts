@@ -18,7 +18,7 @@ import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange.ts';
 import { problemBytes } from './problem-answer.ts';
 import type { GatewayProblem } from './problem-answer.ts';
-import { MAX_HEADERS, malformedHttp, methodConnect } from './problems.ts';
+import { MAX_HEADERS, malformedHttp, methodConnect, tooManyConnections } from './problems.ts';
 import { Routes } from './routes.ts';
 
 /** How long a connection may be silent before its client is asked whether it is still there. */
@@ -27,6 +27,11 @@ const KEEP_ALIVE_PROBE_MS = 30_000;
 const CHECK_INTERVAL_MS = 1000;
 /** Connections that the system may hold for us to accept: a burst of clients is not refused. */
 const BACKLOG = 2048;
+/**
+ * Connections open at once; further ones are closed as they come. Each may hold a head of `maxHeaderBytes` that is not
+ * complete, which no other limit counts: so many of the default size are one gigabyte.
+ */
+const MAX_CONNECTIONS = 16_384;
 
 export interface GatewayOptions {
   readonly config: ResolvedConfig;
@@ -34,6 +39,8 @@ export interface GatewayOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  /** Default 16 384. */
+  readonly maxConnections?: number;
 }
 
 export interface Gateway {
@@ -69,7 +76,7 @@ class GatewayServer implements Gateway {
   readonly #context: ExchangeContext;
   #closing: Promise<void> | undefined;
 
-  constructor({ config, director }: GatewayOptions) {
+  constructor({ config, director, maxConnections = MAX_CONNECTIONS }: GatewayOptions) {
     const { gateway } = config;
     this.budget = new ByteBudget(gateway.maxBufferedBytes);
     this.#context = {
@@ -98,6 +105,7 @@ class GatewayServer implements Gateway {
     // One more than is allowed: some versions of node drop what is beyond, and a request must not pass without its
     // last headers.
     this.#server.maxHeadersCount = MAX_HEADERS + 1;
+    this.#server.maxConnections = maxConnections;
     this.#serve();
   }
 
@@ -146,6 +154,7 @@ class GatewayServer implements Gateway {
     server.on('request', (request, response) => begin(request, response).start());
     server.on('checkContinue', (request, response) => begin(request, response).start('continue'));
     server.on('checkExpectation', (request, response) => begin(request, response).start('unknown'));
+    server.on('drop', () => this.#refused(randomUUID(), tooManyConnections));
     server.on('connect', (_request, socket) => this.#part(socket as Socket, methodConnect));
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
@@ -162,10 +171,12 @@ class GatewayServer implements Gateway {
     }
     for (const request of underway) request.clientGone(problem);
     const id = underway[0]?.id ?? randomUUID();
-    if (underway.length === 0) {
-      const { status, code } = problem;
-      this.#context.director.finished({ id, status, reason: code, durationMs: 0 });
-    }
+    if (underway.length === 0) this.#refused(id, problem);
     this.#connections.part(socket, problemBytes(id, problem));
+  }
+
+  /** Reports what never became a request. */
+  #refused(id: string, { status, code }: GatewayProblem): void {
+    this.#context.director.finished({ id, status, reason: code, durationMs: 0 });
   }
 }

@@ -9,7 +9,9 @@ import { VirtualClock } from '@fairlead/core/testing';
 import { Loopback } from '../../../../test/kit/loopback.ts';
 import { WatchedGetter } from '../../../../test/kit/watched-getter.ts';
 import { CUTS_IN_A_ROW, FIRST_BACKOFF_MS, Health, MAX_BACKOFF_MS, PROBE_INTERVAL_MS } from './health.ts';
+import type { Gets } from './getter.ts';
 import { Problems } from './problems.ts';
+import { UpstreamError } from './upstream-error.ts';
 
 const loopback = new Loopback();
 
@@ -205,5 +207,24 @@ describe('health', () => {
     assert.equal(clock.pendingAlarms, 0);
     clock.advance(60_000);
     assert.equal(getter.asked.length, 1);
+  });
+
+  it('takes nobody down for a probe that could not be sent for want of something of our own', () => {
+    const clock = new VirtualClock();
+    let asked = 0;
+    const getter: Gets = {
+      get: (_options, onGot) => {
+        asked += 1;
+        onGot({ error: new UpstreamError('aborted', 'connect EMFILE', 'EMFILE') });
+        return { cancel: () => undefined };
+      },
+    };
+    const endpoint = new Endpoint({ name: 'a', url: 'http://a.test', labels: {} });
+    const onChange = (): void => assert.fail('it went down');
+    const health = new Health({ getter, clock, random: () => 0.5, problems: new Problems(), onChange });
+    health.add(endpoint);
+    clock.advance(10_000);
+    assert.ok(asked > 5, 'and asks again soon');
+    health.stop();
   });
 });

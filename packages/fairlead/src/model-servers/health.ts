@@ -157,7 +157,9 @@ export class Health {
   #probed(watched: Watched, result: GetResult): void {
     if ('error' in result) {
       const { kind, message } = result.error;
-      this.#bad(watched, { strikes: STRIKES[kind] ?? 1, why: explain(kind, message, watched.path) });
+      // Not asked at all: we are short of something ourselves, or stopping.
+      if (kind === 'aborted') this.#schedule(watched, RECHECK_MS);
+      else this.#bad(watched, { strikes: STRIKES[kind] ?? 1, why: explain(kind, message, watched.path) });
     } else if (result.status >= 500 && result.status !== 501) {
       this.#bad(watched, { strikes: 1, why: `answers ${result.status} to ${watched.path}` });
     } else if (watched.path === PATHS[0] && [404, 405, 501].includes(result.status)) {

@@ -40,6 +40,9 @@ export interface Try {
 const ABORTED = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED', 'UND_ERR_ABORTED']);
 const UNWRITABLE = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH']);
 
+/** We have run out of files, ports or buffers ourselves: no word about the model server, which must not go down for it. */
+const OUR_SHORTAGE = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL']);
+
 export function upstreamError(cause: unknown, known: Try): UpstreamError {
   const error = cause instanceof Error ? cause : new Error(String(cause));
   const code = codeOf(error);
@@ -49,6 +52,7 @@ export function upstreamError(cause: unknown, known: Try): UpstreamError {
 // The order is the meaning: what we did ourselves, then what cannot have been sent, then how an answer went wrong.
 function kindOf(error: Error, code: string | undefined, known: Try): UpstreamErrorKind {
   if (known.isAborted || (code !== undefined && (ABORTED.has(code) || UNWRITABLE.has(code)))) return 'aborted';
+  if (!known.isSent && code !== undefined && OUR_SHORTAGE.has(code)) return 'aborted';
   if (!known.isSent) return known.isConnected ? 'reset-idle' : 'refused';
   if (code === 'UND_ERR_HEADERS_TIMEOUT') return 'timeout-first-byte';
   if (code === 'UND_ERR_BODY_TIMEOUT') return 'timeout-idle';

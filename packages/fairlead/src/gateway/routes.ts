@@ -58,6 +58,11 @@ export class Routes {
     for (const path of ANTHROPIC) this.#add(path, 'anthropic', 'other');
   }
 
+  /** Every path that is relayed to model servers. */
+  get inferencePaths(): readonly string[] {
+    return [...this.#inference.keys()];
+  }
+
   /** Finds the route of a request target; the query is not part of it. */
   find(method: string, target: string): Route {
     const path = pathOf(target);

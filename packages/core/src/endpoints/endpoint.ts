@@ -36,7 +36,8 @@ export interface MetricsReading extends EngineMetrics {
 export class Endpoint {
   readonly name: string;
   readonly url: string;
-  readonly labels: Readonly<Record<string, string>>;
+  /** As discovery last said. */
+  labels: Readonly<Record<string, string>>;
   /** Base models served; a pool is made of endpoints that share one. Empty until known. */
   baseModels: ReadonlySet<string> = new Set();
   /** Adapters served beside the base models. */

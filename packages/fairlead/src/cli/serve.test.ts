@@ -153,6 +153,33 @@ describe('a gateway that serves', () => {
     await server.destroy();
   });
 
+  it('tells who still waits when the drain timeout is over that it is shutting down', async () => {
+    const server = await startModelServer({ models: ['m'], prefillMs: 1, tokenMs: 1, stallAfter: 1 });
+    const config = [
+      'apiVersion: llm-d.ai/v1alpha1',
+      'kind: EndpointPickerConfig',
+      'plugins: [{type: concurrency-detector, parameters: {maxConcurrency: 1}}]',
+      'flowControl: {saturationDetector: {pluginRef: concurrency-detector}}',
+    ].join('\n');
+    const running = new Running([
+      ...anyPort,
+      ...['--endpoint', server.url, '--drain-timeout', '100ms', '--config-text', config],
+    ]);
+    const { gateway, admin } = await running.urls();
+    await poll(`${admin}/readyz`);
+    const runs = fetch(`${gateway}/v1/chat/completions`, { method: 'POST', body: chat });
+    await poll(`${admin}/state`, (body) => /"inFlight":1/.test(body));
+    const waits = fetch(`${gateway}/v1/chat/completions`, { method: 'POST', body: chat });
+    await poll(`${admin}/state`, (body) => /"waiting":1/.test(body));
+    running.stop();
+    const refused = await waits;
+    assert.equal(refused.status, 503);
+    assert.equal(refused.headers.get('x-llm-d-request-dropped-reason'), 'rejected-shutting-down');
+    await assert.rejects(runs.then((answer) => answer.text()));
+    assert.equal(await running.code, 1);
+    await server.destroy();
+  });
+
   it('stops before it starts when it is told to', async () => {
     const running = new Running([...anyPort, '--endpoint', 'http://127.0.0.1:9']);
     running.stop();

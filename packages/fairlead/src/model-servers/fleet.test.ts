@@ -240,6 +240,35 @@ describe('the fleet', () => {
     assert.equal(fleet.poolFor('demo-model'), pool);
   });
 
+  it('knows what still runs at an endpoint that a file relabels, or drops and brings back', async () => {
+    const server = await modelServer();
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'fairlead-'));
+    loopback.atEnd(() => rm(folder, { recursive: true }));
+    const file = path.join(folder, 'endpoints.yaml');
+    const { port } = new URL(server.url);
+    const entry = (role: string): string =>
+      JSON.stringify({ name: 'a', address: '127.0.0.1', port: Number(port), labels: { role } });
+    await writeFile(file, `endpoints: [${entry('decode')}]`);
+    const { fleet, until, endpoint } = fleetOf({ fileDiscovery: { path: file, watchFile: true } });
+    await fleet.start();
+    const before = endpoint('a');
+    before.take(3);
+    await writeFile(file, `endpoints: [${entry('prefill')}]`);
+    await until(() => endpoint('a').labels['role'] === 'prefill');
+    assert.equal(endpoint('a').inFlight, 3);
+    await writeFile(file, 'endpoints: []');
+    await until(() => fleet.endpoints.length === 0);
+    await writeFile(file, `endpoints: [${entry('prefill')}]`);
+    await until(() => fleet.endpoints.length === 1);
+    assert.equal(endpoint('a'), before);
+    before.release(3);
+    await writeFile(file, `endpoints: [${entry('decode')}]`);
+    await until(() => endpoint('a').labels['role'] === 'decode');
+    assert.notEqual(endpoint('a'), before, 'nothing runs there any more');
+    await until(() => fleet.modelsKnown);
+    assert.equal(fleet.pools[0]?.available.length, 1);
+  });
+
   it('takes the first of two endpoints that are discovered twice, and says so', async () => {
     const server = await modelServer();
     const folder = await mkdtemp(path.join(os.tmpdir(), 'fairlead-'));

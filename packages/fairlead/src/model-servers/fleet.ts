@@ -71,6 +71,8 @@ export class Fleet implements FleetPort {
   /** What each discovery wants, in their order. */
   readonly #wanted: (readonly EndpointConfig[])[];
   readonly #members = new Map<string, Member>();
+  /** Endpoints that are gone while requests still run there, by URL: one that comes back is as full as it was. */
+  readonly #leftBehind = new Map<string, Endpoint>();
   readonly #onRead: ((endpoint: Endpoint) => void)[] = [];
 
   /** @throws {Error} when the environment variable of an API key is not set. */
@@ -179,6 +181,7 @@ export class Fleet implements FleetPort {
     const removed = [...this.#members.values()].filter(({ config }) => !isSame(wanted.get(config.name), config));
     for (const member of removed) this.#remove(member);
     for (const config of wanted.values()) if (!this.#members.has(config.name)) this.#add(config);
+    for (const [url, endpoint] of this.#leftBehind) if (endpoint.requestsInFlight === 0) this.#leftBehind.delete(url);
     this.#pools.regroup(this.endpoints);
   }
 
@@ -200,8 +203,9 @@ export class Fleet implements FleetPort {
   }
 
   #add(config: EndpointConfig): void {
-    const { name, url, labels } = config;
-    const endpoint = new Endpoint({ name, url, labels });
+    const { name, url } = config;
+    const endpoint = this.#comesBack(config) ?? new Endpoint(config);
+    endpoint.labels = config.labels;
     endpoint.baseModels = new Set(config.models);
     this.#members.set(name, { config, endpoint });
     const key = this.#keyOf(config);
@@ -215,8 +219,17 @@ export class Fleet implements FleetPort {
     this.#observer.endpointAdded?.(endpoint);
   }
 
+  /** The endpoint of that name and URL, when it left requests behind that still run. */
+  #comesBack({ name, url }: EndpointConfig): Endpoint | undefined {
+    const endpoint = this.#leftBehind.get(url);
+    if (endpoint?.name !== name) return undefined;
+    this.#leftBehind.delete(url);
+    return endpoint;
+  }
+
   #remove({ config, endpoint }: Member): void {
     this.#members.delete(config.name);
+    if (endpoint.requestsInFlight > 0) this.#leftBehind.set(endpoint.url, endpoint);
     this.#scraper?.remove(endpoint);
     this.#models.remove(endpoint);
     this.health.remove(endpoint);

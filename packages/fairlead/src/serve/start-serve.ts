@@ -157,8 +157,9 @@ class House implements Serve {
   }
 
   destroy(): Promise<void> {
-    this.#gateway?.destroy();
+    // Who still waits is told so before the connections go; a retry elsewhere is theirs to make.
     this.#director.destroy();
+    this.#gateway?.destroy();
     this.#closing ??= Promise.resolve();
     return this.#end();
   }

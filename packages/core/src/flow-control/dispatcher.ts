@@ -19,6 +19,9 @@ import type { Queued, Waitlist } from './waitlist.ts';
  */
 const PASSED_OVER_PER_SEQUENCE = 16;
 
+/** Key of the lot of those for whom there was room, but not after the filters; no placement key. */
+const UNSUITED = 'unsuited';
+
 export interface DispatcherOptions {
   readonly waitlist: Waitlist;
   readonly placement: Placement;
@@ -76,7 +79,7 @@ export class Dispatcher {
     for (const waiting of this.#waitlist.all().sort((a, b) => a.sequence - b.sequence)) {
       if (waiting.queueSlot < 0) continue;
       const placed = this.#placement.tryPlace(waiting.request, nowMs, 'regardless');
-      if (placed !== undefined) this.#onPlaced(waiting, placed, nowMs);
+      if (typeof placed === 'object') this.#onPlaced(waiting, placed, nowMs);
     }
   }
 
@@ -106,28 +109,33 @@ export class Dispatcher {
   #place(flow: Flow, nowMs: number): void {
     const { band } = flow;
     const head = flow.queue.peek() as Queued;
-    const known = band.parking.size > 0 ? band.parking.lot(this.#placement.placementKey(head.request)) : undefined;
-    if (known?.closedEpoch !== this.#capacityEpoch) {
+    let key = band.parking.size > 0 ? this.#placement.placementKey(head.request) : undefined;
+    if (key === undefined || band.parking.lot(key)?.closedEpoch !== this.#capacityEpoch) {
       const placed = this.#placement.tryPlace(head.request, nowMs, this.#modeOf(band));
-      if (placed !== undefined) {
+      if (typeof placed === 'object') {
         this.#dispatches += 1;
         band.charge(flow, placed.sequences);
         this.#onPlaced(head, placed, nowMs);
         return;
       }
+      if (placed === 'unsuited') key = UNSUITED;
     }
-    const lot = known ?? band.parking.open(this.#placement.placementKey(head.request), this.#dispatches);
+    const lot = band.parking.open(key ?? this.#placement.placementKey(head.request), this.#dispatches);
     lot.closedEpoch = this.#capacityEpoch;
     flow.lot = lot;
     this.#park(flow, 'no-room');
   }
 
-  /** Lets one flow out of each of the band's lots that has room again. */
+  /** Lets one flow out of each of the band's lots that has room again, and everyone whom filters had left nothing. */
   #letOut(band: PriorityBand, nowMs: number): void {
     for (const lot of band.parking.lots()) {
       if (lot.closedEpoch === this.#capacityEpoch) continue;
       const flow = band.next(lot);
       if (flow === undefined) continue;
+      if (lot.key === UNSUITED) {
+        this.#letOutAll(band, lot);
+        continue;
+      }
       const head = flow.queue.peek() as Queued;
       const mine = this.#isReservedFor(band, lot);
       if (this.#placement.hasRoom(head.request, nowMs, mine ? 'reserved' : this.#modeOf(band))) {
@@ -139,6 +147,11 @@ export class Dispatcher {
         this.#reserveIfPassedOver(lot, head, nowMs);
       }
     }
+  }
+
+  /** What filters leave may be different for each, so each is asked again. */
+  #letOutAll(band: PriorityBand, lot: Lot): void {
+    for (let flow = band.next(lot); flow !== undefined; flow = band.next(lot)) this.#unpark(flow);
   }
 
   #reserveIfPassedOver(lot: Lot, head: Queued, nowMs: number): void {

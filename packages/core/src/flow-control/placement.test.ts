@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
+import type { Filter } from '../scheduling/contracts.ts';
 import { CheckedKits } from '../testing/checked-kits.ts';
 import { checkInvariants } from './invariants.ts';
 
@@ -30,10 +31,11 @@ describe('Placing requests', () => {
     const kit = start({ limit: 4 });
     kit.enqueue({ sequences: 100 });
     kit.settle();
-    assert.equal(kit.permits[0]?.sequences, 4);
-    assert.equal(kit.endpoints[0]?.inFlight, 4);
+    kit.enqueue({ fairnessId: 'narrow' });
+    kit.settle();
+    assert.equal(kit.endpoints[0]?.inFlight, 100, 'it holds all that it makes the engine run');
     kit.finishOne();
-    assert.equal(kit.endpoints[0]?.inFlight, 0);
+    assert.equal(kit.endpoints[0]?.inFlight, 1);
   });
 
   it('keeps an endpoint for a wide request that narrow ones would pass over for ever', () => {
@@ -91,6 +93,21 @@ describe('Placing requests', () => {
       kit.permits.map((permit) => `${permit.request.fairnessId} ${permit.endpoint.name}`),
       ['a e1', 'b e2'],
     );
+  });
+
+  it('lets the others go when filters leave one flow nothing, and that one when they leave it something', () => {
+    const refused = new Set(['plain']);
+    const filter: Filter = {
+      ...{ type: 'refuse', name: 'refuse' },
+      filter: (request, endpoints) => (refused.has(request.fairnessId) ? [] : endpoints),
+    };
+    const kit = start({ limit: 4, filters: [filter] });
+    for (const fairnessId of ['plain', 'vip', 'plain', 'vip']) kit.enqueue({ fairnessId });
+    kit.settle();
+    assert.deepEqual(kit.dispatchedFlows, ['vip', 'vip']);
+    refused.clear();
+    kit.finishOne();
+    assert.deepEqual(kit.dispatchedFlows, ['vip', 'vip', 'plain', 'plain']);
   });
 
   it('asks a thousand parked flows one question per completion, not a thousand', () => {

@@ -21,6 +21,12 @@ export interface Placed {
 }
 
 /**
+ * Why nothing was taken. `no-room`: no endpoint that serves the model has room, which is so for every request with the
+ * same placement key. `unsuited`: there was room, and filters left none of it to this very request.
+ */
+export type Unplaced = 'no-room' | 'unsuited';
+
+/**
  * What may be taken: `fair` leaves a reserved endpoint alone, `reserved` does not, `regardless` asks no limit at all.
  */
 export type PlacementMode = 'fair' | 'reserved' | 'regardless';
@@ -30,13 +36,13 @@ export interface Placement {
   readonly hasEndpoints: boolean;
   /** Used ÷ available; 1 when there are no endpoints. */
   saturation(nowMs: number): number;
-  /** Chooses an endpoint with room and takes the capacity, or returns undefined when none has room for this request. */
-  tryPlace(request: InferenceRequest, nowMs: number, mode: PlacementMode): Placed | undefined;
-  /** Whether `tryPlace` would find room. */
+  /** Chooses an endpoint with room and takes the capacity, or says why there is none for this request. */
+  tryPlace(request: InferenceRequest, nowMs: number, mode: PlacementMode): Placed | Unplaced;
+  /** Whether `tryPlace` would find room; filters are not asked. */
   hasRoom(request: InferenceRequest, nowMs: number, mode: PlacementMode): boolean;
   /** Sequences that the request would take where it fits best: its own, but never more than a whole endpoint. */
   widthOf(request: InferenceRequest): number;
-  /** Requests with equal keys can be placed at exactly the same times. */
+  /** Requests with equal keys find room at exactly the same times. */
   placementKey(request: InferenceRequest): string;
   /** Keeps the endpoint that is nearest to having room for the request from those who place `fair`ly. */
   reserve(request: InferenceRequest, nowMs: number): void;

@@ -9,7 +9,7 @@
 import type { Clock } from '../clock.ts';
 import type { Endpoint } from '../endpoints/endpoint.ts';
 import type { Pool } from '../endpoints/pool.ts';
-import type { Placed, Placement, PlacementMode } from '../flow-control/placement.ts';
+import type { Placed, Placement, PlacementMode, Unplaced } from '../flow-control/placement.ts';
 import type { SaturationDetector, Tracked } from '../flow-control/policies.ts';
 import type { InferenceRequest } from '../request/inference-request.ts';
 
@@ -87,27 +87,26 @@ export class PoolPlacement implements Placement {
     return this.#tracked.some((tracked) => this.#fits(tracked, { request, nowMs, mode }));
   }
 
-  tryPlace(request: InferenceRequest, nowMs: number, mode: PlacementMode): Placed | undefined {
+  tryPlace(request: InferenceRequest, nowMs: number, mode: PlacementMode): Placed | Unplaced {
     const candidates: Endpoint[] = [];
     const question = { request, nowMs, mode };
     for (const tracked of this.#tracked) {
       if (this.#fits(tracked, question)) candidates.push(tracked.endpoint);
     }
-    if (candidates.length === 0) return undefined;
+    if (candidates.length === 0) return 'no-room';
     const [endpoint, ...alternatives] = this.#chooser.schedule(request, candidates);
     const tracked = endpoint === undefined ? undefined : this.#byEndpoint.get(endpoint);
-    if (tracked === undefined) return undefined;
-    const sequences = this.#sequencesOn(tracked, request);
-    tracked.endpoint.take(sequences);
+    if (tracked === undefined) return 'unsuited';
+    tracked.endpoint.take(request.sequences);
     this.#detector.dispatched?.(tracked, nowMs);
     this.#askForReading(tracked);
-    return new PlacedOn({ detector: this.#detector, clock: this.#clock, tracked, alternatives, request, sequences });
+    return new PlacedOn({ detector: this.#detector, clock: this.#clock, tracked, alternatives, request });
   }
 
   widthOf(request: InferenceRequest): number {
     let width = 1;
     for (const tracked of this.#tracked) {
-      if (tracked.endpoint.serves(request.targetModel)) width = Math.max(width, this.#sequencesOn(tracked, request));
+      if (tracked.endpoint.serves(request.targetModel)) width = Math.max(width, this.#roomNeeded(tracked, request));
     }
     return width;
   }
@@ -134,11 +133,14 @@ export class PoolPlacement implements Placement {
     if (!endpoint.serves(request.targetModel)) return false;
     if (mode === 'regardless') return true;
     if (mode === 'fair' && this.#reserved?.endpoint === endpoint) return false;
-    return this.#detector.room(tracked, nowMs) >= this.#sequencesOn(tracked, request);
+    return this.#detector.room(tracked, nowMs) >= this.#roomNeeded(tracked, request);
   }
 
-  /** A request larger than the whole endpoint takes the whole endpoint: it waits until that is empty, not forever. */
-  #sequencesOn(tracked: Tracked, request: InferenceRequest): number {
+  /**
+   * The room a request has to find: one larger than the whole endpoint waits until that is empty, not forever. What it
+   * then takes is all that it makes the engine run, so that the limit learned from the engine's metrics sees it as ours.
+   */
+  #roomNeeded(tracked: Tracked, request: InferenceRequest): number {
     return Math.min(request.sequences, Math.max(1, Math.floor(this.#detector.limit(tracked))));
   }
 
@@ -186,7 +188,6 @@ interface Question {
 
 class PlacedOn implements Placed {
   readonly alternatives: readonly Endpoint[];
-  readonly sequences: number;
   readonly #detector: SaturationDetector;
   readonly #clock: Clock;
   readonly #tracked: Tracked;
@@ -199,7 +200,6 @@ class PlacedOn implements Placed {
     tracked: Tracked;
     alternatives: readonly Endpoint[];
     request: InferenceRequest;
-    sequences: number;
   }) {
     this.#detector = input.detector;
     this.#clock = input.clock;
@@ -207,11 +207,14 @@ class PlacedOn implements Placed {
     this.#request = input.request;
     this.#inFlightAtDispatch = input.tracked.endpoint.inFlight;
     this.alternatives = input.alternatives;
-    this.sequences = input.sequences;
   }
 
   get endpoint(): Endpoint {
     return this.#tracked.endpoint;
+  }
+
+  get sequences(): number {
+    return this.#request.sequences;
   }
 
   firstToken(ttftMs: number): void {

@@ -21,6 +21,7 @@ import { activeRequestScorer } from '../plugins/scorers/active-request-scorer.ts
 import { staticUsageLimitPolicy } from '../plugins/usage-limits/static-usage-limit-policy.ts';
 import type { InferenceRequest } from '../request/inference-request.ts';
 import type { Permit } from '../request/permit.ts';
+import type { Filter, SchedulingProfile } from '../scheduling/contracts.ts';
 import { PoolPlacement } from '../scheduling/pool-placement.ts';
 import { Scheduler } from '../scheduling/scheduler.ts';
 import { instanceOf } from './plugin-instance.ts';
@@ -35,6 +36,7 @@ export interface KitOptions {
   readonly band?: Partial<BandTemplate>;
   readonly config?: Partial<FlowControlConfig>;
   readonly detector?: SaturationDetector;
+  readonly filters?: readonly Filter[];
   readonly scrapeSoon?: (endpoint: Endpoint) => void;
 }
 
@@ -57,7 +59,7 @@ export class FlowControlKit {
   constructor(options: KitOptions = {}) {
     this.endpoints = Array.from({ length: options.endpoints ?? 1 }, (_, index) => modelEndpoint(`e${index + 1}`));
     this.pool.setEndpoints(this.endpoints);
-    const chooser = new Scheduler({ handler: instanceOf(singleProfileHandler), profiles: [profile()] });
+    const chooser = new Scheduler({ handler: instanceOf(singleProfileHandler), profiles: [profile(options.filters)] });
     const maxConcurrency = options.limit ?? 1;
     const detector = options.detector ?? instanceOf(concurrencyDetector, { parameters: { maxConcurrency } });
     this.placement = new PoolPlacement({
@@ -157,7 +159,7 @@ export function flowControlConfig(options: Pick<KitOptions, 'band' | 'config'> =
   };
 }
 
-function profile() {
+function profile(filters: readonly Filter[] = []): SchedulingProfile {
   const picker = instanceOf(maxScorePicker, { random: seededRandom(1) });
-  return { name: 'default', filters: [], scorers: [{ scorer: instanceOf(activeRequestScorer), weight: 1 }], picker };
+  return { name: 'default', filters, scorers: [{ scorer: instanceOf(activeRequestScorer), weight: 1 }], picker };
 }

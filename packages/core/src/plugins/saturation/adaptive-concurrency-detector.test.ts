@@ -231,6 +231,24 @@ describe('adaptive-concurrency-detector', () => {
     assert.equal(idle.inFlight, 64);
   });
 
+  it('does not take a request of more sequences than the engine has slots for the work of strangers', () => {
+    const flood = new Flood({ slots: [8], metrics: true });
+    flood.loops(100);
+    flood.kit.clock.advance(10_000);
+    const { kit } = flood;
+    const [endpoint] = kit.endpoints;
+    assert.ok(endpoint);
+    flood.scraped = false;
+    endpoint.release(7);
+    endpoint.take(24);
+    kit.placement.metricsRead(endpoint);
+    for (let reading = 0; reading < 4; reading += 1) {
+      endpoint.noteMetrics({ running: 8, waiting: 17 }, endpoint.dispatched, kit.clock.now());
+      kit.placement.metricsRead(endpoint);
+    }
+    assert.deepEqual(flood.limits(), [8]);
+  });
+
   it('remembers the limit of an endpoint that went away and came back', () => {
     const flood = new Flood({ slots: [8, 8], metrics: true });
     flood.loops(100);

@@ -103,6 +103,14 @@ export class Director {
     return this.#fleet.models();
   }
 
+  /** Says that nothing of that name is served, and what is. */
+  unknownModel(model: string): Problem {
+    return unknownModel(
+      model,
+      this.models().map(({ id }) => id),
+    );
+  }
+
   /** A refusal of the front door's own for want of room, in the words of the flow controller. */
   noRoom(message: string): Problem {
     return {
@@ -152,8 +160,8 @@ export class Director {
     const pool = model === undefined ? this.#onlyPool() : this.#fleet.poolFor(model);
     const lane = pool && this.#lanes.get(pool);
     if (pool !== undefined && lane !== undefined) return { lane, model: model ?? someModelOf(pool) };
-    if (!this.#fleet.modelsKnown || this.#fleet.pools.length === 0) return modelsNotKnown(this.retryAfterS());
     const served = this.models().map(({ id }) => id);
+    if (!this.#fleet.modelsKnown || served.length === 0) return modelsNotKnown(served, this.retryAfterS());
     return model === undefined ? missingModel(served) : unknownModel(model, served);
   }
 

@@ -119,7 +119,7 @@ export interface ServedModel {
 
 export interface FleetPort {
   readonly pools: readonly Pool[];
-  /** False while some endpoint has never told its models. */
+  /** False while some endpoint may still tell of models not known yet. */
   readonly modelsKnown: boolean;
   poolFor(model: string): Pool | undefined;
   models(): readonly ServedModel[];

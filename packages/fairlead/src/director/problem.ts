@@ -57,12 +57,13 @@ export function missingModel(served: readonly string[]): Problem {
   };
 }
 
-/** It is not known yet which models are served. */
-export function modelsNotKnown(retryAfterS: number): Problem {
+/** It is not known yet which models are served; `served` are those known so far. */
+export function modelsNotKnown(served: readonly string[], retryAfterS: number): Problem {
+  const known = `So far only these models are known to be served: ${listed(served)}; other model servers have yet to tell.`;
   return {
     status: 503,
     code: 'rejected-no-endpoints',
-    message: 'No model server has told yet which models it serves.',
+    message: served.length === 0 ? 'No model server has told yet which models it serves.' : known,
     dropReason: 'rejected-no-endpoints',
     retryAfterS,
   };

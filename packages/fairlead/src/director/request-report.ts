@@ -9,7 +9,9 @@
 import type { Ending, Outcome, Usage } from '@fairlead/core';
 
 /** `refused`: another endpoint after a refused connection. `reset-idle`: a fresh connection after a kept-alive one was reset. */
-export type RetryKind = 'refused' | 'reset-idle';
+export const RETRY_KINDS = ['refused', 'reset-idle'] as const;
+
+export type RetryKind = (typeof RETRY_KINDS)[number];
 
 export interface RequestReport {
   readonly id: string;
@@ -20,6 +22,8 @@ export interface RequestReport {
   /** True when a configured key or a trusted source named the tenant, false when it was guessed from key or address. */
   readonly verified?: boolean | undefined;
   readonly priority?: number | undefined;
+  /** True when a trusted source named an objective that is not configured. */
+  readonly unknownObjective?: boolean | undefined;
   readonly model?: string | undefined;
   readonly targetModel?: string | undefined;
   readonly pool?: string | undefined;

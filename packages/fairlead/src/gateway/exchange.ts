@@ -29,7 +29,6 @@ import {
   notAuthorized,
   tooLarge,
   tooManyHeaders,
-  unknownModelId,
   unknownPath,
   unmetExpectation,
 } from './problems.ts';
@@ -232,6 +231,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
     this.#facts.tenant = identity.tenant;
     this.#facts.verified = identity.verified;
     this.#facts.priority = identity.priority;
+    this.#facts.unknownObjective = identity.unknownObjective;
     if (identity.trusted) this.#control = readControlHeaders(headers, true);
     return 'message' in this.#control ? wrongHeader(this.#control) : undefined;
   }
@@ -252,7 +252,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
     const models = director.models();
     const body = route.kind === 'models' ? modelList(models, startedS) : modelCard(models, route.id, startedS);
     if (body === undefined) {
-      this.fail(unknownModelId((route as { id: string }).id));
+      this.fail(director.unknownModel((route as { id: string }).id));
       return;
     }
     this.#facts.status = 200;

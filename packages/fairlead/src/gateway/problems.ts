@@ -47,10 +47,6 @@ export function wrongMethod(method: string, route: Extract<Route, { kind: 'wrong
   };
 }
 
-export function unknownModelId(id: string): GatewayProblem {
-  return { status: 404, code: 'model_not_found', message: `The model \`${id}\` does not exist.`, param: 'model' };
-}
-
 export function notAuthorized({ status, message }: Refusal): GatewayProblem {
   return { status, code: 'invalid_api_key', message, headers: ['www-authenticate', 'Bearer'] };
 }

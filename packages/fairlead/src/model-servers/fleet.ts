@@ -146,7 +146,7 @@ export class Fleet implements FleetPort {
     return this.#pools.pools;
   }
 
-  /** False while some endpoint has never told its models: a model not known yet may still turn up. */
+  /** False while some endpoint has yet to tell its models, and has not had its minute: a model may still turn up. */
   get modelsKnown(): boolean {
     return this.#models.allTold;
   }

@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { Loopback } from '../../../../test/kit/loopback.ts';
 import { WatchedGetter } from '../../../../test/kit/watched-getter.ts';
 import { MAX_LIST_BYTES, readModelList } from './model-list.ts';
-import { Models, MODELS_INTERVAL_MS } from './models.ts';
+import { Models, MODELS_INTERVAL_MS, TELL_WITHIN_MS } from './models.ts';
 import { Problems } from './problems.ts';
 
 const loopback = new Loopback();
@@ -128,6 +128,17 @@ describe('asking for models', () => {
     await told(0);
     assert.ok(endpoint.serves('m'));
     assert.equal(endpoint.problem, undefined);
+  });
+
+  it('waits a minute at most for the models of an endpoint that never tells', async () => {
+    const { clock, models, told } = asking(
+      await loopback.http((_request, response) => void response.writeHead(503).end()),
+    );
+    await told(0);
+    clock.advance(TELL_WITHIN_MS - 1);
+    assert.equal(models.allTold, false);
+    clock.advance(1);
+    assert.equal(models.allTold, true);
   });
 
   it('keeps the last list when asking fails later', async () => {

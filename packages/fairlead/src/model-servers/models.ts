@@ -16,6 +16,12 @@ export const MODELS_TIMEOUT_MS = 5000;
 /** While an endpoint has never told: first after this, then after twice as long each time, up to the interval. */
 export const FIRST_RETRY_MS = 500;
 
+/**
+ * So long an endpoint that has never told may still turn out to serve any model. Then a model that nobody has told of
+ * counts as unknown: a server that stays away must not turn every misspelt model into "try again later".
+ */
+export const TELL_WITHIN_MS = 60_000;
+
 export interface ModelsOptions {
   readonly getter: Gets;
   readonly clock: Clock;
@@ -31,6 +37,7 @@ interface Asked {
   question: { cancel(): void } | undefined;
   retryMs: number;
   hasTold: boolean;
+  readonly tellByMs: number;
 }
 
 export class Models {
@@ -44,7 +51,10 @@ export class Models {
   /** Asks the endpoint at once, and from then on until it is removed. */
   add(endpoint: Endpoint): void {
     if (this.#asked.has(endpoint)) return;
-    const asked: Asked = { endpoint, alarm: undefined, question: undefined, retryMs: FIRST_RETRY_MS, hasTold: false };
+    const asked: Asked = {
+      ...{ endpoint, alarm: undefined, question: undefined, retryMs: FIRST_RETRY_MS, hasTold: false },
+      tellByMs: this.#options.clock.now() + TELL_WITHIN_MS,
+    };
     this.#asked.set(endpoint, asked);
     this.#schedule(asked, 0);
   }
@@ -64,9 +74,10 @@ export class Models {
     if (asked.question === undefined) this.#schedule(asked, 0);
   }
 
-  /** Whether every endpoint asked has told at least once. */
+  /** Whether every endpoint asked has told at least once, or has had its time to. */
   get allTold(): boolean {
-    for (const asked of this.#asked.values()) if (!asked.hasTold) return false;
+    const nowMs = this.#options.clock.now();
+    for (const { hasTold, tellByMs } of this.#asked.values()) if (!hasTold && nowMs < tellByMs) return false;
     return true;
   }
 

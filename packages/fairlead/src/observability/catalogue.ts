@@ -238,6 +238,11 @@ export const gatewayFamilies = {
     [],
     'Requests whose tenant was guessed from an unknown key or an address.',
   ),
+  objectiveUnknown: counter(
+    'fairlead_objective_unknown_total',
+    [],
+    'Requests of trusted sources served at priority 0 because the objective they name is not configured.',
+  ),
   priorityUnknown: counter(
     'fairlead_priority_unknown_total',
     ['pool'],

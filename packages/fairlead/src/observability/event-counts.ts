@@ -7,7 +7,7 @@
 
 import { DROPS, OUTCOMES } from '@fairlead/core';
 import type { DropCause, FlowEvent } from '@fairlead/core';
-import type { RequestReport } from '../director/request-report.ts';
+import type { RequestReport, RetryKind } from '../director/request-report.ts';
 import type { FlowSeries } from './flow-series.ts';
 import { labelValue, otherLabel } from './label.ts';
 import { measure } from './request-series.ts';
@@ -32,8 +32,9 @@ export class EventCounts {
   readonly pools = new Map<string, PoolSeries>();
   /** By status and reason, separated by a space. */
   readonly refused = new Map<string, number>();
-  readonly retries = new Map<string, number>();
+  readonly retries = new Map<RetryKind, number>();
   withoutIdentity = 0;
+  objectiveUnknown = 0;
   /** The pool of the last event: events come in bursts of one pool. */
   #lastName: string | undefined;
   #last: PoolSeries | undefined;
@@ -71,6 +72,7 @@ export class EventCounts {
   /** Counts what only the front door knows of a request. */
   finished(report: RequestReport): void {
     if (report.verified === false) this.withoutIdentity += 1;
+    if (report.unknownObjective === true) this.objectiveUnknown += 1;
     for (const kind of report.retries ?? []) this.retries.set(kind, (this.retries.get(kind) ?? 0) + 1);
     if (report.ending === undefined && report.status >= 400 && report.status !== leftStatus) this.#refuse(report);
     const series = this.#seriesOf(report);

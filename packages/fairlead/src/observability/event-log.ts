@@ -93,6 +93,7 @@ export class EventLog {
       reason: report.reason,
       tenant: report.tenant,
       priority: report.priority,
+      unknownObjective: report.unknownObjective,
       model: report.model,
       pool: report.pool,
       endpoint: report.endpoint,

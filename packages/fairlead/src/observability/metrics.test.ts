@@ -306,7 +306,7 @@ test("what only the front door knows of a request is in the counters of refusals
   const report = (fields: Partial<RequestReport>): void =>
     metrics.finished({ id: 'r', status: 200, durationMs: 1, ...fields });
   report({ status: 401, reason: 'invalid_api_key', verified: false });
-  report({ status: 404, reason: 'model_not_found', verified: true });
+  report({ status: 404, reason: 'model_not_found', verified: true, unknownObjective: true });
   report({ status: 499, reason: 'client-left' });
   passThrough(metrics, request());
   const answered = { ...names, ending: 'succeeded', outcome: 'Dispatched', verified: true } as const;
@@ -325,6 +325,7 @@ test("what only the front door knows of a request is in the counters of refusals
   assert.equal(series.get('fairlead_refused_total{reason="invalid_api_key",status="401"}'), 1);
   assert.equal(sum(series, 'fairlead_refused_total'), 2);
   assert.equal(sum(series, 'fairlead_requests_without_identity_total'), 1);
+  assert.equal(sum(series, 'fairlead_objective_unknown_total'), 1);
   assert.equal(series.get('fairlead_retries_total{kind="refused"}'), 2);
   assert.equal(series.get('fairlead_retries_total{kind="reset-idle"}'), 1);
   assert.equal(sum(series, 'llm_d_epp_request_ttft_seconds_sum', 'streaming="true"'), 0.25);

@@ -9,6 +9,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { OUTCOMES } from '@fairlead/core';
 import type { FlowEvent } from '@fairlead/core';
 import type { EndpointView, PoolView } from '../director/pool-view.ts';
+import { RETRY_KINDS } from '../director/request-report.ts';
 import type { RequestReport } from '../director/request-report.ts';
 import { catalogue, flowFamilies, gatewayFamilies, processFamilies, requestFamilies } from './catalogue.ts';
 import { EventCounts } from './event-counts.ts';
@@ -93,7 +94,7 @@ function addGatewaySamples(samples: Samples, counts: EventCounts, sources: Metri
     const [status = '', reason = ''] = splitOnce(key);
     samples.add(gatewayFamilies.refused, { status, reason }, value);
   }
-  for (const [kind, value] of counts.retries) samples.add(gatewayFamilies.retries, { kind }, value);
+  for (const kind of RETRY_KINDS) samples.add(gatewayFamilies.retries, { kind }, counts.retries.get(kind) ?? 0);
   for (const pool of counts.pools.values()) {
     samples.add(gatewayFamilies.requeued, { pool: pool.name }, pool.requeuedTotal);
     samples.add(gatewayFamilies.priorityUnknown, { pool: pool.name }, pool.priorityUnknown);
@@ -106,6 +107,7 @@ function addGatewaySamples(samples: Samples, counts: EventCounts, sources: Metri
   }
   const { bytes, limitBytes } = sources.buffered();
   samples.add(gatewayFamilies.withoutIdentity, {}, counts.withoutIdentity);
+  samples.add(gatewayFamilies.objectiveUnknown, {}, counts.objectiveUnknown);
   samples.add(gatewayFamilies.bypass, {}, sources.bypass() ? 1 : 0);
   samples.add(gatewayFamilies.bufferedBytes, {}, bytes);
   samples.add(gatewayFamilies.bufferedBytesLimit, {}, limitBytes);

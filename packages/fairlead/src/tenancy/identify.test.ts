@@ -116,7 +116,9 @@ describe('a trusted source', () => {
 
   it('gets priority 0 for an objective nobody knows, and for none', () => {
     const identify = createIdentify(trusting, objectives);
-    assert.equal(accept(identify, { 'x-llm-d-inference-objective': 'no-such' }).priority, 0);
+    const unknown = accept(identify, { 'x-llm-d-inference-objective': 'no-such' });
+    assert.deepEqual([unknown.priority, unknown.unknownObjective], [0, true]);
+    assert.equal(accept(identify, { 'x-llm-d-inference-objective': '' }).unknownObjective, undefined);
     assert.equal(accept(identify, {}).priority, 0);
   });
 

@@ -37,6 +37,8 @@ export interface Identity {
   readonly verified: boolean;
   /** The connection comes from `identity.trustedSources`: its control headers count. */
   readonly trusted: boolean;
+  /** A trusted source named an objective that is not configured; priority 0 is used instead. */
+  readonly unknownObjective?: boolean;
 }
 
 /** The caller may not pass. Recognised by its `status`. */
@@ -90,6 +92,7 @@ export function createIdentify(
     const named = trusted ? namedTenant(headers) : undefined;
     const objective = trusted ? present(headers, OBJECTIVE_NAMES)?.value : undefined;
     const granted = (named === undefined ? undefined : byTenant.get(named)) ?? grant;
+    const unknownObjective = !!objective && !priorities.has(objective);
     const stranger = () => unverified.admit(unverifiedTenant(hashes[0], remoteAddress));
     return {
       tenant: named ?? grant?.tenant ?? stranger(),
@@ -98,6 +101,7 @@ export function createIdentify(
       ...(granted?.cap && { cap: granted.cap }),
       verified: named !== undefined || grant !== undefined,
       trusted,
+      ...(unknownObjective && { unknownObjective }),
     };
   };
 }

@@ -19,7 +19,7 @@ export { Scheduler } from './scheduling/scheduler.ts';
 export type { OnPluginFault, SchedulerOptions } from './scheduling/scheduler.ts';
 export type { EndpointScore, TrailStep } from './scheduling/trail.ts';
 export { Endpoint } from './endpoints/endpoint.ts';
-export type { EndpointSpec, EngineMetrics, MetricsReading } from './endpoints/endpoint.ts';
+export type { EndpointSpec, EngineCache, EngineLora, EngineMetrics, MetricsReading } from './endpoints/endpoint.ts';
 export { continueGroups, groupEndpoints } from './endpoints/grouping.ts';
 export type { EndpointGroup } from './endpoints/grouping.ts';
 export { Pool } from './endpoints/pool.ts';

@@ -14,6 +14,21 @@ export interface EndpointSpec {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** An engine's KV cache, as it describes it. */
+export interface EngineCache {
+  /** Tokens of one block. */
+  readonly blockTokens: number;
+  readonly blocks: number;
+}
+
+/** The LoRA adapters an engine has work for. */
+export interface EngineLora {
+  readonly running: ReadonlySet<string>;
+  readonly waiting: ReadonlySet<string>;
+  /** How many it runs at once. */
+  readonly max: number;
+}
+
 /** One reading of a model server's own metrics. */
 export interface EngineMetrics {
   /** Requests in the engine's own queue. */
@@ -22,6 +37,10 @@ export interface EngineMetrics {
   readonly running: number;
   /** Share of the KV cache in use, 0 to 1; undefined when the engine does not tell. */
   readonly kvUsage?: number | undefined;
+  /** Undefined when the engine does not tell. */
+  readonly cache?: EngineCache | undefined;
+  /** Undefined when the engine does not tell. */
+  readonly lora?: EngineLora | undefined;
 }
 
 /** A reading with its place in time. */

@@ -5,6 +5,24 @@
  * the configured default, else whichever engine's names are on its page.
  */
 
+/** The metric whose labels describe the KV cache. */
+export interface CacheInfoNames {
+  readonly name: string;
+  /** Label with the tokens of a block. */
+  readonly blockTokens: string;
+  /** Label with the number of blocks. */
+  readonly blocks: string;
+}
+
+/** The metric whose labels list the LoRA adapters in use, by name and separated by commas. */
+export interface LoraInfoNames {
+  readonly name: string;
+  readonly running: string;
+  readonly waiting: string;
+  /** Label with how many run at once. */
+  readonly max: string;
+}
+
 /** Names of one engine's metrics. */
 export interface EngineMetricNames {
   /** Value of the engine label, as in the reference. */
@@ -15,6 +33,8 @@ export interface EngineMetricNames {
   readonly running: string;
   /** Share of the KV cache in use, 0 to 1, the preferred name first; several series are averaged. */
   readonly kvUsage: readonly string[];
+  readonly cacheInfo?: CacheInfoNames;
+  readonly loraInfo?: LoraInfoNames;
 }
 
 /** In the order in which they are looked for on a page that could be of several. */
@@ -25,6 +45,13 @@ export const ENGINE_METRICS: readonly EngineMetricNames[] = [
     running: 'vllm:num_requests_running',
     // Renamed in vLLM 0.10; older ones have only the latter, some versions both.
     kvUsage: ['vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc'],
+    cacheInfo: { name: 'vllm:cache_config_info', blockTokens: 'block_size', blocks: 'num_gpu_blocks' },
+    loraInfo: {
+      name: 'vllm:lora_requests_info',
+      running: 'running_lora_adapters',
+      waiting: 'waiting_lora_adapters',
+      max: 'max_lora',
+    },
   },
   {
     engine: 'llama.cpp',

@@ -8,6 +8,7 @@
 
 import type { EngineMetrics } from '@fairlead/core';
 import type { EngineMetricNames } from './engine-metrics.ts';
+import { cacheOf, InfoSample, loraOf } from './info-sample.ts';
 
 /** A page larger than this is refused. vLLM's has about 50 KB. */
 export const MAX_PAGE_BYTES = 16 * 1024 * 1024;
@@ -43,6 +44,7 @@ interface Wanted {
 export class MetricsPage {
   readonly #engines: readonly EngineMetricNames[];
   readonly #wanted: readonly Wanted[];
+  readonly #infos: readonly InfoSample[];
   /** The beginning of a line whose end has not come. */
   #cut: Uint8Array | undefined;
   #cutBytes = 0;
@@ -58,6 +60,9 @@ export class MetricsPage {
       wanted(names.running, false),
       ...names.kvUsage.map((name) => wanted(name, true)),
     ]);
+    this.#infos = engines.flatMap(({ cacheInfo, loraInfo }) =>
+      [cacheInfo, loraInfo].flatMap((info) => (info === undefined ? [] : [new InfoSample(info.name)])),
+    );
   }
 
   /** Takes the next bytes, cut anywhere. False when the page is refused already, and reading on is no use. */
@@ -88,7 +93,14 @@ export class MetricsPage {
     }
     const usage = names.kvUsage.map((name) => this.#find(name)).find((each) => each.series > 0 && !each.isUnreadable);
     const kvUsage = usage === undefined ? undefined : Math.min(1, usage.sum / usage.series);
-    return { engine: names.engine, metrics: { ...counts, kvUsage } };
+    const { cacheInfo, loraInfo } = names;
+    const cache = cacheInfo && cacheOf(this.#labelsOf(cacheInfo.name), cacheInfo);
+    const lora = loraInfo && loraOf(this.#labelsOf(loraInfo.name), loraInfo);
+    return { engine: names.engine, metrics: { ...counts, kvUsage, ...(cache && { cache }), ...(lora && { lora }) } };
+  }
+
+  #labelsOf(name: string): ReadonlyMap<string, string> | undefined {
+    return this.#infos.find((info) => info.name === name)?.labels;
   }
 
   #find(name: string): Wanted {
@@ -133,7 +145,11 @@ export class MetricsPage {
 
   #line(bytes: Uint8Array, line: { start: number; end: number }): void {
     const metric = this.#wanted.find((each) => begins(bytes, line, each.bytes));
-    if (metric === undefined) return;
+    if (metric === undefined) {
+      const info = this.#infos.find((each) => begins(bytes, line, each.bytes));
+      if (info !== undefined) takeInfo(info, bytes, line);
+      return;
+    }
     if (line.end - line.start > MAX_LINE_BYTES) {
       this.#refuse(`${metric.name} on its metrics page is in a line longer than ${MAX_LINE_BYTES} bytes`);
       return;
@@ -167,6 +183,16 @@ function begins(bytes: Uint8Array, line: { start: number; end: number }, name: U
     if (bytes[start + index] !== name[index]) return false;
   }
   return true;
+}
+
+/** Info that cannot be read is as good as none. */
+function takeInfo(info: InfoSample, bytes: Uint8Array, line: { start: number; end: number }): void {
+  const rest = { start: line.start + info.bytes.byteLength, end: line.end };
+  const end = bytes[rest.start] === BRACE_OPEN && line.end - line.start <= MAX_LINE_BYTES ? labelsEnd(bytes, rest) : -1;
+  if (end < 0) return;
+  const value = valueText(bytes, rest);
+  if (value === undefined || !DECIMAL.test(value)) return;
+  info.take(Buffer.from(bytes.subarray(rest.start, end)).toString('utf8'), Number(value));
 }
 
 /** The value behind labels and blanks; a time stamp or exemplar behind it is left. Undefined when the line breaks off. */

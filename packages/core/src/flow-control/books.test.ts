@@ -85,13 +85,13 @@ describe('DrainRate', () => {
     assert.equal(rate.perSecond(12_000), 0);
   });
 
-  it('asks a client to come back after 1 to 60 seconds, by what waits and how fast it drains', () => {
+  it('asks a client to come back after a tenth of a second to a minute, by what waits and how fast it drains', () => {
     const rate = new DrainRate();
-    assert.equal(rate.retryAfterS(5, 0), 60);
+    assert.equal(rate.retryAfterMs(5, 0), 60_000);
     for (let second = 0; second < 10; second += 1) for (let count = 0; count < 4; count += 1) rate.note(second * 1000);
     assert.deepEqual(
-      [0, 1, 40, 1000].map((waiting) => rate.retryAfterS(waiting, 9000)),
-      [1, 1, 10, 60],
+      [0, 1, 40, 1000].map((waiting) => rate.retryAfterMs(waiting, 9000)),
+      [100, 250, 10_000, 60_000],
     );
   });
 });

@@ -3,9 +3,9 @@
 /** Slices of one second that the rate is averaged over. */
 const SLICES = 10;
 const SLICE_MS = 1000;
-/** The range of a `Retry-After`: never a hot loop, never longer than a client would believe. */
-const MIN_RETRY_S = 1;
-const MAX_RETRY_S = 60;
+/** The range of what a refused client is told: never a hot loop, never longer than it would believe. */
+const MIN_RETRY_MS = 100;
+const MAX_RETRY_MS = 60_000;
 
 /**
  * How fast requests leave the queue, measured over the last ten seconds, and from it the honest answer to «when should I
@@ -33,12 +33,12 @@ export class DrainRate {
     return sum / Math.min(SLICES, sinceFirst);
   }
 
-  /** Whole seconds, 1 to 60, after which `waiting` requests should have left; 60 when nothing leaves. */
-  retryAfterS(waiting: number, nowMs: number): number {
-    if (waiting === 0) return MIN_RETRY_S;
+  /** Milliseconds, 100 to 60 000, after which `waiting` requests should have left; 60 000 when nothing leaves. */
+  retryAfterMs(waiting: number, nowMs: number): number {
+    if (waiting === 0) return MIN_RETRY_MS;
     const rate = this.perSecond(nowMs);
-    if (rate === 0) return MAX_RETRY_S;
-    return Math.min(MAX_RETRY_S, Math.max(MIN_RETRY_S, Math.ceil(waiting / rate)));
+    if (rate === 0) return MAX_RETRY_MS;
+    return Math.min(MAX_RETRY_MS, Math.max(MIN_RETRY_MS, Math.ceil((1000 * waiting) / rate)));
   }
 
   #advance(nowMs: number): void {

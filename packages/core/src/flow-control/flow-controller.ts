@@ -223,9 +223,9 @@ export class FlowController {
     return this.#inFlight;
   }
 
-  /** Whole seconds, 1 to 60, after which a refused client should find room, by the measured drain rate. */
-  retryAfterS(): number {
-    return this.#drainRate.retryAfterS(this.waiting + 1, this.#clock.now());
+  /** Milliseconds, 100 to 60 000, after which a refused client should find room, by the measured drain rate. */
+  retryAfterMs(): number {
+    return this.#drainRate.retryAfterMs(this.waiting + 1, this.#clock.now());
   }
 
   snapshot(): FlowControlSnapshot {
@@ -241,7 +241,7 @@ export class FlowController {
       inFlight: this.#inFlight,
       bypass: this.#bypass,
       closing: this.#state !== 'open',
-      retryAfterS: this.retryAfterS(),
+      retryAfterMs: this.retryAfterMs(),
     };
   }
 

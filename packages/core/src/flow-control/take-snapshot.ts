@@ -16,7 +16,7 @@ export interface ControllerParts {
   readonly inFlight: number;
   readonly bypass: boolean;
   readonly closing: boolean;
-  readonly retryAfterS: number;
+  readonly retryAfterMs: number;
 }
 
 export function takeSnapshot(parts: ControllerParts, nowMs: number): FlowControlSnapshot {
@@ -35,7 +35,7 @@ export function takeSnapshot(parts: ControllerParts, nowMs: number): FlowControl
     maxBytes: occupancy.maxBytes,
     inFlight: parts.inFlight,
     heldWhileIdleMs: gate.heldWhileIdleMs(nowMs),
-    retryAfterS: parts.retryAfterS,
+    retryAfterS: Math.ceil(parts.retryAfterMs / 1000),
     bands: bands.ordered.map((band, index) =>
       ofBand(band, { ceiling: gate.ceiling(index), closed: gate.closed?.priority, nowMs }),
     ),

@@ -118,13 +118,13 @@ export class Director {
       code: 'rejected-saturated',
       message,
       dropReason: 'rejected-saturated',
-      retryAfterS: this.retryAfterS(),
+      retryAfterMs: this.retryAfterMs(),
     };
   }
 
-  /** Seconds, 1 to 60, after which to come back, by the measured drain rate. */
-  retryAfterS(): number {
-    return this.#lanes.retryAfterS();
+  /** Milliseconds, 100 to 60 000, after which to come back, by the measured drain rate. */
+  retryAfterMs(): number {
+    return this.#lanes.retryAfterMs();
   }
 
   /** The request is over: told once by the front door that received it. */
@@ -161,7 +161,7 @@ export class Director {
     const lane = pool && this.#lanes.get(pool);
     if (pool !== undefined && lane !== undefined) return { lane, model: model ?? someModelOf(pool) };
     const served = this.models().map(({ id }) => id);
-    if (!this.#fleet.modelsKnown || served.length === 0) return modelsNotKnown(served, this.retryAfterS());
+    if (!this.#fleet.modelsKnown || served.length === 0) return modelsNotKnown(served);
     return model === undefined ? missingModel(served) : unknownModel(model, served);
   }
 

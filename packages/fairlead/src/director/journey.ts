@@ -194,7 +194,7 @@ export class Journey implements UpstreamHandler {
   }
 
   #dropProblem(drop: Parameters<typeof dropped>[0]): Problem {
-    return dropped(drop, this.#lane.controller.retryAfterS());
+    return dropped(drop, this.#lane.controller.retryAfterMs());
   }
 
   #send(freshConnection: boolean): void {

@@ -86,9 +86,9 @@ export class Lanes {
     }
   }
 
-  /** Seconds, 1 to 60, after which the slowest lane has room again. */
-  retryAfterS(): number {
-    return Math.max(1, ...[...this.#lanes.values()].map(({ controller }) => controller.retryAfterS()));
+  /** Milliseconds, 100 to 60 000, after which the slowest lane has room again. */
+  retryAfterMs(): number {
+    return Math.max(100, ...[...this.#lanes.values()].map(({ controller }) => controller.retryAfterMs()));
   }
 
   views(): PoolView[] {

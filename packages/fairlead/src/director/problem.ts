@@ -19,21 +19,29 @@ export interface Problem {
   readonly param?: string | undefined;
   /** Value of `x-llm-d-request-dropped-reason`. */
   readonly dropReason?: string | undefined;
-  /** Seconds after which to come back; every 429 and 503 has one. */
-  readonly retryAfterS?: number | undefined;
+  /** When to come back; every 429 and 503 has one. */
+  readonly retryAfterMs?: number | undefined;
+  /** Sending the same again by itself can only do harm: clients that retry without being asked are told not to. */
+  readonly isFinal?: boolean | undefined;
 }
 
 /** Names listed in a message at most. */
 const LISTED_MODELS = 20;
 
+/** Who is told that this gateway stops may find another, or its successor, at once. */
+const SUCCESSOR_MS = 1000;
+/** Servers that have not told their models yet are asked every few seconds. */
+const MODELS_RETRY_MS = 5000;
+
 /** The wait ended without a dispatch. */
-export function dropped(drop: Drop, retryAfterS: number): Problem {
+export function dropped(drop: Drop, retryAfterMs: number): Problem {
   return {
     status: drop.status,
     code: drop.reason ?? 'internal',
     message: drop.message,
     dropReason: drop.reason,
-    retryAfterS: drop.status === 500 ? undefined : retryAfterS,
+    retryAfterMs: drop.status === 500 ? undefined : isStopping(drop) ? SUCCESSOR_MS : retryAfterMs,
+    isFinal: !drop.retryable,
   };
 }
 
@@ -58,15 +66,19 @@ export function missingModel(served: readonly string[]): Problem {
 }
 
 /** It is not known yet which models are served; `served` are those known so far. */
-export function modelsNotKnown(served: readonly string[], retryAfterS: number): Problem {
+export function modelsNotKnown(served: readonly string[]): Problem {
   const known = `So far only these models are known to be served: ${listed(served)}; other model servers have yet to tell.`;
   return {
     status: 503,
     code: 'rejected-no-endpoints',
     message: served.length === 0 ? 'No model server has told yet which models it serves.' : known,
     dropReason: 'rejected-no-endpoints',
-    retryAfterS,
+    retryAfterMs: MODELS_RETRY_MS,
   };
+}
+
+function isStopping({ reason }: Drop): boolean {
+  return reason === 'rejected-shutting-down';
 }
 
 function listed(models: readonly string[]): string {

@@ -49,5 +49,6 @@ const MEANINGS: Readonly<Record<UpstreamErrorKind, Meaning>> = {
 /** The details stay in the log and in `/state`: addresses of model servers are not the client's business. */
 export function upstreamProblem(failure: UpstreamFailure): Problem {
   const { status, code, message } = MEANINGS[failure.kind];
-  return { status, code, message };
+  // Only a connection that was refused is certain to have carried nothing; whoever still wants the rest has to ask for it.
+  return { status, code, message, isFinal: failure.kind !== 'refused' };
 }

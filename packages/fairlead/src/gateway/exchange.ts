@@ -18,7 +18,7 @@ import type { Identity } from '../tenancy/identify.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
 import type { Connections, Underway } from './connections.ts';
 import { modelCard, modelList } from './models-route.ts';
-import { answerHeaders, problemBody, problemEvent, problemHeaders } from './problem-answer.ts';
+import { answerHeaders, problemBody, problemEvent, problemHeaders, retryHeaders } from './problem-answer.ts';
 import type { GatewayProblem } from './problem-answer.ts';
 import {
   MAX_HEADERS,
@@ -180,7 +180,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
       'x-fairlead-queue-ms': String(Math.round(waitMs)),
     };
     if ((status === 429 || status === 503) && !hasHeader(headers, 'retry-after')) {
-      extra['retry-after'] = String(this.#context.director.retryAfterS());
+      Object.assign(extra, retryHeaders(this.#context.director.retryAfterMs()));
     }
     if (this.#context.isDraining()) extra.connection = 'close';
     this.#facts.status = status;

@@ -21,9 +21,23 @@ export function answerHeaders(requestId: string, waitMs: number): string[] {
 /** Headers of an error, names and values in turn. */
 export function problemHeaders(problem: GatewayProblem): string[] {
   const headers = ['content-type', 'application/json', ...(problem.headers ?? [])];
-  if (problem.retryAfterS !== undefined) headers.push('retry-after', String(problem.retryAfterS));
+  if (problem.retryAfterMs !== undefined) headers.push(...Object.entries(retryHeaders(problem.retryAfterMs)).flat());
+  // The OpenAI and Anthropic SDKs send a request again after any 408, 409, 429 or 5xx, unless they are told so.
+  if (problem.isFinal === true) headers.push('x-should-retry', 'false');
   if (problem.dropReason !== undefined) headers.push('x-llm-d-request-dropped-reason', problem.dropReason);
   return headers;
+}
+
+/** The longest `retry-after-ms` that every SDK obeys: some take a whole minute for nonsense. */
+const MAX_RETRY_MS = 59_999;
+
+/**
+ * When to come back, in both spellings: whole seconds, 1 to 60, for everybody, and the finer one that SDKs look at
+ * first.
+ */
+export function retryHeaders(retryAfterMs: number): Readonly<Record<string, string>> {
+  const seconds = Math.min(60, Math.max(1, Math.ceil(retryAfterMs / 1000)));
+  return { 'retry-after': String(seconds), 'retry-after-ms': String(Math.min(MAX_RETRY_MS, retryAfterMs)) };
 }
 
 export function problemBody(api: Api, problem: Problem): Buffer {

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What the official clients make of a refusal when they are left to retry by themselves. */
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import OpenAI from 'openai';
+import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
+import type { ModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
+import { openHouse } from '../kit/house.ts';
+import type { House } from '../kit/house.ts';
+
+const messages = [{ role: 'user' as const, content: 'hi' }];
+
+/** A client of `house` as its makers ship it, retries included. */
+function openai(house: House): OpenAI {
+  return new OpenAI({ baseURL: `${house.url}/v1`, apiKey: 'the one who retries' });
+}
+
+const kinds = {
+  'the openai client': (house: House) => openai(house).chat.completions.create({ model: 'm', messages, max_tokens: 1 }),
+};
+
+/** A house that is full (one request answered, one waiting), has drained fast, and tells how to make room. */
+async function fullHouse(): Promise<{ house: House; server: ModelServer; makeRoom(): Promise<void> }> {
+  const server = await startModelServer({ prefillMs: 1, tokenMs: 1, models: ['m'] });
+  const house = await openHouse({ servers: [{ url: server.url, models: ['m'] }], limit: 1, maxRequests: 1 });
+  const client = house.client('others');
+  const ask = () => client.chat.completions.create({ model: 'm', messages, max_tokens: 1 });
+  for (let count = 0; count < 30; count += 1) await ask();
+  server.set({ stallAfter: 0 });
+  const holding = [ask()];
+  await house.heard('dispatched', 31);
+  holding.push(ask());
+  await house.heard('enqueued', 32);
+  return {
+    house,
+    server,
+    async makeRoom() {
+      server.set({ stallAfter: null });
+      await Promise.all(holding);
+    },
+  };
+}
+
+describe('a client that is refused because the queue is full', () => {
+  for (const [name, ask] of Object.entries(kinds)) {
+    it(`is told when to come back, and served when it does: ${name}`, async () => {
+      const { house, server, makeRoom } = await fullHouse();
+      const answer = ask(house);
+      await house.heard('rejected');
+      await makeRoom();
+      await answer;
+      const reports = (await house.heard('report', 34)).slice(30);
+      assert.deepEqual(reports.map(({ status }) => status).sort(), [200, 200, 200, 429]);
+      await house.close();
+      await server.destroy();
+    });
+  }
+});
+
+describe('a client whose request a server may have received', () => {
+  for (const [name, ask] of Object.entries(kinds)) {
+    it(`is told not to send it again by itself, and does not: ${name}`, async () => {
+      const server = await startModelServer({ resetRate: 1, models: ['m'] });
+      const house = await openHouse({ servers: [{ url: server.url, models: ['m'] }] });
+      await assert.rejects(ask(house), /may have received the request/);
+      assert.equal(house.count('report'), 1);
+      assert.equal(server.stats().received, 1);
+      await house.close();
+      await server.destroy();
+    });
+  }
+});

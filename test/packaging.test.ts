@@ -155,6 +155,7 @@ describe('the published packages', () => {
     await t.test('every entry point imports under a plain node', () => importEveryEntryPoint(user));
     await t.test('the declarations satisfy a strict compiler', () => compileAgainst(user));
     await t.test('npx fairlead --help lists the commands', () => askForHelp(user));
+    await t.test('a Node that is too old is told so in one line', () => askAsOldNode(user));
   });
 });
 
@@ -186,6 +187,17 @@ async function compileAgainst(user: string): Promise<void> {
   const flags = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2024', '--module', 'nodenext'];
   const typeRoots = ['--typeRoots', path.join(root, 'node_modules', '@types'), '--types', 'node'];
   await run(user, process.execPath, tsc, ...flags, ...typeRoots, 'user.ts');
+}
+
+/** The packed executable on a Node that says it is an old one. */
+async function askAsOldNode(user: string): Promise<void> {
+  const main = path.join(user, 'node_modules', 'fairlead', 'dist', 'cli', 'main.js');
+  const pretend = "Object.defineProperty(process.versions, 'node', { value: '20.20.2' })";
+  const words = ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`, main, '--help'];
+  await assert.rejects(
+    run(user, process.execPath, ...words),
+    /fairlead needs Node 22\.19 or newer; this is Node 20\.20\.2\n$/,
+  );
 }
 
 async function askForHelp(user: string): Promise<void> {

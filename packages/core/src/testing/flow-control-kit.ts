@@ -10,6 +10,7 @@ import { Pool } from '../endpoints/pool.ts';
 import type { BandTemplate, FlowControlConfig } from '../flow-control/config.ts';
 import type { FlowEvent } from '../flow-control/events.ts';
 import { FlowController } from '../flow-control/flow-controller.ts';
+import { checkInvariants } from '../flow-control/invariants.ts';
 import type { SaturationDetector } from '../flow-control/policies.ts';
 import type { OnSettled, Settled, WaitingHandle } from '../flow-control/settled.ts';
 import { roundRobinFairnessPolicy } from '../plugins/fairness/round-robin-fairness-policy.ts';
@@ -96,9 +97,10 @@ export class FlowControlKit {
     };
   }
 
-  /** Lets the pump run. */
+  /** Lets the pump run. @throws Error naming the first invariant of the controller that does not hold then. */
   settle(): void {
     this.clock.settle();
+    checkInvariants(this.controller);
   }
 
   /** Ends the permit that was given out first and lets the pump run. */

@@ -2,43 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The `fairlead` executable: the only file that touches the process. The first Ctrl-C, SIGTERM or SIGHUP asks the command to
- * drain, a second one leaves at once. A reader of our output that goes away (`fairlead … | head`) is not an error, and
- * must not take a serving gateway with it.
+ * The `fairlead` executable. It imports the rest only on a Node that can: an older one would end with a syntax error
+ * that names no cause.
  */
 
-import { readFileSync } from 'node:fs';
-import { commands } from './commands.ts';
-import { runProgram } from './program.ts';
+/** As in `engines` of the package. */
+const NEEDED = [22, 19] as const;
 
-const exitInterrupted = 130;
-
-const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    if (stop.signal.aborted) process.exit(exitInterrupted);
-    stop.abort(signal);
-  });
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
+  process.stderr.write(`fairlead needs Node ${NEEDED.join('.')} or newer; this is Node ${process.versions.node}\n`);
+  process.exit(1);
 }
-
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-}
-
-const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-
-process.exitCode = await runProgram(process.argv.slice(2), {
-  version: manifest.version,
-  commands,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  stop: stop.signal,
-});
-
-// What a command leaves open (a keep-alive socket, a timer) must not hold the shell; what it printed must arrive.
-await new Promise((resolve) => process.stdout.write('', resolve));
-process.exit();
+await import('./process.ts');

@@ -125,7 +125,7 @@ export class FileDiscovery implements Discovery {
       return { text, parsed: parseEndpointsFile(text, file) };
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      return { parsed: { problems: [`${file}: cannot be read: ${why}`] } };
+      return { parsed: { problems: [`${path.resolve(file)}: cannot be read: ${why}`] } };
     }
   }
 }

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The `fairlead` process: the only file that touches its signals, output and exit. The first Ctrl-C, SIGTERM or SIGHUP asks the command to
+ * drain, a second one leaves at once. A reader of our output that goes away (`fairlead … | head`) is not an error, and
+ * must not take a serving gateway with it.
+ */
+
+import { readFileSync } from 'node:fs';
+import { commands } from './commands.ts';
+import { runProgram } from './program.ts';
+
+const exitInterrupted = 130;
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    if (stop.signal.aborted) process.exit(exitInterrupted);
+    stop.abort(signal);
+  });
+}
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
+const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+process.exitCode = await runProgram(process.argv.slice(2), {
+  version: manifest.version,
+  commands,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  stop: stop.signal,
+});
+
+// What a command leaves open (a keep-alive socket, a timer) must not hold the shell; what it printed must arrive.
+await new Promise((resolve) => process.stdout.write('', resolve));
+process.exit();

@@ -22,10 +22,12 @@ interface DataPluginFacts<S extends ParameterSpecs> {
   readonly parameters: S;
   /** Parameters that are right but ask for something that is not here. */
   readonly refused?: readonly (keyof S & string)[];
+  /** What is wrong with parameters that are right one by one. */
+  readonly check?: (given: Readonly<Record<string, unknown>>) => string | undefined;
 }
 
 function dataPlugin<const S extends ParameterSpecs>(facts: DataPluginFacts<S>) {
-  const { type, kind, summary, parameters, refused = [] } = facts;
+  const { type, kind, summary, parameters, refused = [], check } = facts;
   return definePlugin({
     type,
     kinds: [kind],
@@ -36,10 +38,14 @@ function dataPlugin<const S extends ParameterSpecs>(facts: DataPluginFacts<S>) {
       const given = context.parameters as Readonly<Record<string, unknown>>;
       const asked = refused.find((name) => given[name] !== undefined);
       if (asked !== undefined) throw new PluginError(`parameter \`${asked}\` ${NOT_IN_THIS_VERSION}`);
+      const wrong = check?.(given);
+      if (wrong !== undefined) throw new PluginError(wrong);
       return { type: context.type, name: context.name, parameters: given };
     },
   });
 }
+
+const pemFile = { type: 'string', pattern: { test: /^[^\0]+$/, allowed: 'the path of a file' } } as const;
 
 export const metricsDataSource = dataPlugin({
   type: 'metrics-data-source',
@@ -54,10 +60,20 @@ export const metricsDataSource = dataPlugin({
       doc: 'Path of the metrics page.',
     },
     port: { type: 'integer', min: 1, max: 65_535, doc: 'Port of the metrics page.', defaultDoc: "the endpoint's own" },
-    insecureSkipVerify: { type: 'boolean', default: true, doc: 'Accept any certificate when `scheme` is `https`.' },
-    caCertPath: { type: 'string', doc: 'Not in this version: refused.' },
-    clientCertPath: { type: 'string', doc: 'Not in this version: refused.' },
-    clientKeyPath: { type: 'string', doc: 'Not in this version: refused.' },
+    insecureSkipVerify: {
+      type: 'boolean',
+      doc: 'Accept any certificate when `scheme` is `https`.',
+      defaultDoc: '`true`, or `false` with a `caCertPath`',
+    },
+    caCertPath: {
+      ...pemFile,
+      doc: 'Certificates (PEM) of the authorities that the certificate of a page may come from.',
+    },
+    clientCertPath: {
+      ...pemFile,
+      doc: 'Our own certificate (PEM), for servers that ask for one; with `clientKeyPath`.',
+    },
+    clientKeyPath: { ...pemFile, doc: 'The private key (PEM) of `clientCertPath`.' },
     interval: {
       type: 'duration',
       min: 10,
@@ -66,7 +82,13 @@ export const metricsDataSource = dataPlugin({
       defaultDoc: '`500ms` in `serve`, `50ms` in the reference',
     },
   },
-  refused: ['caCertPath', 'clientCertPath', 'clientKeyPath'],
+  check: ({ clientCertPath, clientKeyPath, caCertPath, insecureSkipVerify }) => {
+    if ((clientCertPath === undefined) !== (clientKeyPath === undefined)) {
+      return 'parameters `clientCertPath` and `clientKeyPath` need each other';
+    }
+    if (caCertPath === undefined || insecureSkipVerify !== true) return undefined;
+    return 'parameter `caCertPath` would not be looked at: leave it out, or set `insecureSkipVerify` to false';
+  },
 });
 
 export const coreMetricsExtractor = dataPlugin({

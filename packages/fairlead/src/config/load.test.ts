@@ -299,7 +299,6 @@ describe('mistakes', () => {
       'flowControl: {enableEviction: true}',
       'dataLayer: {peerDiscovery: {pluginRef: x}}',
       'flowControl: {defaultPriorityBand: {fairnessPolicyRef: program-aware-fairness}}',
-      'plugins: [{type: metrics-data-source, parameters: {caCertPath: /x}}]',
     ];
     for (const text of cases)
       assert.match((await messages(text)).join('\n'), /not in this version; see docs\/compatibility.md/, text);

@@ -26,6 +26,8 @@ export interface Resolution {
   readonly defaultSet: DefaultSet;
   readonly defaults: Defaults;
   readonly handle: PluginHandle;
+  /** Folder that relative paths start from. */
+  readonly directory: string;
   readonly problems: Problem[];
   readonly warnings: Problem[];
 }

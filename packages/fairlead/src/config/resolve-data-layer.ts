@@ -10,6 +10,7 @@ import { NOT_IN_THIS_VERSION } from './known-types.ts';
 import { refer, refuseDuplicates } from './resolution.ts';
 import type { Resolution, Section } from './resolution.ts';
 import type { FileDiscoveryConfig, MetricsSourceConfig } from './resolved.ts';
+import { tlsConfigOf } from './resolve-tls.ts';
 import type { dataLayerFields } from './schema.ts';
 
 export interface ResolvedDataLayer {
@@ -107,10 +108,27 @@ interface MetricsPlugins {
   readonly filled: Map<string, Readonly<Record<string, unknown>>>;
 }
 
-function metricsSourceOf({ defaults }: Resolution, { source, extractor, filled }: MetricsPlugins): MetricsSourceConfig {
+function metricsSourceOf(resolution: Resolution, plugins: MetricsPlugins): MetricsSourceConfig {
+  const { defaults, directory } = resolution;
+  const { source, extractor, filled } = plugins;
   const given = source.parameters as ParametersOf<typeof metricsDataSource.parameters>;
   const intervalMs = given.interval ?? defaults.metricsIntervalMs;
-  filled.set(source.name, { interval: formatDuration(intervalMs) });
+  const tls = tlsConfigOf(
+    {
+      caFile: given.caCertPath,
+      certFile: given.clientCertPath,
+      keyFile: given.clientKeyPath,
+      insecureSkipVerify: given.insecureSkipVerify ?? given.caCertPath === undefined,
+    },
+    directory,
+  );
+  filled.set(source.name, {
+    interval: formatDuration(intervalMs),
+    insecureSkipVerify: tls.insecureSkipVerify,
+    ...(tls.caFile && { caCertPath: tls.caFile }),
+    ...(tls.certFile && { clientCertPath: tls.certFile }),
+    ...(tls.keyFile && { clientKeyPath: tls.keyFile }),
+  });
   const reading = extractor?.parameters as ParametersOf<typeof coreMetricsExtractor.parameters> | undefined;
   const engine = reading?.defaultEngine ?? defaults.defaultEngine;
   if (extractor !== undefined) filled.set(extractor.name, { defaultEngine: engine });
@@ -119,7 +137,7 @@ function metricsSourceOf({ defaults }: Resolution, { source, extractor, filled }
     path: given.path,
     port: given.port,
     intervalMs,
-    insecureSkipVerify: given.insecureSkipVerify,
+    tls,
     defaultEngine: engine === 'auto' ? undefined : engine,
     engineLabelKey: reading?.engineLabelKey ?? coreMetricsExtractor.parameters.engineLabelKey.default,
   };

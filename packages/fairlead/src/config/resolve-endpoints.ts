@@ -6,6 +6,7 @@ import type { Path } from '@fairlead/core';
 import { nameOfUrl, readEndpointUrl } from './endpoint-url.ts';
 import { refuseDuplicates } from './resolution.ts';
 import type { Resolution, Section } from './resolution.ts';
+import { resolveTls } from './resolve-tls.ts';
 import type { EndpointConfig } from './resolved.ts';
 
 /** First part of the path of what was given as `--endpoint`. */
@@ -22,7 +23,9 @@ export function resolveEndpoints(
     const models = fields.models.filter((model) => model !== undefined);
     const { apiKeyEnv, labels } = fields;
     const name = fields.name ?? nameOfUrl(url);
-    return [{ path, config: { url, name, labels, models, ...(apiKeyEnv === undefined ? {} : { apiKeyEnv }) } }];
+    const tls = resolveTls(resolution, fields.tls, { path, url });
+    const more = { ...(apiKeyEnv === undefined ? {} : { apiKeyEnv }), ...(tls === undefined ? {} : { tls }) };
+    return [{ path, config: { url, name, labels, models, ...more } }];
   });
   const fromFlags = urls.flatMap((given, index) => {
     const path = [ENDPOINT_FLAG, index];

@@ -29,7 +29,7 @@ export interface ResolveOptions {
   readonly registry: PluginRegistry;
   readonly random: Random;
   readonly allowExperimental: boolean;
-  /** Folder that relative `module` paths start from. */
+  /** Folder that relative paths of modules and certificates start from. */
   readonly directory: string;
   /** Endpoints in addition to the file's. */
   readonly endpointUrls: readonly string[];
@@ -57,7 +57,8 @@ export async function resolveConfig(
   const { handle, problems: found } = instantiate(entries, modules.registry, { random, allowExperimental });
   problems.push(...found);
   const warnings: Problem[] = [];
-  const resolution = { fields, defaultSet, defaults: DEFAULTS[defaultSet], handle, problems, warnings };
+  const defaults = DEFAULTS[defaultSet];
+  const resolution = { fields, defaultSet, defaults, handle, directory, problems, warnings };
   const { config, document, filled } = resolveSections(resolution, options);
   if (fields.apiVersion === OLD_API_VERSION) {
     warnings.push({ path: ['apiVersion'], message: `is deprecated: use \`${API_VERSION}\``, value: fields.apiVersion });

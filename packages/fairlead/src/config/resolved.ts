@@ -7,6 +7,18 @@
 
 import type { FlowControlConfig, Plugin, ProfileHandler, SaturationDetector, SchedulingProfile } from '@fairlead/core';
 
+/** How a server is spoken to over TLS; paths are absolute. */
+export interface TlsConfig {
+  /** Authorities its certificate may come from; those of the runtime when undefined. */
+  readonly caFile?: string | undefined;
+  /** Our own certificate and its key; both or none. */
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+  /** The name its certificate has to hold, when that is not the URL's host. */
+  readonly serverName?: string | undefined;
+  readonly insecureSkipVerify: boolean;
+}
+
 /** One statically configured endpoint. */
 export interface EndpointConfig {
   readonly url: string;
@@ -16,6 +28,8 @@ export interface EndpointConfig {
   readonly models: readonly string[];
   /** Environment variable that holds the key sent upstream as `Authorization: Bearer …`. */
   readonly apiKeyEnv?: string | undefined;
+  /** For https URLs only. */
+  readonly tls?: TlsConfig | undefined;
 }
 
 /** `file-discovery`: the reference's plugin and file format. */
@@ -34,8 +48,8 @@ export interface MetricsSourceConfig {
   /** Engine whose metric names count when an endpoint has no `llm-d.ai/engine-type` label; undefined: recognised from the page. */
   readonly defaultEngine?: string | undefined;
   readonly engineLabelKey: string;
-  /** Accept any certificate when the scheme is https: the reference's default. */
-  readonly insecureSkipVerify?: boolean | undefined;
+  /** For pages of endpoints that have no `tls` of their own, when the scheme is https. */
+  readonly tls?: TlsConfig | undefined;
 }
 
 /** The gateway's limits and times. */

@@ -7,7 +7,8 @@
  */
 
 import type { HalfCheckedOf, ParameterSpecs } from '@fairlead/core';
-import { gatewayFields, identityFields, priority, shortName } from './schema-gateway.ts';
+import { endpointFields } from './schema-endpoints.ts';
+import { gatewayFields, identityFields, priority } from './schema-gateway.ts';
 
 export const API_VERSION = 'llm-d.ai/v1alpha1';
 export const OLD_API_VERSION = 'inference.networking.x-k8s.io/v1alpha1';
@@ -246,34 +247,7 @@ export const configFields = {
     of: {
       type: 'object',
       doc: 'A model server.',
-      fields: {
-        url: {
-          type: 'string',
-          required: true,
-          hidden: true,
-          doc: 'Base URL, `http://host:port[/prefix]` or `https://…`; unique.',
-        },
-        name: {
-          type: 'string',
-          pattern: shortName,
-          defaultDoc: 'host, port and prefix of the URL',
-          doc: 'What logs and metrics call it; unique.',
-        },
-        labels: { type: 'map', default: {}, doc: 'Labels that filters and engines are told by.' },
-        models: {
-          type: 'list',
-          default: [],
-          of: { type: 'string', pattern: { test: /^[^\s]{1,256}$/, allowed: 'a model name' }, doc: 'A model.' },
-          defaultDoc: 'what its `/v1/models` says',
-          doc: 'Base models it serves.',
-        },
-        apiKeyEnv: {
-          type: 'string',
-          hidden: true,
-          pattern: { test: /^[A-Za-z_][A-Za-z0-9_]*$/, allowed: 'the name of an environment variable' },
-          doc: 'Environment variable with the key sent to it as `Authorization: Bearer …`.',
-        },
-      },
+      fields: endpointFields,
     },
   },
   gateway: {

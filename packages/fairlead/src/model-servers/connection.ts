@@ -35,12 +35,20 @@ export class Connection {
   idle = false;
   #isConnected = false;
   #isUsed = false;
+  #tlsError: Error | undefined;
 
   constructor(options: ConnectionOptions) {
     this.#client = new Client(options.origin, {
       allowH2: false,
       pipelining: 1,
-      connect: options.connector,
+      connect: (target, callback) =>
+        options.connector(target, (...result) => {
+          this.#tlsError = undefined;
+          result[1]?.once('error', (error: NodeJS.ErrnoException) => {
+            if (error.code?.startsWith('ERR_SSL_') === true) this.#tlsError = error;
+          });
+          callback(...result);
+        }),
       keepAliveTimeout: IDLE_TIMEOUT_MS,
       keepAliveMaxTimeout: IDLE_TIMEOUT_MAX_MS,
       keepAliveTimeoutThreshold: HINT_MARGIN_MS,
@@ -60,6 +68,11 @@ export class Connection {
   /** Whether there is a socket: without one, nothing can have been sent. */
   get isConnected(): boolean {
     return this.#isConnected;
+  }
+
+  /** How TLS failed after it was established; undici replaces it by the end of the socket, which follows. */
+  get tlsError(): Error | undefined {
+    return this.#tlsError;
   }
 
   /** Whether the socket of the moment has carried an answer already, and was idle since. */

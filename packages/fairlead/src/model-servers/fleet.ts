@@ -8,7 +8,7 @@
 
 import { Endpoint } from '@fairlead/core';
 import type { Clock, Pool, Random } from '@fairlead/core';
-import type { EndpointConfig, ResolvedConfig } from '../config/resolved.ts';
+import type { EndpointConfig, ResolvedConfig, TlsConfig } from '../config/resolved.ts';
 import type { FleetPort, ServedModel } from '../director/ports.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { FileDiscovery } from '../discovery/file.ts';
@@ -21,6 +21,8 @@ import { PoolBook } from './pool-book.ts';
 import { Problems } from './problems.ts';
 import { metricsUrl, Scraper } from './scraper.ts';
 import type { UpstreamError } from './upstream-error.ts';
+import { TlsFiles } from './tls-files.ts';
+import type { UpstreamTls } from './tls-files.ts';
 import { Upstream } from './upstream.ts';
 
 /** Told of what happens to the fleet, for the log. */
@@ -58,8 +60,9 @@ interface Member {
 export class Fleet implements FleetPort {
   readonly upstream: Upstream;
   readonly health: Health;
-  /** For metrics from whoever answers. It is given no API keys. */
-  readonly #unverified: Upstream | undefined;
+  /** For metrics over https, whose certificates need not be those of the endpoints. */
+  readonly #secureScrapes: Upstream | undefined;
+  readonly #tls = new TlsFiles();
   readonly #config: FleetConfig;
   readonly #observer: FleetObserver;
   readonly #keyOf: (config: EndpointConfig) => string | undefined;
@@ -75,7 +78,7 @@ export class Fleet implements FleetPort {
   readonly #leftBehind = new Map<string, Endpoint>();
   readonly #onRead: ((endpoint: Endpoint) => void)[] = [];
 
-  /** @throws {Error} when the environment variable of an API key is not set. */
+  /** @throws {Error} when the environment variable of an API key is not set, or a certificate cannot be used. */
   constructor(options: FleetOptions) {
     const { config, clock, random } = options;
     this.#config = config;
@@ -95,14 +98,16 @@ export class Fleet implements FleetPort {
     this.#models = new Models({ ...shared, onChange: (endpoint) => this.#modelsChanged(endpoint) });
     const source = config.metricsSource;
     const connectTimeoutMs = config.gateway.connectTimeoutMs;
-    if (source?.scheme === 'https' && source.insecureSkipVerify === true) {
-      this.#unverified = new Upstream({ connectTimeoutMs, verifyCertificates: false });
+    if (source?.scheme === 'https') {
+      const tls = source.tls && this.#tlsOf('metrics-data-source', source.tls);
+      this.#secureScrapes = new Upstream({ connectTimeoutMs, ...(tls && { tls }) });
     }
+    for (const { name, tls } of config.endpoints) if (tls !== undefined) this.#tlsOf(`endpoint ${name}`, tls);
     this.#scraper =
       source &&
       new Scraper({
         ...shared,
-        getter: new Getter(this.#unverified ?? this.upstream, clock),
+        getter: new Getter(this.#secureScrapes ?? this.upstream, clock),
         source,
         onRead: (endpoint) => this.#onRead.forEach((callback) => callback(endpoint)),
         onFailed: (endpoint, error) => this.#scrapeFailed(endpoint, error),
@@ -135,7 +140,7 @@ export class Fleet implements FleetPort {
     this.#scraper?.stop();
     this.#models.stop();
     this.health.stop();
-    await Promise.all([this.upstream.destroy(), this.#unverified?.destroy()]);
+    await Promise.all([this.upstream.destroy(), this.#secureScrapes?.destroy()]);
   }
 
   get endpoints(): readonly Endpoint[] {
@@ -203,20 +208,43 @@ export class Fleet implements FleetPort {
   }
 
   #add(config: EndpointConfig): void {
-    const { name, url } = config;
+    const { name } = config;
     const endpoint = this.#comesBack(config) ?? new Endpoint(config);
     endpoint.labels = config.labels;
     endpoint.baseModels = new Set(config.models);
     this.#members.set(name, { config, endpoint });
-    const key = this.#keyOf(config);
-    if (key !== undefined) {
-      this.upstream.setAuthorization(url, key);
-      this.upstream.setAuthorization(this.#metricsUrl(url), key);
-    }
+    this.#introduce(config);
     this.health.add(endpoint);
     if (config.models.length === 0) this.#models.add(endpoint);
     this.#scraper?.add(endpoint);
     this.#observer.endpointAdded?.(endpoint);
+  }
+
+  /** Hands the endpoint's key and certificates to who speaks to it. */
+  #introduce(config: EndpointConfig): void {
+    const { name, url } = config;
+    const scrapes = this.#secureScrapes ?? this.upstream;
+    const metricsUrl = this.#metricsUrl(url);
+    const tls = config.tls && this.#tlsOf(`endpoint ${name}`, config.tls);
+    if (tls !== undefined) {
+      this.upstream.setTls(url, tls);
+      scrapes.setTls(metricsUrl, tls);
+    }
+    const key = this.#keyOf(config);
+    if (key === undefined) return;
+    this.upstream.setAuthorization(url, key);
+    // A metrics page may come from whoever answers, by default: nobody unknown is shown a key.
+    const isKnown = tls !== undefined || this.#config.metricsSource?.tls?.insecureSkipVerify !== true;
+    if (isKnown || this.#secureScrapes === undefined) scrapes.setAuthorization(metricsUrl, key);
+  }
+
+  /** @throws {Error} naming whose file it is that cannot be used. */
+  #tlsOf(whose: string, config: TlsConfig): UpstreamTls {
+    try {
+      return this.#tls.optionsFor(config);
+    } catch (error) {
+      throw new Error(`${whose}: ${(error as Error).message}`, { cause: error });
+    }
   }
 
   /** The endpoint of that name and URL, when it left requests behind that still run. */
@@ -234,7 +262,7 @@ export class Fleet implements FleetPort {
     this.#models.remove(endpoint);
     this.health.remove(endpoint);
     this.upstream.forget(endpoint.url);
-    this.upstream.forget(this.#metricsUrl(endpoint.url));
+    (this.#secureScrapes ?? this.upstream).forget(this.#metricsUrl(endpoint.url));
     this.#observer.endpointRemoved?.(endpoint);
   }
 
@@ -274,6 +302,6 @@ function isSame(one: EndpointConfig | undefined, other: EndpointConfig): boolean
   return one !== undefined && JSON.stringify(parts(one)) === JSON.stringify(parts(other));
 }
 
-function parts({ url, labels, models, apiKeyEnv }: EndpointConfig): unknown[] {
-  return [url, Object.entries(labels).sort(), models, apiKeyEnv];
+function parts({ url, labels, models, apiKeyEnv, tls }: EndpointConfig): unknown[] {
+  return [url, Object.entries(labels).sort(), models, apiKeyEnv, tls];
 }

@@ -43,6 +43,22 @@ const UNWRITABLE = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND
 /** We have run out of files, ports or buffers ourselves: no word about the model server, which must not go down for it. */
 const OUR_SHORTAGE = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL']);
 
+/** Handshake alerts by which a server turns us away; over TLS 1.3 they come after we think that we are connected. */
+const TURNED_AWAY =
+  /^ERR_SSL_\w+_ALERT_(CERTIFICATE_\w+|BAD_CERTIFICATE\w*|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE)$/;
+
+/** What verification of a certificate fails with, beside codes that begin with `CERT_`. */
+const UNTRUSTED = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
+
 export function upstreamError(cause: unknown, known: Try): UpstreamError {
   const error = cause instanceof Error ? cause : new Error(String(cause));
   const code = codeOf(error);
@@ -53,6 +69,8 @@ export function upstreamError(cause: unknown, known: Try): UpstreamError {
 function kindOf(error: Error, code: string | undefined, known: Try): UpstreamErrorKind {
   if (known.isAborted || (code !== undefined && (ABORTED.has(code) || UNWRITABLE.has(code)))) return 'aborted';
   if (!known.isSent && code !== undefined && OUR_SHORTAGE.has(code)) return 'aborted';
+  // It has read nothing of the request: an alert of the handshake is all that it says.
+  if (code !== undefined && TURNED_AWAY.test(code) && !known.isBegun) return 'refused';
   if (!known.isSent) return known.isConnected ? 'reset-idle' : 'refused';
   if (code === 'UND_ERR_HEADERS_TIMEOUT') return 'timeout-first-byte';
   if (code === 'UND_ERR_BODY_TIMEOUT') return 'timeout-idle';
@@ -79,7 +97,12 @@ function codeOf(error: Error): string | undefined {
 }
 
 function messageOf(error: Error, code: string | undefined): string {
-  if (error.message !== '') return error.message;
   const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
-  return first instanceof Error ? first.message : (code ?? error.name);
+  const message = error.message || (first instanceof Error ? first.message : '') || (code ?? error.name);
+  if (code === undefined) return message;
+  if (UNTRUSTED.has(code) || code.startsWith('CERT_')) return `its certificate is not accepted: ${message}`;
+  if (TURNED_AWAY.test(code)) return `it does not accept our certificate, or wants one (${code})`;
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG')
+    return 'it does not speak TLS';
+  return message;
 }

@@ -91,7 +91,7 @@ export class UpstreamTry implements UpstreamCall, Dispatcher.DispatchHandler {
     if (this.#isOver) return;
     const isSent = this.#controller !== undefined;
     this.#fail(
-      upstreamError(error, {
+      upstreamError(this.#connection.tlsError ?? error, {
         isAborted: false,
         isConnected: this.#connection.isConnected,
         isSent,

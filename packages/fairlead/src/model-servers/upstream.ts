@@ -10,6 +10,7 @@ import { buildConnector } from 'undici';
 import type { UpstreamCall, UpstreamErrorKind, UpstreamHandler, UpstreamPort } from '../director/ports.ts';
 import { Connection } from './connection.ts';
 import type { UpstreamError } from './upstream-error.ts';
+import type { UpstreamTls } from './tls-files.ts';
 import { UpstreamTry } from './upstream-try.ts';
 
 /** A request as it goes on the wire. */
@@ -38,8 +39,8 @@ export interface UpstreamOptions {
    * and the request counts as received: `reset`, not `reset-idle`. Default 1000: a round trip with a lost packet.
    */
   readonly idleCloseWindowMs?: number;
-  /** Default true; false accepts whoever answers on a TLS port. */
-  readonly verifyCertificates?: boolean;
+  /** For https URLs that were given nothing by `setTls`; by default the runtime's authorities count. */
+  readonly tls?: UpstreamTls;
   /** A try failed in a way that says something about the model server, which may need a look. */
   readonly onFailure?: (url: string) => void;
 }
@@ -51,7 +52,7 @@ const TELLING = new Set<UpstreamErrorKind>(['reset', 'died', 'timeout-first-byte
 interface Origin {
   readonly origin: string;
   readonly prefix: string;
-  readonly connector: buildConnector.connector;
+  connector: buildConnector.connector;
   readonly idle: Connection[];
   /** Connections, idle ones included. */
   open: number;
@@ -68,7 +69,7 @@ export class Upstream implements UpstreamPort {
   #underWay = 0;
 
   constructor(options: UpstreamOptions) {
-    this.#options = { idleCloseWindowMs: 1000, verifyCertificates: true, onFailure: () => undefined, ...options };
+    this.#options = { idleCloseWindowMs: 1000, tls: {}, onFailure: () => undefined, ...options };
   }
 
   /**
@@ -104,6 +105,11 @@ export class Upstream implements UpstreamPort {
   /** Sends this as `Authorization` with every request to a base URL, in place of any other. Undefined: no more. */
   setAuthorization(url: string, authorization: string | undefined): void {
     this.#originOf(url).authorization = authorization;
+  }
+
+  /** How connections to an https base URL are made from now on. */
+  setTls(url: string, tls: UpstreamTls): void {
+    this.#originOf(url).connector = this.#connectorWith(tls);
   }
 
   /** Closes idle connections to a base URL: the server behind it went away. */
@@ -146,13 +152,17 @@ export class Upstream implements UpstreamPort {
     let origin = this.#origins.get(url);
     if (origin === undefined) {
       const { origin: base, pathname } = new URL(url);
-      const { connectTimeoutMs: timeout, verifyCertificates: rejectUnauthorized } = this.#options;
-      const connector = buildConnector({ timeout, allowH2: false, rejectUnauthorized });
+      const connector = this.#connectorWith(this.#options.tls);
       const prefix = pathname.replace(/\/+$/, '');
       origin = { origin: base, prefix, connector, idle: [], open: 0, authorization: undefined, isForgotten: false };
       this.#origins.set(url, origin);
     }
     return origin;
+  }
+
+  #connectorWith(tls: UpstreamTls): buildConnector.connector {
+    const options: buildConnector.BuildOptions = { timeout: this.#options.connectTimeoutMs, allowH2: false };
+    return buildConnector({ ...options, ...(tls as buildConnector.BuildOptions) });
   }
 
   #connectionTo(origin: Origin, fresh: boolean): Connection {

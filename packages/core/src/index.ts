@@ -7,11 +7,11 @@
 
 // For those who put a flow controller in front of something scarce.
 export { FlowController } from './flow-control/flow-controller.ts';
-export type { FlowControllerOptions, Signal } from './flow-control/flow-controller.ts';
+export type { FlowControllerOptions } from './flow-control/flow-controller.ts';
 export type { BandConfig, BandTemplate, FlowControlConfig } from './flow-control/config.ts';
 export type { FlowEvent, FlowObserver } from './flow-control/events.ts';
 export type { Placed, Placement } from './flow-control/placement.ts';
-export type { OnSettled, Settled, WaitingHandle } from './flow-control/settled.ts';
+export type { OnSettled, Settled, Signal, WaitingHandle } from './flow-control/settled.ts';
 export type { BandSnapshot, FlowControlSnapshot, FlowSnapshot, GateSnapshot } from './flow-control/snapshot.ts';
 export { PoolPlacement } from './scheduling/pool-placement.ts';
 export type { EndpointChooser, PoolPlacementOptions } from './scheduling/pool-placement.ts';

@@ -44,6 +44,15 @@ export class DispatchPermit implements Permit {
     return this.placed.alternatives;
   }
 
+  get dispatchedMs(): number {
+    return this.waiting.enqueuedMs + this.waitMs;
+  }
+
+  /** Its first token has come. */
+  get hasBegun(): boolean {
+    return this.#firstToken;
+  }
+
   get sequences(): number {
     return this.placed.sequences;
   }

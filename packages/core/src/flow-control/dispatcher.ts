@@ -28,6 +28,8 @@ export interface DispatcherOptions {
   readonly gate: Gate;
   readonly clock: Clock;
   readonly observer: FlowObserver | undefined;
+  /** The request's turn has come; true when it was taken out of its queue because it is too late to send it. */
+  readonly giveUp: (waiting: Queued, nowMs: number) => boolean;
   /** Capacity was taken for the request: take it out of its queue and hand it over. */
   readonly onPlaced: (waiting: Queued, placed: Placed, nowMs: number) => void;
 }
@@ -38,6 +40,7 @@ export class Dispatcher {
   readonly #gate: Gate;
   readonly #clock: Clock;
   readonly #observer: FlowObserver | undefined;
+  readonly #giveUp: DispatcherOptions['giveUp'];
   readonly #onPlaced: DispatcherOptions['onPlaced'];
   #dispatches = 0;
   /** Raised whenever capacity may have come free: lots closed in an earlier epoch are asked again. */
@@ -51,6 +54,7 @@ export class Dispatcher {
     this.#gate = options.gate;
     this.#clock = options.clock;
     this.#observer = options.observer;
+    this.#giveUp = options.giveUp;
     this.#onPlaced = options.onPlaced;
   }
 
@@ -109,6 +113,7 @@ export class Dispatcher {
   #place(flow: Flow, nowMs: number): void {
     const { band } = flow;
     const head = flow.queue.peek() as Queued;
+    if (this.#giveUp(head, nowMs)) return;
     let key = band.parking.size > 0 ? this.#placement.placementKey(head.request) : undefined;
     if (key === undefined || band.parking.lot(key)?.closedEpoch !== this.#capacityEpoch) {
       const placed = this.#placement.tryPlace(head.request, nowMs, this.#modeOf(band));

@@ -11,7 +11,7 @@
 
 import type { Alarm, Clock } from '../clock.ts';
 import type { InferenceRequest, Usage } from '../request/inference-request.ts';
-import { DROPS, type DropCause } from '../request/outcome.ts';
+import type { DropCause } from '../request/outcome.ts';
 import type { Ending, Permit } from '../request/permit.ts';
 import type { FlowControlConfig } from './config.ts';
 import { DispatchPermit } from './dispatch-permit.ts';
@@ -20,18 +20,11 @@ import { DrainRate } from './drain-rate.ts';
 import type { FlowObserver } from './events.ts';
 import { Gate } from './gate.ts';
 import type { Placed, Placement } from './placement.ts';
-import type { OnSettled, Settled, WaitingHandle } from './settled.ts';
+import { dropped, type OnSettled, type Settled, type Signal, type WaitingHandle } from './settled.ts';
 import type { FlowControlSnapshot } from './snapshot.ts';
 import { type ControllerParts, takeSnapshot } from './take-snapshot.ts';
 import { WaitingRequest } from './waiting-request.ts';
 import { type Queued, Waitlist } from './waitlist.ts';
-
-/** What aborts an `enqueueAndWait`; the web's and Node's `AbortSignal` fit. */
-export interface Signal {
-  readonly aborted: boolean;
-  addEventListener(type: 'abort', listener: () => void): void;
-  removeEventListener(type: 'abort', listener: () => void): void;
-}
 
 export interface FlowControllerOptions {
   readonly config: FlowControlConfig;
@@ -39,6 +32,13 @@ export interface FlowControllerOptions {
   readonly clock: Clock;
   /** Told of every state change; without one no event is built. */
   readonly observer?: FlowObserver | undefined;
+}
+
+interface Rejection {
+  readonly band: number;
+  readonly cause: DropCause;
+  readonly nowMs: number;
+  readonly onSettled: OnSettled;
 }
 
 /** The handle of a request that is settled already. */
@@ -103,6 +103,11 @@ export class FlowController {
       gate: this.#gate,
       clock,
       observer,
+      giveUp: (waiting, nowMs) => {
+        const isTooLate = this.#waitlist.patience.isTooLate(waiting.request, nowMs, this.waiting > 1);
+        if (isTooLate) this.#evict(waiting, 'deadlineInQueue');
+        return isTooLate;
+      },
       onPlaced: (waiting, placed, nowMs) => {
         this.#dispatch(waiting, placed, nowMs);
       },
@@ -122,10 +127,12 @@ export class FlowController {
     const known = band.flows.get(request.fairnessId);
     if (this.#state !== 'open' || !this.#waitlist.hasPlace(band, known, request.sizeBytes)) {
       const full = this.#placement.hasEndpoints ? 'capacity' : 'noEndpoints';
-      const cause = this.#state === 'open' ? full : 'shuttingDown';
-      this.#observer?.({ kind: 'rejected', request, band: band.priority, cause, atMs: nowMs });
-      this.#settle(onSettled, dropped(cause, 0));
-      return SETTLED;
+      return this.#reject(request, {
+        band: band.priority,
+        cause: this.#state === 'open' ? full : 'shuttingDown',
+        nowMs,
+        onSettled,
+      });
     }
     const flow = this.#waitlist.flowFor(band, known, request);
     const sequence = this.#sequence++;
@@ -139,8 +146,12 @@ export class FlowController {
     });
     waiting.expiresMs = this.#waitlist.budget.expiresMs(waiting);
     waiting.rank = this.#waitlist.rankOf(waiting);
+    if (!this.#bypass && this.#placement.hasEndpoints && this.#waitlist.isVain(waiting, nowMs)) {
+      this.#waitlist.noteIdle(flow, nowMs);
+      return this.#reject(request, { band: band.priority, cause: 'deadline', nowMs, onSettled });
+    }
     this.#observer?.({ kind: 'enqueued', request, band: band.priority, atMs: nowMs });
-    this.#waitlist.add(waiting);
+    this.#waitlist.add(waiting, nowMs);
     this.#schedule();
     return waiting;
   }
@@ -188,7 +199,7 @@ export class FlowController {
     waiting.expiresMs = this.#waitlist.budget.expiresMs(waiting);
     const atMs = this.#clock.now();
     this.#observer?.({ kind: 'requeued', request, band: flow.band.priority, endpoint: permit.endpoint, atMs });
-    this.#waitlist.add(waiting);
+    this.#waitlist.add(waiting, atMs);
     permit.placed.release('failed');
     this.#free(permit, atMs);
     if (this.#state === 'closed') this.#evict(waiting, 'evictedShuttingDown');
@@ -282,6 +293,13 @@ export class FlowController {
     this.#arm(this.#waitlist.nextMs());
   }
 
+  #reject(request: InferenceRequest, why: Rejection): WaitingHandle {
+    const { band, cause, nowMs, onSettled } = why;
+    this.#observer?.({ kind: 'rejected', request, band, cause, atMs: nowMs });
+    this.#settle(onSettled, dropped(cause, 0));
+    return SETTLED;
+  }
+
   #dispatch(waiting: Queued, placed: Placed, nowMs: number): void {
     const { flow, request } = waiting;
     this.#inFlight += 1;
@@ -289,6 +307,7 @@ export class FlowController {
     flow.inFlight += 1;
     flow.cap?.take();
     this.#drainRate.note(nowMs);
+    this.#waitlist.noteProgress(waiting, nowMs);
     this.#waitlist.remove(waiting, nowMs);
     const waitMs = nowMs - waiting.enqueuedMs;
     const band = flow.band.priority;
@@ -301,6 +320,7 @@ export class FlowController {
   permitEnded(permit: DispatchPermit, ending: Ending, usage: Usage | undefined): void {
     const atMs = this.#clock.now();
     permit.placed.release(ending, usage);
+    this.#waitlist.patience.ended(permit, ending, atMs);
     this.#free(permit, atMs);
     const { request, endpoint } = permit;
     const band = permit.waiting.flow.band.priority;
@@ -311,8 +331,9 @@ export class FlowController {
   /** Called by the permit at its first token, once. */
   permitFirstToken(permit: DispatchPermit): void {
     const atMs = this.#clock.now();
-    const { request, endpoint, waiting } = permit;
-    permit.placed.firstToken(atMs - (waiting.enqueuedMs + permit.waitMs));
+    const { request, endpoint } = permit;
+    permit.placed.firstToken(atMs - permit.dispatchedMs);
+    this.#waitlist.patience.begun(permit, atMs);
     this.#observer?.({ kind: 'first-token', request, endpoint, sinceReceivedMs: atMs - request.receivedMs, atMs });
   }
 
@@ -330,6 +351,7 @@ export class FlowController {
   #evict(waiting: Queued, cause: DropCause): void {
     const nowMs = this.#clock.now();
     const waitMs = nowMs - waiting.enqueuedMs;
+    this.#waitlist.noteLeft(waiting, cause, nowMs);
     this.#waitlist.remove(waiting, nowMs);
     const { request, flow } = waiting;
     this.#observer?.({ kind: 'evicted', request, band: flow.band.priority, cause, waitMs, atMs: nowMs });
@@ -374,8 +396,4 @@ export class FlowController {
     this.#alarm?.cancel();
     this.#alarm = undefined;
   }
-}
-
-function dropped(cause: DropCause, waitMs: number): Settled {
-  return { outcome: DROPS[cause].outcome, cause, drop: DROPS[cause], waitMs };
 }

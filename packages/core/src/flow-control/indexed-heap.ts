@@ -58,6 +58,19 @@ export abstract class IndexedHeap<T> {
     for (let slot = (this.size - 2) >> 2; slot >= 0; slot -= 1) this.#siftDown(this.#at(slot), slot);
   }
 
+  /** How many go before `item`, which need not be in; beyond `limit` they are not counted on. */
+  countBefore(item: T, limit: number): number {
+    let count = 0;
+    // Below one that does not go before it nobody does.
+    const slots = [0];
+    for (let slot = slots.pop(); slot !== undefined && count <= limit; slot = slots.pop()) {
+      if (slot >= this.size || !this.before(this.#at(slot), item)) continue;
+      count += 1;
+      for (let child = slot * 4 + 4; child > slot * 4; child -= 1) slots.push(child);
+    }
+    return count;
+  }
+
   /** The items in heap order: a copy. */
   values(): readonly T[] {
     if (this.#first === undefined) return [];

@@ -41,6 +41,8 @@ export interface BandContext {
  * `pick` is O(1) or O(log members).
  */
 export interface FairnessPolicy<B = unknown, S = unknown> extends Plugin {
+  /** True when it serves all flows as if they were one queue: then a request waits for all of the band that go before it. */
+  readonly isOneQueue?: boolean;
   newState(context: BandContext): B;
   newMemberState(): S;
   /** The member became eligible: it has a head, is under its cap and placeable. */

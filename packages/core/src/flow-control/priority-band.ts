@@ -8,6 +8,7 @@
 
 import type { CapWaiter, InFlightCap } from '../request/in-flight-cap.ts';
 import type { BandConfig, BandTemplate } from './config.ts';
+import { BacklogRate } from './backlog-rate.ts';
 import { Occupancy } from './occupancy.ts';
 import { BAND_CONTEXT, type Lot, type Parkable, Parking } from './parking.ts';
 import type { Waiting } from './policies.ts';
@@ -28,6 +29,8 @@ export class Flow implements Parkable, CapWaiter {
   weight = 1;
   /** Bytes of body waiting. */
   bytes = 0;
+  /** How fast its queue gets shorter. */
+  readonly backlog = new BacklogRate();
   /** Requests in flight. */
   inFlight = 0;
   cap: InFlightCap | undefined;
@@ -85,6 +88,8 @@ export class PriorityBand {
   readonly flowLimits: { readonly maxRequests: number; readonly maxBytes: number };
   readonly flows = new Map<string, Flow>();
   readonly parking: Parking<Flow>;
+  /** How fast it gets shorter. */
+  readonly backlog = new BacklogRate();
   readonly #state: unknown;
   readonly #callbacks: BandCallbacks;
   /** Requests in flight. */

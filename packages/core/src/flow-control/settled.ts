@@ -2,7 +2,7 @@
 
 /** How a wait ends for the one who enqueued it. */
 
-import type { Drop, DropCause } from '../request/outcome.ts';
+import { DROPS, type Drop, type DropCause } from '../request/outcome.ts';
 import type { Permit } from '../request/permit.ts';
 
 export type Settled =
@@ -16,4 +16,16 @@ export type OnSettled = (settled: Settled) => void;
 export interface WaitingHandle {
   /** Leaves the queue at once and frees its place in the same turn; without effect once settled. */
   cancel(): void;
+}
+
+/** The settlement of a request that is not dispatched. */
+export function dropped(cause: DropCause, waitMs: number): Settled {
+  return { outcome: DROPS[cause].outcome, cause, drop: DROPS[cause], waitMs };
+}
+
+/** What aborts an `enqueueAndWait`; the web's and Node's `AbortSignal` fit. */
+export interface Signal {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
 }

@@ -7,12 +7,14 @@
 
 import type { Clock } from '../clock.ts';
 import type { InferenceRequest } from '../request/inference-request.ts';
+import type { DropCause } from '../request/outcome.ts';
 import { Bands } from './bands.ts';
 import type { FlowControlConfig } from './config.ts';
 import type { FlowObserver } from './events.ts';
 import { IdleCollector } from './idle-collector.ts';
 import { Occupancy } from './occupancy.ts';
 import type { Lot } from './parking.ts';
+import { Patience } from './patience.ts';
 import type { Placement } from './placement.ts';
 import { Flow, type PriorityBand, type Standing } from './priority-band.ts';
 import { WaitBudget } from './wait-budget.ts';
@@ -37,6 +39,7 @@ export class Waitlist {
   readonly deadlines = new DeadlineHeap<Flow>();
   readonly idle: IdleCollector;
   readonly budget: WaitBudget;
+  readonly patience = new Patience();
   readonly #options: WaitlistOptions;
   /** Policies that were told of as broken, by band and name. */
   readonly #faulty = new Set<string>();
@@ -115,9 +118,11 @@ export class Waitlist {
   }
 
   /** Enters a request whose rank and expiry are set. */
-  add(waiting: Queued): void {
+  add(waiting: Queued, nowMs: number): void {
     const { flow, request } = waiting;
     const headBefore = flow.queue.peek();
+    if (headBefore === undefined) flow.backlog.begin(nowMs);
+    if (flow.band.occupancy.requests === 0) flow.band.backlog.begin(nowMs);
     flow.queue.push(waiting);
     if (waiting.expiresMs < Infinity) this.deadlines.push(waiting);
     this.occupancy.add(request.sizeBytes);
@@ -152,6 +157,10 @@ export class Waitlist {
     const { placement, observer } = this.#options;
     if (!this.budget.change(placement.hasEndpoints, nowMs)) return;
     observer?.({ kind: 'regime', endpoints: this.budget.hasEndpoints, atMs: nowMs });
+    for (const band of this.bands.ordered) {
+      band.backlog.begin(nowMs);
+      for (const flow of band.flows.values()) flow.backlog.begin(nowMs);
+    }
     for (const waiting of this.all()) {
       waiting.expiresMs = this.budget.expiresMs(waiting);
       if (waiting.expiresMs === Infinity) this.deadlines.remove(waiting);
@@ -184,6 +193,38 @@ export class Waitlist {
   /** When something here is next due by itself; Infinity for never. */
   nextMs(): number {
     return Math.min(this.deadlines.peek()?.expiresMs ?? Infinity, this.idle.nextMs());
+  }
+
+  /** One leaves its queue undispatched. Who leaves for want of time must not make the drain look quicker than it is. */
+  noteLeft(waiting: Queued, cause: DropCause, nowMs: number): void {
+    if (cause === 'deadlineInQueue' || this.patience.isSpent(waiting.request, nowMs)) return;
+    this.noteProgress(waiting, nowMs);
+  }
+
+  /** One leaves its queue: those behind it are nearer to their turn. */
+  noteProgress({ flow }: Queued, nowMs: number): void {
+    flow.backlog.note(nowMs);
+    flow.band.backlog.note(nowMs);
+  }
+
+  /** Whether more go before a request, which is not in yet, than can leave in time for its caller. */
+  isVain(waiting: Queued, nowMs: number): boolean {
+    const { flow, request } = waiting;
+    const { band } = flow;
+    if (request.deadlineMs === undefined) return false;
+    if (flow.queue.size > 0) {
+      const most = this.patience.mostAhead(request, flow.backlog, nowMs);
+      if (flow.queue.size > most && flow.queue.countBefore(waiting, most) > most) return true;
+    }
+    if (band.config.fairness.isOneQueue !== true || band.occupancy.requests === 0) return false;
+    const most = this.patience.mostAhead(request, band.backlog, nowMs);
+    if (band.occupancy.requests <= most) return false;
+    let ahead = 0;
+    for (const { queue } of band.flows.values()) {
+      ahead += queue.countBefore(waiting, most - ahead);
+      if (ahead > most) return true;
+    }
+    return false;
   }
 
   /** Everything that waits, in no particular order; a copy, because callers evict. */

@@ -29,6 +29,8 @@ export interface InferenceRequest {
   readonly ttlMs?: number | undefined;
   /** The moment after which its caller no longer wants an answer. */
   readonly deadlineMs?: number | undefined;
+  /** Its caller waits for the first token; otherwise for the whole answer. */
+  readonly streamed?: boolean | undefined;
   /** Time to first token its caller asks for. */
   readonly ttftSloMs?: number | undefined;
   /** Share of its flow relative to the flows of the same band; 1 by default. */

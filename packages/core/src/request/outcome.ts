@@ -2,7 +2,8 @@
 
 /**
  * How a wait ends, and what the client is told: one table from the cause, fixed when the request settles, to outcome,
- * HTTP status, drop reason and message. Outcomes, statuses and reasons are the reference picker's.
+ * HTTP status, drop reason and message. Outcomes, statuses and reasons are the reference picker's, but for
+ * `rejected-deadline`: it reads nobody's deadline.
  */
 
 /** How a request's wait can end. */
@@ -24,6 +25,7 @@ export type DropReason =
   | 'rejected-saturated'
   | 'rejected-no-endpoints'
   | 'rejected-ttl-expired'
+  | 'rejected-deadline'
   | 'rejected-context-cancelled'
   | 'rejected-shutting-down';
 
@@ -46,6 +48,13 @@ export const DROPS = {
     reason: 'rejected-saturated',
     retryable: true,
     message: 'request rejected pre-queue: queue at capacity',
+  },
+  deadline: {
+    outcome: 'RejectedCapacity',
+    status: 429,
+    reason: 'rejected-deadline',
+    retryable: true,
+    message: 'request rejected pre-queue: by what waits before it, it would be answered after its deadline',
   },
   noEndpoints: {
     outcome: 'RejectedNoEndpoints',
@@ -74,6 +83,13 @@ export const DROPS = {
     reason: 'rejected-ttl-expired',
     retryable: true,
     message: 'request timed out in queue: its wait budget is spent',
+  },
+  deadlineInQueue: {
+    outcome: 'EvictedTTL',
+    status: 429,
+    reason: 'rejected-deadline',
+    retryable: true,
+    message: 'request evicted from queue at its turn: too little time is left before its deadline to answer it',
   },
   ttlNoEndpoints: {
     outcome: 'EvictedNoEndpoints',

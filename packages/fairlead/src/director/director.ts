@@ -190,6 +190,7 @@ function requestOf(arrival: Arrival, model: string): InferenceRequest {
     targetModel: model,
     sizeBytes: arrival.sizeBytes,
     sequences: arrival.sequences,
+    streamed: arrival.streamed,
     receivedMs: arrival.receivedMs,
     ttlMs: arrival.ttlMs,
     deadlineMs: arrival.deadlineMs,

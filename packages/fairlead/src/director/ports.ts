@@ -23,6 +23,8 @@ export interface Arrival {
   readonly sizeBytes: number;
   /** Sequences it makes a model server run, at least 1. */
   readonly sequences: number;
+  /** It asks for an event stream. */
+  readonly streamed?: boolean | undefined;
   /** When its first byte arrived, on the director's clock. */
   readonly receivedMs: number;
   readonly ttlMs?: number | undefined;

@@ -146,6 +146,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
         body: body.chunks,
         sizeBytes: body.sizeBytes,
         sequences: facts.sequences,
+        streamed: facts.stream,
         receivedMs: this.#receivedMs,
         ttlMs,
         deadlineMs: deadlineInMs === undefined ? undefined : this.#receivedMs + deadlineInMs,

@@ -40,6 +40,7 @@ class HeadHeap extends IndexedHeap<Entry> {
 }
 
 class GlobalStrict implements FairnessPolicy<HeadHeap, Entry> {
+  readonly isOneQueue = true;
   readonly type: string;
   readonly name: string;
 

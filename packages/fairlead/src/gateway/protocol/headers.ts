@@ -15,6 +15,7 @@ import {
   present,
 } from '../../tenancy/control-names.ts';
 import type { RequestHead } from '../../tenancy/control-names.ts';
+import { clientTimeoutMs } from './client-timeout.ts';
 import { CREDENTIALS, DROPPED_FROM_ANSWERS, HOP_BY_HOP, REWRITTEN_UPSTREAM, isControl } from './header-tables.ts';
 
 export interface UpstreamHeaderOptions {
@@ -91,7 +92,10 @@ export interface ControlHeaders {
   readonly requestId: string;
   /** `x-fairlead-ttl-ms`: how long the request may wait. */
   readonly ttlMs?: number;
-  /** `x-fairlead-deadline-ms`: milliseconds from now until its caller gives up, so that no clocks need to agree. */
+  /**
+   * Milliseconds from now until its caller gives up, so that no clocks need to agree: `x-fairlead-deadline-ms`, or what
+   * the client's own software says, whichever is shorter.
+   */
   readonly deadlineInMs?: number;
   readonly ttftSloMs?: number;
   readonly fairnessId?: string;
@@ -126,16 +130,17 @@ class BadHeader extends Error {
 }
 
 /**
- * Reads and checks the control headers. Untrusted callers may give a request id and a TTL; whatever else they send is
- * not looked at. A request id that is not sane is replaced, every other bad value is a problem.
+ * Reads and checks the control headers. Untrusted callers may give a request id and a TTL, and their own time-out
+ * counts; whatever else they send is not looked at. A request id that is not sane is replaced, every other bad value is a problem.
  */
 export function readControlHeaders(headers: RequestHead, trusted: boolean): ControlHeaders | HeaderProblem {
   try {
+    const ownMs = trusted ? duration(headers, DEADLINE_NAMES) : undefined;
     return {
       requestId: requestId(headers),
       ...optional('ttlMs', duration(headers, TTL_NAMES)),
+      ...optional('deadlineInMs', shorter(ownMs, clientTimeoutMs(headers))),
       ...(trusted && {
-        ...optional('deadlineInMs', duration(headers, DEADLINE_NAMES)),
         ...optional('ttftSloMs', duration(headers, TTFT_SLO_NAMES)),
         ...optional('fairnessId', printable(headers, FAIRNESS_ID_NAMES)),
         ...optional('objective', printable(headers, OBJECTIVE_NAMES)),
@@ -149,6 +154,10 @@ export function readControlHeaders(headers: RequestHead, trusted: boolean): Cont
 
 function optional<K extends string, T>(key: K, value: T | undefined): Partial<Record<K, T>> {
   return value === undefined ? {} : ({ [key]: value } as Record<K, T>);
+}
+
+function shorter(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
 function requestId(headers: RequestHead): string {

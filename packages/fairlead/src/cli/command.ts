@@ -36,7 +36,13 @@ export interface Command {
   readonly summary: string;
   /** Further paragraphs and examples for `fairlead NAME --help`. */
   readonly details?: string;
-  readonly argument?: { readonly name: string; readonly summary: string; readonly required: boolean };
+  readonly argument?: {
+    readonly name: string;
+    readonly summary: string;
+    readonly required: boolean;
+    /** More arguments than one reach the command, which says itself why it takes none of them. */
+    readonly passesMore?: boolean;
+  };
   readonly flags: readonly Flag[];
   /** Resolves to the exit code. */
   run(input: CommandInput): Promise<number>;

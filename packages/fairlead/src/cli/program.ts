@@ -57,7 +57,10 @@ function commandParser(command: Command, context: ProgramContext, onChosen: (inp
     .helpOption('-h, --help', 'print this help')
     .usage(['[flags]', command.argument && argumentUsage(command.argument)].filter(Boolean).join(' '));
   if (command.details !== undefined) parser.addHelpText('after', `\n${command.details.replace(/^\n+|\s+$/g, '')}`);
-  if (command.argument !== undefined) parser.argument(argumentUsage(command.argument), command.argument.summary);
+  if (command.argument !== undefined) {
+    parser.argument(argumentUsage(command.argument), command.argument.summary);
+    parser.allowExcessArguments(command.argument.passesMore === true);
+  }
   for (const flag of command.flags) parser.addOption(option(flag));
   return parser.action(() => {
     onChosen({

@@ -93,7 +93,7 @@ export const digest = {
   allowed: '64 hexadecimal digits (the SHA-256 of the key)',
 } as const;
 
-const keyFields = {
+export const keyFields = {
   sha256: {
     type: 'string',
     hidden: true,
@@ -138,6 +138,12 @@ export const identityFields = {
     default: [],
     of: { type: 'string', doc: 'Addresses.' },
     doc: 'Addresses (`10.0.0.0/8`, `fd00::/8`) whose control headers (fairness id, objective, SLO) count.',
+  },
+  trustedProxies: {
+    type: 'list',
+    default: [],
+    of: { type: 'string', doc: 'Addresses.' },
+    doc: 'Addresses of proxies whose `Forwarded` and `X-Forwarded-For` say who the client is; from anyone else these headers are neither believed nor passed on.',
   },
   maxUnverifiedTenants: {
     type: 'integer',

@@ -149,7 +149,7 @@ function configOf(options: HouseOptions): ResolvedConfig {
   return {
     endpoints: options.servers.map(({ url, models }, index) => ({ name: `server-${index}`, url, models, labels: {} })),
     gateway: { ...GATEWAY, ...options.gateway },
-    identity: { keys: [], trustedSources: [], maxUnverifiedTenants: 1000, ...options.identity },
+    identity: { keys: [], trustedSources: [], trustedProxies: [], maxUnverifiedTenants: 1000, ...options.identity },
     inferenceObjectives: [],
     flowControlEnabled: true,
     flowControl: flowControlConfig({

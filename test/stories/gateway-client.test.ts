@@ -284,4 +284,20 @@ describe('who is asking', () => {
       await server.destroy();
     }
   });
+
+  it('is known by the address that a trusted proxy gives, and by its own connection otherwise', async () => {
+    const headers = { 'x-forwarded-for': '6.6.6.6, 192.0.2.7' };
+    for (const trustedProxies of [[], ['127.0.0.0/8']]) {
+      const [house, server] = await smallHouse({ identity: { trustedProxies } });
+      const isTrusted = trustedProxies.length > 0;
+      const body = JSON.stringify({ model: 'm', messages, max_tokens: 1 });
+      const answer = await fetch(`${house.url}/v1/chat/completions`, { method: 'POST', headers, body });
+      await answer.text();
+      const [{ request } = assert.fail()] = await house.heard('dispatched');
+      assert.equal(request.fairnessId, isTrusted ? 'addr-192.0.2.7' : 'addr-127.0.0.1');
+      assert.equal(server.requests[0]?.headers['x-forwarded-for'], isTrusted ? '6.6.6.6, 192.0.2.7' : undefined);
+      await house.close();
+      await server.destroy();
+    }
+  });
 });

@@ -8,7 +8,6 @@ import { hashKey } from '../tenancy/hash-key.ts';
 import { createIdentify } from '../tenancy/identify.ts';
 import { createKeysCommand } from './keys.ts';
 import { runProgram } from './program.ts';
-import type { SecretInput } from './read-secret.ts';
 
 async function keys(words: readonly string[], typed: string | Buffer = '', isTTY = false) {
   let stdout = '';

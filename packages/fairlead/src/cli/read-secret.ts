@@ -26,7 +26,7 @@ export async function readSecret(stdin: SecretInput, options: SecretOptions): Pr
   if (bytes.length > MAX_BYTES) throw new UsageError(`standard input: a key has at most ${MAX_BYTES} bytes`);
   const key = Buffer.from(bytes.toString('latin1').replace(/\r?\n$/, ''), 'latin1');
   if (key.length === 0) throw new UsageError('standard input: there is no key; allowed is one, on one line');
-   
+
   if (/[\x00-\x20\x7f]/.test(key.toString('latin1'))) {
     throw new UsageError('standard input: a key is one line without spaces and control characters');
   }

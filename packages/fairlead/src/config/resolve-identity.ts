@@ -38,7 +38,8 @@ export function resolveIdentity(resolution: Resolution): Section<IdentityConfig,
   const { maxUnverifiedTenants } = fields;
   const resolved = {
     keys: keys.map(({ key }) => key),
-    trustedSources: trustedSources(resolution),
+    trustedSources: addressRanges(resolution, 'trustedSources'),
+    trustedProxies: addressRanges(resolution, 'trustedProxies'),
     maxUnverifiedTenants,
   };
   return { resolved, document: resolved };
@@ -70,14 +71,14 @@ function refuseDuplicateKeys(
   }
 }
 
-function trustedSources({ fields, problems }: Resolution): string[] {
-  return fields.identity.trustedSources.flatMap((source, index) => {
+function addressRanges({ fields, problems }: Resolution, field: 'trustedSources' | 'trustedProxies'): string[] {
+  return fields.identity[field].flatMap((source, index) => {
     if (source === undefined) return [];
     try {
       parseCidr(source);
     } catch (error) {
       const allowed = 'an address or a range such as 10.0.0.0/8 or fd00::/8';
-      const path = ['identity', 'trustedSources', index];
+      const path = ['identity', field, index];
       problems.push({ path, message: (error as Error).message, value: source, allowed });
     }
     return [source];

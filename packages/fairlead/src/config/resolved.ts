@@ -94,6 +94,8 @@ export interface IdentityConfig {
   readonly keys: readonly IdentityKey[];
   /** CIDR ranges whose control headers (fairness id, objective, SLO) count. */
   readonly trustedSources: readonly string[];
+  /** CIDR ranges whose `Forwarded` and `X-Forwarded-For` count. */
+  readonly trustedProxies: readonly string[];
   /** Distinct unverified tenants (hashed keys, addresses) told apart; those beyond share one. */
   readonly maxUnverifiedTenants: number;
 }

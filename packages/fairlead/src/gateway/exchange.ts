@@ -169,6 +169,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
     const { config } = this.#context;
     return requestHeaders(this.#request.rawHeaders, {
       forwardAuthorization: config.forwardAuthorization,
+      viaProxy: this.#identity?.viaProxy,
       host: hostOf(endpoint),
       contentLength: this.#sizeBytes,
       requestId: this.id,
@@ -223,9 +224,8 @@ export class Exchange implements Answer, BodyTaker, Underway {
     const { rawHeaders, httpVersion, headers } = this.#request;
     if (rawHeaders.length > 2 * MAX_HEADERS) return tooManyHeaders;
     if (headers.host === undefined && httpVersion === '1.1') return missingHost;
-    if (route.kind === 'unknown') return unknownPath(method);
-    if (route.kind === 'wrong-method') return wrongMethod(method, route);
-    this.#facts.route = route.path;
+    if ('path' in route) this.#facts.route = route.path;
+    // Before the path is looked at: a stranger learns nothing of what there is.
     const identity = this.#context.director.identify({ headers, remoteAddress: this.#socket.remoteAddress });
     if ('status' in identity) return notAuthorized(identity);
     this.#identity = identity;
@@ -233,6 +233,8 @@ export class Exchange implements Answer, BodyTaker, Underway {
     this.#facts.verified = identity.verified;
     this.#facts.priority = identity.priority;
     this.#facts.unknownObjective = identity.unknownObjective;
+    if (route.kind === 'unknown') return unknownPath(method);
+    if (route.kind === 'wrong-method') return wrongMethod(method, route);
     if (identity.trusted) this.#control = readControlHeaders(headers, true);
     return 'message' in this.#control ? wrongHeader(this.#control) : undefined;
   }
@@ -241,9 +243,9 @@ export class Exchange implements Answer, BodyTaker, Underway {
     this.#route = route;
     const receiver = new BodyReceiver(this.#request, this.#context.bodyLimits, this);
     this.#receiver = receiver;
-    const { tenant, verified } = this.#identity as Identity;
+    const { tenant, verified, address } = this.#identity as Identity;
     // Whoever may make up tenants cannot make up memory for each.
-    if (!receiver.reserve(verified ? tenant : addressTenant(this.#socket.remoteAddress))) return;
+    if (!receiver.reserve(verified ? tenant : addressTenant(address))) return;
     if (expectsContinue) this.#response.writeContinue();
     receiver.start();
   }

@@ -10,7 +10,7 @@ import { createIdentify } from './identify.ts';
 import type { Identify, Identity } from './identify.ts';
 import { OVERFLOW_TENANT } from './unverified-tenants.ts';
 
-const open: IdentityConfig = { keys: [], trustedSources: [], maxUnverifiedTenants: 100 };
+const open: IdentityConfig = { keys: [], trustedSources: [], trustedProxies: [], maxUnverifiedTenants: 100 };
 const alice = { sha256: hashKey('sk-alice'), tenant: 'alice', priority: 5, weight: 2, maxInFlight: 4 };
 const bob = { sha256: hashKey('sk-bob').toUpperCase(), tenant: 'bob', priority: 0, weight: 1 };
 const keyed: IdentityConfig = { ...open, keys: [alice, bob] };
@@ -18,6 +18,9 @@ const objectives = [
   { name: 'interactive', priority: 10 },
   { name: 'batch', priority: -1 },
 ];
+
+/** Where requests come from unless a test says otherwise. */
+const direct = { address: '192.0.2.1', viaProxy: false };
 
 function accept(identify: Identify, headers: Record<string, string>, remoteAddress = '192.0.2.1'): Identity {
   const identity = identify({ headers, remoteAddress });
@@ -33,7 +36,7 @@ describe('a key table', () => {
   it('names the tenant of a key, shown in either header', () => {
     const identify = createIdentify(keyed, objectives);
     const { cap, ...rest } = accept(identify, { authorization: 'Bearer sk-alice' });
-    assert.deepEqual(rest, { tenant: 'alice', priority: 5, weight: 2, verified: true, trusted: false });
+    assert.deepEqual(rest, { tenant: 'alice', priority: 5, weight: 2, verified: true, trusted: false, ...direct });
     assert.equal(cap?.max, 4);
     assert.deepEqual(accept(identify, { 'x-api-key': 'sk-bob' }), {
       tenant: 'bob',
@@ -41,6 +44,7 @@ describe('a key table', () => {
       weight: 1,
       verified: true,
       trusted: false,
+      ...direct,
     });
     assert.equal(accept(identify, { authorization: 'bearer  sk-bob ' }).tenant, 'bob');
     assert.equal(accept(identify, { authorization: 'Basic abc', 'x-api-key': 'sk-bob' }).tenant, 'bob');
@@ -101,7 +105,14 @@ describe('without keys', () => {
   it('never by a header that anyone can send', () => {
     const headers = { 'x-llm-d-inference-fairness-id': 'alice', 'x-llm-d-inference-objective': 'interactive' };
     const identity = accept(createIdentify(open, objectives), headers);
-    assert.deepEqual(identity, { tenant: 'addr-192.0.2.1', priority: 0, weight: 1, verified: false, trusted: false });
+    assert.deepEqual(identity, {
+      tenant: 'addr-192.0.2.1',
+      priority: 0,
+      weight: 1,
+      verified: false,
+      trusted: false,
+      ...direct,
+    });
   });
 });
 
@@ -111,7 +122,7 @@ describe('a trusted source', () => {
   it('names the tenant and the objective', () => {
     const headers = { 'x-llm-d-inference-fairness-id': 'carol', 'x-gateway-inference-objective': 'batch' };
     const identity = accept(createIdentify(trusting, objectives), headers);
-    assert.deepEqual(identity, { tenant: 'carol', priority: -1, weight: 1, verified: true, trusted: true });
+    assert.deepEqual(identity, { tenant: 'carol', priority: -1, weight: 1, verified: true, trusted: true, ...direct });
   });
 
   it('gets priority 0 for an objective nobody knows, and for none', () => {
@@ -135,9 +146,16 @@ describe('a trusted source', () => {
     const named = (tenant: string, more = {}) =>
       accept(identify, { 'x-api-key': 'sk-bob', 'x-llm-d-inference-fairness-id': tenant, ...more });
     const { cap, ...asAlice } = named('alice');
-    assert.deepEqual(asAlice, { tenant: 'alice', priority: 5, weight: 2, verified: true, trusted: true });
+    assert.deepEqual(asAlice, { tenant: 'alice', priority: 5, weight: 2, verified: true, trusted: true, ...direct });
     assert.equal(cap?.max, 4);
-    assert.deepEqual(named('carol'), { tenant: 'carol', priority: 0, weight: 1, verified: true, trusted: true });
+    assert.deepEqual(named('carol'), {
+      tenant: 'carol',
+      priority: 0,
+      weight: 1,
+      verified: true,
+      trusted: true,
+      ...direct,
+    });
     assert.equal(named('alice', { 'x-llm-d-inference-objective': 'interactive' }).priority, 10);
     assert.equal(named('alice', { 'x-llm-d-inference-objective': 'no-such' }).priority, 0);
   });
@@ -147,6 +165,33 @@ describe('a trusted source', () => {
       () => createIdentify({ ...open, trustedSources: ['gateway.local'] }, []),
       /not an address range: 'gateway.local'/,
     );
+  });
+});
+
+describe('behind trusted proxies', () => {
+  const behind = { ...open, trustedProxies: ['10.0.0.0/8'] };
+  const from = (address: string) => ({ 'x-forwarded-for': `6.6.6.6, ${address}` });
+
+  it('callers are told apart by their own address', () => {
+    assert.equal(tenantOf(behind, from('192.0.2.7'), '10.0.0.1'), 'addr-192.0.2.7');
+    assert.equal(tenantOf(behind, from('192.0.2.7'), '198.51.100.1'), 'addr-198.51.100.1');
+    const identity = accept(createIdentify(behind, []), from('192.0.2.7'), '10.0.0.1');
+    assert.deepEqual([identity.address, identity.viaProxy], ['192.0.2.7', true]);
+  });
+
+  it('a trusted source stays one, and nobody else becomes one', () => {
+    const config = { ...behind, trustedSources: ['192.0.2.0/24'] };
+    const named = (address: string, peer = '10.0.0.1') =>
+      tenantOf(config, { ...from(address), 'x-llm-d-inference-fairness-id': 'carol' }, peer);
+    assert.equal(named('192.0.2.7'), 'carol');
+    assert.equal(named('198.51.100.1'), 'addr-198.51.100.1');
+    assert.equal(named('192.0.2.7', '198.51.100.9'), 'addr-198.51.100.9');
+  });
+
+  it('a proxy that is a trusted source itself says whatever it says', () => {
+    const config = { ...behind, trustedSources: ['10.0.0.1'] };
+    const headers = { ...from('198.51.100.1'), 'x-llm-d-inference-fairness-id': 'carol' };
+    assert.equal(tenantOf(config, headers, '10.0.0.1'), 'carol');
   });
 });
 

@@ -4,18 +4,18 @@
  * Who is asking? One function of a request's head, made once from the `identity` section. With keys configured a caller
  * shows one of them or is refused, wherever it comes from. Without, callers are told apart without proof: by a short
  * hash of the key they present (whoever it was made by), else by their address. From `identity.trustedSources` the
- * reference's headers then name the tenant and the objective; from anywhere else they are not looked at.
+ * reference's headers then name the tenant and the objective; from anywhere else they are not looked at. Behind
+ * `identity.trustedProxies` the caller's address is the one that they vouch for.
  *
- * The presented key is hashed first and only the hash is looked up: how long a lookup takes can tell something of
- * hashes in the table, which an attacker can neither choose nor use, and nothing of keys. A key is never kept, logged
- * or returned.
+ * A presented key is hashed first, and only its digest is looked up. A key is never kept, logged or returned.
  */
 
 import { InFlightCap } from '@fairlead/core';
 import type { IdentityConfig, IdentityKey, InferenceObjective } from '../config/resolved.ts';
+import { createClientAddress } from './client-address.ts';
 import { FAIRNESS_ID_NAMES, MAX_FAIRNESS_ID_LENGTH, OBJECTIVE_NAMES, isPrintable, present } from './control-names.ts';
 import type { RequestHead } from './control-names.ts';
-import { hashKey } from './hash-key.ts';
+import { KeyTable, presentedDigest } from './key-table.ts';
 import { addressTenant, createTrustedSources } from './source-address.ts';
 import { UnverifiedTenants } from './unverified-tenants.ts';
 
@@ -35,10 +35,14 @@ export interface Identity {
   readonly cap?: InFlightCap;
   /** The tenant was proven by a configured key, or named by a trusted source. */
   readonly verified: boolean;
-  /** The connection comes from `identity.trustedSources`: its control headers count. */
+  /** The request comes from `identity.trustedSources`: its control headers count. */
   readonly trusted: boolean;
   /** A trusted source named an objective that is not configured; priority 0 is used instead. */
   readonly unknownObjective?: boolean;
+  /** Where it comes from: the connection's peer, or the client that a trusted proxy speaks for. */
+  readonly address: string | undefined;
+  /** The connection's peer is a trusted proxy. */
+  readonly viaProxy: boolean;
 }
 
 /** The caller may not pass. Recognised by its `status`. */
@@ -68,7 +72,7 @@ interface Grant {
 
 /**
  * Makes the function that identifies callers. `nowMs` (any monotonic clock) only serves to forget unverified tenants.
- * @throws RangeError when a trusted source is not an address range.
+ * @throws RangeError when a trusted source or proxy is not an address range.
  */
 export function createIdentify(
   config: IdentityConfig,
@@ -76,24 +80,27 @@ export function createIdentify(
   nowMs: () => number = () => performance.now(),
 ): Identify {
   const isTrusted = createTrustedSources(config.trustedSources);
-  const keys = readKeys(config.keys);
+  const clientOf = createClientAddress(config.trustedProxies);
+  const grants = readKeys(config.keys);
+  const keys = new KeyTable(grants);
   // Of several keys of one tenant the first says what a trusted source's requests for it get.
-  const byTenant = new Map([...keys.values()].reverse().map((grant) => [grant.tenant, grant]));
+  const byTenant = new Map([...grants.values()].reverse().map((grant) => [grant.tenant, grant]));
   const priorities = new Map(objectives.map(({ name, priority }) => [name, priority]));
   const unverified = new UnverifiedTenants(config.maxUnverifiedTenants, nowMs);
 
   return ({ headers, remoteAddress }) => {
-    const trusted = isTrusted(remoteAddress);
-    const hashes = presentedKeys(headers).map((key) => hashKey(Buffer.from(key, 'latin1')));
-    const matched = hashes.find((hash) => keys.has(hash));
-    const grant = matched === undefined ? undefined : keys.get(matched);
-    if (keys.size > 0 && grant === undefined) return REFUSAL;
+    const { address, viaProxy } = clientOf(headers, remoteAddress);
+    // A proxy need not be trusted itself to speak for a source that is.
+    const trusted = isTrusted(remoteAddress) || (viaProxy && isTrusted(address));
+    const digests = presentedKeys(headers).map(presentedDigest);
+    const grant = firstFound(digests, keys);
+    if (!keys.isEmpty && grant === undefined) return REFUSAL;
 
     const named = trusted ? namedTenant(headers) : undefined;
     const objective = trusted ? present(headers, OBJECTIVE_NAMES)?.value : undefined;
     const granted = (named === undefined ? undefined : byTenant.get(named)) ?? grant;
     const unknownObjective = !!objective && !priorities.has(objective);
-    const stranger = () => unverified.admit(unverifiedTenant(hashes[0], remoteAddress));
+    const stranger = () => unverified.admit(unverifiedTenant(digests[0], address));
     return {
       tenant: named ?? grant?.tenant ?? stranger(),
       priority: objective ? (priorities.get(objective) ?? 0) : (granted?.priority ?? 0),
@@ -102,8 +109,18 @@ export function createIdentify(
       verified: named !== undefined || grant !== undefined,
       trusted,
       ...(unknownObjective && { unknownObjective }),
+      address,
+      viaProxy,
     };
   };
+}
+
+function firstFound<T>(digests: readonly string[], keys: KeyTable<T>): T | undefined {
+  for (const digest of digests) {
+    const found = keys.find(digest);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** The key table by hash. Keys of one tenant share its cap: the lowest `maxInFlight` that any of them names. */
@@ -134,6 +151,6 @@ function namedTenant(headers: RequestHead): string | undefined {
   return named && isPrintable(named, MAX_FAIRNESS_ID_LENGTH) ? named : undefined;
 }
 
-function unverifiedTenant(keyHash: string | undefined, remoteAddress: string | undefined): string {
-  return keyHash === undefined ? addressTenant(remoteAddress) : `key-${keyHash.slice(0, SHORT_HASH_LENGTH)}`;
+function unverifiedTenant(keyHash: string | undefined, address: string | undefined): string {
+  return keyHash === undefined ? addressTenant(address) : `key-${keyHash.slice(0, SHORT_HASH_LENGTH)}`;
 }

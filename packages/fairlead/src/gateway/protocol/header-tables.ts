@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Which headers stop at the gateway, as data. Three reasons: they speak of one connection and not of the request, they
- * steer (us, or a picker behind us) and are neither believed nor passed on, or they are secrets meant for us.
+ * Which headers stop at the gateway, as data. Four reasons: they speak of one connection and not of the request, they
+ * steer (us, or a picker behind us) and are neither believed nor passed on, they say who somebody speaks for and nobody
+ * vouches for it, or they are secrets meant for us.
  */
 
 /** Of one connection only (RFC 9110 §7.6.1, and what clients send in the same spirit). Never relayed, either way. */
@@ -30,6 +31,20 @@ export const REWRITTEN_UPSTREAM: ReadonlySet<string> = new Set([
 
 /** Secrets of the client: sent upstream only with `gateway.forwardAuthorization`. */
 export const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'api-key', 'cookie']);
+
+/** Who a proxy says it speaks for. Passed on only from `identity.trustedProxies`: anybody else can write anything there. */
+const FORWARDING: ReadonlySet<string> = new Set([
+  'forwarded',
+  'x-real-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'true-client-ip',
+]);
+
+/** Whether a header (lower case) says who a proxy speaks for. */
+export function isForwarding(name: string): boolean {
+  return name.startsWith('x-forwarded') || FORWARDING.has(name);
+}
 
 /** Steering by prefix: ours, the reference's current names, its older ones. */
 const CONTROL_PREFIXES = ['x-fairlead-', 'x-llm-d-', 'x-gateway-'] as const;

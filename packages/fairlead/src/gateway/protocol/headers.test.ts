@@ -59,6 +59,14 @@ describe('the headers sent upstream', () => {
     assert.deepEqual(requestHeaders(raw, { ...upstream, contentLength: undefined }), ['host', '10.0.0.1:8000']);
   });
 
+  it('say who a proxy speaks for only when it is a trusted one', () => {
+    const raw = ['Forwarded', 'X-Forwarded-For', 'X-Forwarded-Proto', 'x-real-ip'].flatMap((name) => [name, '1']);
+    const base = ['host', '10.0.0.1:8000'];
+    assert.deepEqual(requestHeaders(raw, { ...upstream, contentLength: undefined }), base);
+    const viaProxy = { ...upstream, contentLength: undefined, viaProxy: true };
+    assert.deepEqual(requestHeaders(raw, viaProxy), [...base, ...raw]);
+  });
+
   it('hold the credentials of the client only when asked, and never beside the key of the endpoint', () => {
     const raw = ['Authorization', 'Bearer client', 'X-Api-Key', 'client', 'Cookie', 'a=b'];
     const base = ['host', '10.0.0.1:8000'];

@@ -16,11 +16,20 @@ import {
 } from '../../tenancy/control-names.ts';
 import type { RequestHead } from '../../tenancy/control-names.ts';
 import { clientTimeoutMs } from './client-timeout.ts';
-import { CREDENTIALS, DROPPED_FROM_ANSWERS, HOP_BY_HOP, REWRITTEN_UPSTREAM, isControl } from './header-tables.ts';
+import {
+  CREDENTIALS,
+  DROPPED_FROM_ANSWERS,
+  HOP_BY_HOP,
+  REWRITTEN_UPSTREAM,
+  isControl,
+  isForwarding,
+} from './header-tables.ts';
 
 export interface UpstreamHeaderOptions {
   /** Pass the client's credentials on. */
   readonly forwardAuthorization: boolean;
+  /** Pass on what a proxy says of the client (`Forwarded`, `X-Forwarded-…`): it is a trusted one. */
+  readonly viaProxy?: boolean | undefined;
   /** The endpoint's own key; takes the place of whatever the client sent. */
   readonly apiKey?: string | undefined;
   /** `host:port` of the endpoint. */
@@ -33,7 +42,7 @@ export interface UpstreamHeaderOptions {
 
 /** The headers to send upstream for a client's. */
 export function requestHeaders(raw: readonly string[], options: UpstreamHeaderOptions): string[] {
-  const { forwardAuthorization, apiKey, host, contentLength, requestId } = options;
+  const { forwardAuthorization, viaProxy = false, apiKey, host, contentLength, requestId } = options;
   const sent = ['host', host];
   const hasKey = apiKey !== undefined && apiKey !== '';
   const listed = listedByConnection(raw);
@@ -41,6 +50,7 @@ export function requestHeaders(raw: readonly string[], options: UpstreamHeaderOp
     if (HOP_BY_HOP.has(name) || REWRITTEN_UPSTREAM.has(name) || listed.has(name)) return false;
     if (CREDENTIALS.has(name)) return forwardAuthorization && !(hasKey && name !== 'cookie');
     if (name === 'x-request-id') return requestId === undefined;
+    if (isForwarding(name)) return viaProxy;
     return !isControl(name);
   });
   if (contentLength !== undefined) sent.push('content-length', String(contentLength));

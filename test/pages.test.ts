@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Pages are used, not only read: their links lead somewhere, and the commands they say can be run are run. */
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import test from 'node:test';
+import { anchorsOf, linksOf, pages, root, runnableBlocks } from './kit/pages.ts';
+
+const all = pages();
+
+test('every link between pages leads to a file, and to a heading of it where it names one', () => {
+  const broken = all.flatMap((page) => linksOf(page).flatMap((target) => problemOf(page.name, target)));
+  assert.deepEqual(broken, []);
+});
+
+function problemOf(from: string, target: string): string[] {
+  if (/^(https?:|mailto:)/.test(target)) return [];
+  const [file = '', heading] = target.split('#');
+  const found = path.join(root, file === '' ? from : path.join(path.dirname(from), file));
+  if (!existsSync(found)) return [`${from} links to ${target}, which is not there`];
+  if (heading === undefined || heading === '') return [];
+  const known = found.endsWith('.md') && anchorsOf(readFileSync(found, 'utf8')).has(heading);
+  return known ? [] : [`${from} links to ${target}, and there is no such heading`];
+}
+
+test('every page of docs/ is linked from the README', () => {
+  const readme = all.find(({ name }) => name === 'README.md');
+  assert.ok(readme);
+  const linked = new Set(linksOf(readme).map((target) => target.split('#')[0]));
+  const unlinked = all.filter(({ name }) => /^docs\/[^/]+\.md$/.test(name) && !linked.has(name));
+  assert.deepEqual(
+    unlinked.map(({ name }) => name),
+    [],
+  );
+});
+
+for (const page of all) {
+  for (const [index, block] of runnableBlocks(page).entries()) {
+    test(`the commands of ${page.name}, block ${index + 1}, run as they stand`, { timeout: 60_000 }, async (t) => {
+      const folder = mkdtempSync(path.join(os.tmpdir(), 'fairlead-page-'));
+      t.after(() => rmSync(folder, { recursive: true, force: true }));
+      const { code, output } = await shell(folder, await withFreePorts(block), t.signal);
+      assert.equal(code, 0, output);
+    });
+  }
+}
+
+test('some page has commands that are run', () => {
+  assert.ok(all.some((page) => runnableBlocks(page).length > 0));
+});
+
+/**
+ * Runs a block in an empty folder by bash, which stops at the first command that fails. Whatever it left running ends
+ * with it, and has to have ended before this returns, so that nothing of it is left.
+ */
+async function shell(folder: string, block: string, signal: AbortSignal): Promise<{ code: number; output: string }> {
+  const bin = path.join(folder, 'bin');
+  const fairlead = path.join(bin, 'fairlead');
+  const main = path.join(root, 'packages/fairlead/src/cli/main.ts');
+  mkdirSync(bin);
+  writeFileSync(fairlead, `#!/bin/sh\nexec "${process.execPath}" --conditions=development "${main}" "$@"\n`);
+  chmodSync(fairlead, 0o755);
+  const script = [
+    'set -euo pipefail',
+    `PATH="${bin}:$PATH"`,
+    `trap 'status=$?; kill $(jobs -p) 2>/dev/null || true; wait; exit $status' EXIT`,
+    block,
+  ].join('\n');
+  const child = spawn('bash', ['-c', script], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  signal.addEventListener('abort', () => {
+    if (child.exitCode === null) process.kill(-child.pid!, 'SIGKILL');
+  });
+  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+  return { code: child.exitCode ?? 1, output: `${output}\n${errors}` };
+}
+
+/** Each port that the block names, replaced by one that is free here. */
+async function withFreePorts(block: string): Promise<string> {
+  let replaced = block;
+  for (const port of new Set(block.match(/\b[89][0-9]{3}\b/g))) {
+    replaced = replaced.replaceAll(new RegExp(`\\b${port}\\b`, 'g'), String(await freePort()));
+  }
+  return replaced;
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}

@@ -20,6 +20,9 @@ export const dropReferencePath = path.join(path.dirname(import.meta.dirname), 'd
 const REMEDIES: Readonly<Record<DropCause, string>> = {
   capacity:
     'Its flow, its band or the whole queue is full. Come back after `Retry-After`; for more room see `flowControl.maxRequests`, `maxBytes` and `maxFlowShare`.',
+  deadline:
+    'Its client would have left before its turn, by the time it sends (`x-stainless-timeout` and relatives). Come back after `Retry-After`, or be more patient.',
+  deadlineInQueue: 'It came to its turn too late for its client. Come back after `Retry-After`, or be more patient.',
   noEndpoints: 'The queue is full and no server is up: look at `endpoints` in `/state`.',
   cancelledBeforeQueue: 'The client left; nobody reads this answer.',
   shuttingDown: 'Send it to another replica, or again in a moment.',

@@ -8,6 +8,8 @@
 
 import { definePlugin, PluginError } from '@fairlead/core';
 import type { ParameterSpecs, Plugin, PluginDefinition, PluginKind } from '@fairlead/core';
+import { ENGINE_METRICS } from '../model-servers/engine-metrics.ts';
+import { engineConfigFields, engineProblem } from './engine-configs.ts';
 import { NOT_IN_THIS_VERSION } from './known-types.ts';
 
 /** An instance that only holds its parameters. */
@@ -44,6 +46,8 @@ function dataPlugin<const S extends ParameterSpecs>(facts: DataPluginFacts<S>) {
     },
   });
 }
+
+const engineNames = ENGINE_METRICS.map(({ engine }) => `\`${engine}\``).join(', ');
 
 const pemFile = { type: 'string', pattern: { test: /^[^\0]+$/, allowed: 'the path of a file' } } as const;
 
@@ -99,17 +103,23 @@ export const coreMetricsExtractor = dataPlugin({
     engineLabelKey: {
       type: 'string',
       default: 'llm-d.ai/engine-type',
-      doc: 'Label of an endpoint that names its engine.',
+      doc: 'Label of an endpoint that names its engine; by default `inference.networking.k8s.io/engine-type` counts as well.',
     },
     defaultEngine: {
       type: 'string',
-      choices: ['auto', 'vllm', 'llama.cpp'],
-      doc: 'Engine of endpoints without that label; `auto` recognises it from the page.',
+      doc: `Engine of endpoints without that label, or with one that names no engine: one of ${engineNames}, or of \`engineConfigs\`; \`auto\` recognises it from the page.`,
       defaultDoc: '`auto` in `serve`, `vllm` in the reference',
     },
-    engineConfigs: { type: 'any', doc: 'Not in this version: refused.' },
+    engineConfigs: {
+      type: 'list',
+      default: [],
+      maxItems: 32,
+      of: { type: 'object', fields: engineConfigFields, doc: 'An engine.' },
+      doc: 'Engines beside those built in, or in place of one of the same name.',
+    },
   },
-  refused: ['engineConfigs'],
+  check: ({ engineConfigs, defaultEngine }) =>
+    engineProblem(engineConfigs as Parameters<typeof engineProblem>[0], defaultEngine as string | undefined),
 });
 
 export const fileDiscovery = dataPlugin({

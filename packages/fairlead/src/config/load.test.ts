@@ -5,9 +5,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { stringify } from 'yaml';
-import { ENGINE_METRICS } from '../model-servers/engine-metrics.ts';
 import { problemLine } from './config-problem.ts';
-import { coreMetricsExtractor } from './data-plugins.ts';
 import type { DefaultSet } from './defaults.ts';
 import { loadConfig } from './load.ts';
 import type { ResolvedConfig } from './resolved.ts';
@@ -378,11 +376,6 @@ it('addresses given on the command line add to those of the file', async () => {
     ok?.endpoints.map(({ url }) => url),
     ['http://a', 'http://b:1'],
   );
-});
-
-it('the engines a file may name are those whose metrics can be read', () => {
-  const { choices } = coreMetricsExtractor.parameters.defaultEngine;
-  assert.deepEqual([...choices].sort(), ['auto', ...ENGINE_METRICS.map(({ engine }) => engine)].sort());
 });
 
 it('the golden mistakes file stays as it is, because its lines are counted', () => {

@@ -6,6 +6,7 @@ import type { HalfCheckedOf, ParametersOf, Path } from '@fairlead/core';
 import { formatDuration } from '@fairlead/core';
 import { coreMetricsExtractor, fileDiscovery, metricsDataSource } from './data-plugins.ts';
 import type { DataPlugin } from './data-plugins.ts';
+import { AUTO_ENGINE, enginesOf } from './engine-configs.ts';
 import { NOT_IN_THIS_VERSION } from './known-types.ts';
 import { refer, refuseDuplicates } from './resolution.ts';
 import type { Resolution, Section } from './resolution.ts';
@@ -138,7 +139,8 @@ function metricsSourceOf(resolution: Resolution, plugins: MetricsPlugins): Metri
     port: given.port,
     intervalMs,
     tls,
-    defaultEngine: engine === 'auto' ? undefined : engine,
+    defaultEngine: engine === AUTO_ENGINE ? undefined : engine,
+    engines: enginesOf(reading?.engineConfigs ?? []),
     engineLabelKey: reading?.engineLabelKey ?? coreMetricsExtractor.parameters.engineLabelKey.default,
   };
 }

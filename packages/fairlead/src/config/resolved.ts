@@ -5,6 +5,7 @@
  * a name up again.
  */
 
+import type { EngineMetricNames } from '../model-servers/engine-metrics.ts';
 import type { FlowControlConfig, Plugin, ProfileHandler, SaturationDetector, SchedulingProfile } from '@fairlead/core';
 
 /** How a server is spoken to over TLS; paths are absolute. */
@@ -48,6 +49,8 @@ export interface MetricsSourceConfig {
   /** Engine whose metric names count when an endpoint has no `llm-d.ai/engine-type` label; undefined: recognised from the page. */
   readonly defaultEngine?: string | undefined;
   readonly engineLabelKey: string;
+  /** Engines beside those built in, or in place of them. */
+  readonly engines?: readonly EngineMetricNames[] | undefined;
   /** For pages of endpoints that have no `tls` of their own, when the scheme is https. */
   readonly tls?: TlsConfig | undefined;
 }

@@ -4,13 +4,13 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { EngineMetrics } from '@fairlead/core';
 import { ENGINE_METRICS } from './engine-metrics.ts';
 import { MAX_LINE_BYTES, MetricsPage } from './metrics-page.ts';
+import type { PageMetrics } from './metrics-page.ts';
 
 const LOAD = 'vllm:num_requests_waiting 0\nvllm:num_requests_running 0\n';
 
-function metricsOf(lines: string): EngineMetrics {
+function metricsOf(lines: string): PageMetrics {
   const page = new MetricsPage(ENGINE_METRICS);
   page.write(Buffer.from(LOAD + lines));
   const reading = page.end();

@@ -55,7 +55,8 @@ export function loraOf(labels: ReadonlyMap<string, string> | undefined, names: L
   return { running: adaptersIn(labels.get(names.running)), waiting: adaptersIn(labels.get(names.waiting)), max };
 }
 
-function readLabels(text: string): ReadonlyMap<string, string> {
+/** The labels of a series, as they stand on the page. */
+export function readLabels(text: string): ReadonlyMap<string, string> {
   const labels = new Map<string, string>();
   LABEL.lastIndex = 0;
   for (let found = LABEL.exec(text); found !== null; found = LABEL.exec(text)) {

@@ -7,17 +7,20 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ENGINE_METRICS, enginesFor } from './engine-metrics.ts';
 import { MAX_LINE_BYTES, MAX_PAGE_BYTES, MetricsPage } from './metrics-page.ts';
-import type { PageReading } from './metrics-page.ts';
+import type { PageMetrics, PageReading } from './metrics-page.ts';
 
-function read(...chunks: (string | Uint8Array)[]): PageReading {
+type Read = { readonly engine: string; readonly metrics: PageMetrics } | { readonly problem: string };
+
+function read(...chunks: (string | Uint8Array)[]): Read {
   const page = new MetricsPage(ENGINE_METRICS);
   for (const chunk of chunks) {
     if (!page.write(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)) break;
   }
-  return page.end();
+  const reading = page.end();
+  return 'problem' in reading ? reading : { engine: reading.engine.engine, metrics: reading.metrics };
 }
 
-function problemOf(reading: PageReading): string {
+function problemOf(reading: Read | PageReading): string {
   assert.ok('problem' in reading, JSON.stringify(reading));
   return reading.problem;
 }
@@ -50,13 +53,8 @@ describe('a metrics page', () => {
     assert.deepEqual(told, { engine: 'llama.cpp', metrics: { waiting: 7, running: 4, kvUsage: 0.5 } });
   });
 
-  it('is read by the names of the labelled engine only, or of all when the label is not known', () => {
-    assert.deepEqual(
-      enginesFor('llama.cpp').map((names) => names.engine),
-      ['llama.cpp'],
-    );
-    assert.deepEqual(enginesFor('other'), ENGINE_METRICS);
-    const page = new MetricsPage(enginesFor('llama.cpp'));
+  it('is read by the names of the labelled engine only, not of any other', () => {
+    const page = new MetricsPage(enginesFor(['llama.cpp']));
     page.write(Buffer.from(VLLM));
     assert.match(problemOf(page.end()), /lacks llamacpp:requests_deferred/);
   });
@@ -96,7 +94,7 @@ describe('a metrics page', () => {
   });
 
   it('is refused when it has none of the names, naming them', () => {
-    assert.match(problemOf(read('<html></html>')), /lacks vllm:num_requests_waiting and .*, or llamacpp:/);
+    assert.match(problemOf(read('<html></html>')), /lacks vllm:num_requests_waiting and .*, or sglang:/);
     assert.match(problemOf(read('')), /lacks/);
     assert.match(problemOf(read('vllm:num_requests_running 1\n')), /lacks/);
   });
@@ -128,12 +126,24 @@ describe('a hostile metrics page', () => {
 
 describe('a metrics page cut anywhere', () => {
   const value = fc.constantFrom('0', '1', '2.5', '1e2', 'NaN', '-1', '', '7 1700000000');
-  const labels = fc.constantFrom('', '{}', '{a="b"}', '{a="}\\""}', '{a="', `{a="${'x'.repeat(9000)}"}`, ' ', '_total');
+  const labels = fc.constantFrom(
+    '',
+    '{}',
+    '{a="b"}',
+    '{request_type="waiting"}',
+    '{a="}\\""}',
+    '{a="',
+    `{a="${'x'.repeat(9000)}"}`,
+    ' ',
+    '_total',
+  );
   const name = fc.constantFrom(
     'vllm:num_requests_running',
     'vllm:num_requests_waiting',
     'vllm:kv_cache_usage_perc',
     'llamacpp:requests_deferred',
+    'nv_trt_llm_request_metrics',
+    'sglang:page_size',
     '# TYPE vllm:num_requests_waiting',
     'y'.repeat(8190),
     '\u0000',

@@ -6,9 +6,11 @@
  * trusted: its size and its lines are bounded, and a figure that is no sane number refuses the page and says why.
  */
 
-import type { EngineMetrics } from '@fairlead/core';
-import type { EngineMetricNames } from './engine-metrics.ts';
-import { cacheOf, InfoSample, loraOf } from './info-sample.ts';
+import type { EngineCache, EngineMetrics } from '@fairlead/core';
+import type { CacheGaugeNames, EngineMetricNames } from './engine-metrics.ts';
+import { cacheOf, InfoSample, loraOf, readLabels } from './info-sample.ts';
+import { readMetricSpec } from './metric-spec.ts';
+import type { MetricSpec } from './metric-spec.ts';
 
 /** A page larger than this is refused. vLLM's has about 50 KB. */
 export const MAX_PAGE_BYTES = 16 * 1024 * 1024;
@@ -16,12 +18,17 @@ export const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 /** A wanted sample longer than this, labels included, is refused; other lines may have any length. */
 export const MAX_LINE_BYTES = 8192;
 
+/** What a page said; `running` is undefined when the engine does not tell. */
+export type PageMetrics = Omit<EngineMetrics, 'running'> & { readonly running: number | undefined };
+
 /** What a page said, or why it is not believed. */
-export type PageReading = { readonly engine: string; readonly metrics: EngineMetrics } | { readonly problem: string };
+export type PageReading =
+  { readonly engine: EngineMetricNames; readonly metrics: PageMetrics } | { readonly problem: string };
 
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
+const HASH = 0x23;
 const TAB = 0x09;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -32,8 +39,9 @@ const DECIMAL = /^[+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
 /** A metric that is looked for, and what was found of it. */
 interface Wanted {
-  readonly name: string;
-  readonly bytes: Uint8Array;
+  /** As the engine's table has it. */
+  readonly text: string;
+  readonly spec: MetricSpec;
   /** A ratio that cannot be read is as good as none; a count that cannot be read refuses the page. */
   readonly isRatio: boolean;
   sum: number;
@@ -55,10 +63,11 @@ export class MetricsPage {
   /** Looks for the metrics of any of `engines`. */
   constructor(engines: readonly EngineMetricNames[]) {
     this.#engines = engines;
-    this.#wanted = engines.flatMap((names) => [
-      wanted(names.waiting, false),
-      wanted(names.running, false),
-      ...names.kvUsage.map((name) => wanted(name, true)),
+    this.#wanted = engines.flatMap(({ waiting, running, kvUsage, cacheGauges }) => [
+      wanted(waiting, false),
+      ...(running === undefined ? [] : [wanted(running, false)]),
+      ...kvUsage.map((name) => wanted(name, true)),
+      ...(cacheGauges === undefined ? [] : [wanted(cacheGauges.blockTokens, true), wanted(cacheGauges.blocks, true)]),
     ]);
     this.#infos = engines.flatMap(({ cacheInfo, loraInfo }) =>
       [cacheInfo, loraInfo].flatMap((info) => (info === undefined ? [] : [new InfoSample(info.name)])),
@@ -79,32 +88,41 @@ export class MetricsPage {
     if (this.#cutBytes > 0) this.#line(this.#cut!, { start: 0, end: this.#cutBytes });
     if (this.#problem !== undefined) return { problem: this.#problem };
     for (const names of this.#engines) {
-      const [waiting, running] = [this.#find(names.waiting), this.#find(names.running)];
-      if (waiting.series === 0 || running.series === 0) continue;
-      return this.#reading(names, { waiting: waiting.sum, running: running.sum });
+      const waiting = this.#find(names.waiting);
+      const running = names.running === undefined ? undefined : this.#find(names.running);
+      if (waiting.series === 0 || running?.series === 0) continue;
+      return this.#reading(names, { waiting: waiting.sum, running: running?.sum });
     }
-    const looked = this.#engines.map((names) => `${names.waiting} and ${names.running}`).join(', or ');
-    return { problem: `its metrics page lacks ${looked}` };
+    const looked = this.#engines.map(({ waiting, running }) => (running ? `${waiting} and ${running}` : waiting));
+    return { problem: `its metrics page lacks ${looked.join(', or ')}` };
   }
 
-  #reading(names: EngineMetricNames, counts: { waiting: number; running: number }): PageReading {
-    if (counts.waiting > Number.MAX_SAFE_INTEGER || counts.running > Number.MAX_SAFE_INTEGER) {
+  #reading(names: EngineMetricNames, counts: { waiting: number; running: number | undefined }): PageReading {
+    if (counts.waiting > Number.MAX_SAFE_INTEGER || (counts.running ?? 0) > Number.MAX_SAFE_INTEGER) {
       return { problem: `its metrics page counts more requests than there can be` };
     }
     const usage = names.kvUsage.map((name) => this.#find(name)).find((each) => each.series > 0 && !each.isUnreadable);
     const kvUsage = usage === undefined ? undefined : Math.min(1, usage.sum / usage.series);
-    const { cacheInfo, loraInfo } = names;
-    const cache = cacheInfo && cacheOf(this.#labelsOf(cacheInfo.name), cacheInfo);
+    const { cacheInfo, cacheGauges, loraInfo } = names;
+    const cache =
+      (cacheInfo && cacheOf(this.#labelsOf(cacheInfo.name), cacheInfo)) ?? (cacheGauges && this.#cacheIn(cacheGauges));
     const lora = loraInfo && loraOf(this.#labelsOf(loraInfo.name), loraInfo);
-    return { engine: names.engine, metrics: { ...counts, kvUsage, ...(cache && { cache }), ...(lora && { lora }) } };
+    return { engine: names, metrics: { ...counts, kvUsage, ...(cache && { cache }), ...(lora && { lora }) } };
+  }
+
+  #cacheIn(names: CacheGaugeNames): EngineCache | undefined {
+    const [size, count] = [this.#find(names.blockTokens), this.#find(names.blocks)];
+    const blockTokens = size.sum / size.series;
+    const isSane = [blockTokens, count.sum].every((value) => Number.isSafeInteger(value) && value > 0);
+    return isSane && !size.isUnreadable && !count.isUnreadable ? { blockTokens, blocks: count.sum } : undefined;
   }
 
   #labelsOf(name: string): ReadonlyMap<string, string> | undefined {
     return this.#infos.find((info) => info.name === name)?.labels;
   }
 
-  #find(name: string): Wanted {
-    return this.#wanted.find((each) => each.name === name)!;
+  #find(text: string): Wanted {
+    return this.#wanted.find((each) => each.text === text)!;
   }
 
   #refuse(problem: string): void {
@@ -144,17 +162,24 @@ export class MetricsPage {
   }
 
   #line(bytes: Uint8Array, line: { start: number; end: number }): void {
-    const metric = this.#wanted.find((each) => begins(bytes, line, each.bytes));
-    if (metric === undefined) {
-      const info = this.#infos.find((each) => begins(bytes, line, each.bytes));
-      if (info !== undefined) takeInfo(info, bytes, line);
-      return;
+    if (bytes[line.start] === HASH) return;
+    for (const metric of this.#wanted) {
+      if (begins(bytes, line, metric.spec.bytes)) this.#sample(metric, bytes, line);
     }
+    for (const info of this.#infos) {
+      if (begins(bytes, line, info.bytes)) takeInfo(info, bytes, line);
+    }
+  }
+
+  #sample(metric: Wanted, bytes: Uint8Array, line: { start: number; end: number }): void {
+    const { name } = metric.spec;
     if (line.end - line.start > MAX_LINE_BYTES) {
-      this.#refuse(`${metric.name} on its metrics page is in a line longer than ${MAX_LINE_BYTES} bytes`);
+      this.#refuse(`${name} on its metrics page is in a line longer than ${MAX_LINE_BYTES} bytes`);
       return;
     }
-    const text = valueText(bytes, { start: line.start + metric.bytes.byteLength, end: line.end });
+    const rest = { start: line.start + metric.spec.bytes.byteLength, end: line.end };
+    if (!hasLabels(metric.spec, bytes, rest)) return;
+    const text = valueText(bytes, rest);
     const value = text !== undefined && DECIMAL.test(text) ? Number(text) : NaN;
     if (Number.isFinite(value)) {
       metric.sum += value;
@@ -163,13 +188,27 @@ export class MetricsPage {
       metric.isUnreadable = true;
     } else {
       const got = text === undefined ? 'an unfinished line' : JSON.stringify(text.slice(0, 32));
-      this.#refuse(`${metric.name} on its metrics page is ${got}, not a number from 0`);
+      this.#refuse(`${name} on its metrics page is ${got}, not a number from 0`);
     }
   }
 }
 
-function wanted(name: string, isRatio: boolean): Wanted {
-  return { name, bytes: Buffer.from(name, 'latin1'), isRatio, sum: 0, series: 0, isUnreadable: false };
+/** Tables are few and pages are many: each specification is read once. */
+const SPECS = new Map<string, MetricSpec>();
+
+function wanted(text: string, isRatio: boolean): Wanted {
+  let spec = SPECS.get(text);
+  if (spec === undefined) SPECS.set(text, (spec = readMetricSpec(text)));
+  return { text, spec, isRatio, sum: 0, series: 0, isUnreadable: false };
+}
+
+/** Whether a series has the labels that are asked for. */
+function hasLabels({ labels }: MetricSpec, bytes: Uint8Array, rest: { start: number; end: number }): boolean {
+  if (labels.length === 0) return true;
+  const end = bytes[rest.start] === BRACE_OPEN ? labelsEnd(bytes, rest) : -1;
+  if (end < 0) return false;
+  const found = readLabels(Buffer.from(bytes.subarray(rest.start, end)).toString('utf8'));
+  return labels.every(([name, value]) => found.get(name) === value);
 }
 
 /** Whether a line is a sample of a metric: its whole name, then labels or a value. */

@@ -25,7 +25,7 @@ const SOURCE: MetricsSourceConfig = {
 };
 const PAGE = 'vllm:num_requests_waiting 2\nvllm:num_requests_running 3\n';
 
-function scraping(url: string) {
+function scraping(url: string, labels: Record<string, string> = {}) {
   const clock = new VirtualClock();
   const getter = new WatchedGetter(clock, loopback);
   const reads: Endpoint[] = [];
@@ -40,7 +40,7 @@ function scraping(url: string) {
     onFailed: (_endpoint, error) => void failures.push(error.kind),
   });
   loopback.atEnd(() => scraper.stop());
-  const endpoint = new Endpoint({ name: 'a', url, labels: {} });
+  const endpoint = new Endpoint({ name: 'a', url, labels });
   scraper.add(endpoint);
   const scraped = async (afterMs: number): Promise<void> => {
     clock.advance(afterMs);
@@ -83,6 +83,63 @@ describe('the scraper', () => {
     assert.equal(getter.asked.length, 1);
     await scraped(1);
     assert.equal(reads.length, 2);
+  });
+
+  it('looks for the names of the labelled engine, by the label of today and that of before', async () => {
+    const both = `${PAGE}llamacpp:requests_deferred 8\nllamacpp:requests_processing 9\n`;
+    const url = await loopback.http((_request, response) => void response.end(both));
+    for (const label of ['llm-d.ai/engine-type', 'inference.networking.k8s.io/engine-type']) {
+      const { endpoint, scraped } = scraping(url, { [label]: 'llama.cpp' });
+      await scraped(0);
+      assert.deepEqual([endpoint.metrics?.waiting, endpoint.metrics?.running], [8, 9]);
+    }
+  });
+
+  it('recognises another engine behind the same address', async () => {
+    let page = PAGE;
+    const { endpoint, scraped } = scraping(await loopback.http((_request, response) => void response.end(page)));
+    await scraped(0);
+    page = 'sglang:num_queue_reqs 4\nsglang:num_running_reqs 5\n';
+    await scraped(500);
+    assert.equal(endpoint.scrapeFailures, 1);
+    await scraped(1000);
+    assert.deepEqual([endpoint.metrics?.waiting, endpoint.metrics?.running], [4, 5]);
+  });
+
+  it('takes for running what it sent, where the engine tells only what waits', async () => {
+    const triton = 'nv_inference_pending_request_count{model="a"} 2\nnv_inference_exec_count{model="a"} 9999\n';
+    const url = await loopback.http((_request, response) => void response.end(triton));
+    const { endpoint, scraped } = scraping(url);
+    endpoint.take(5);
+    await scraped(0);
+    assert.deepEqual([endpoint.metrics?.waiting, endpoint.metrics?.running], [2, 3]);
+  });
+
+  it('gives up a page without end, whatever it is made of, and keeps the last reading', async () => {
+    const hostile = [
+      Buffer.from(PAGE.repeat(1000)),
+      Buffer.alloc(64 * 1024, 'a'),
+      Buffer.from('vllm:x{a="\\'.repeat(5000)),
+    ];
+    for (const chunk of hostile) {
+      let isHostile = false;
+      let sentBytes = 0;
+      const url = await loopback.http((_request, response) => {
+        if (!isHostile) return void response.end(PAGE);
+        const more = (): void => {
+          while (!response.destroyed && response.write(chunk)) sentBytes += chunk.byteLength;
+        };
+        response.on('drain', more);
+        return more();
+      });
+      const { endpoint, scraped } = scraping(url);
+      await scraped(0);
+      isHostile = true;
+      await scraped(500);
+      assert.deepEqual([endpoint.metrics?.waiting, endpoint.scrapeFailures], [2, 1]);
+      assert.match(endpoint.problem ?? '', /larger than 16777216 bytes/);
+      assert.ok(sentBytes < 64 * 1024 * 1024, `${sentBytes} bytes were sent`);
+    }
   });
 
   it('counts what was dispatched while the page was under way as not in it', async () => {

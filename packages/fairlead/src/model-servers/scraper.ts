@@ -8,7 +8,8 @@
 
 import type { Alarm, Clock, Endpoint, Random } from '@fairlead/core';
 import type { MetricsSourceConfig } from '../config/resolved.ts';
-import { enginesFor } from './engine-metrics.ts';
+import { enginesFor, withOwnEngines } from './engine-metrics.ts';
+import type { EngineMetricNames } from './engine-metrics.ts';
 import type { GetResult, Gets } from './getter.ts';
 import { MetricsPage } from './metrics-page.ts';
 import type { Problems } from './problems.ts';
@@ -19,6 +20,10 @@ export const SCRAPE_TIMEOUT_MS = 1000;
 
 /** `scrapeSoon` makes for no more than one scrape within this: 20 a second. */
 export const SOON_MS = 50;
+
+/** The label that names an endpoint's engine, and what it was called before. */
+const ENGINE_LABEL = 'llm-d.ai/engine-type';
+const LEGACY_ENGINE_LABEL = 'inference.networking.k8s.io/engine-type';
 
 /** The interval grows by this factor at most. */
 const MAX_SLOWNESS = 8;
@@ -37,6 +42,8 @@ export interface ScraperOptions {
 
 interface Target {
   readonly endpoint: Endpoint;
+  /** What it was recognised as: its next page is looked through for those names only. */
+  engine: EngineMetricNames | undefined;
   readonly url: string;
   alarm: Alarm | undefined;
   scrape: { cancel(): void } | undefined;
@@ -49,9 +56,11 @@ interface Target {
 export class Scraper {
   readonly #options: ScraperOptions;
   readonly #targets = new Map<Endpoint, Target>();
+  readonly #engines: readonly EngineMetricNames[];
 
   constructor(options: ScraperOptions) {
     this.#options = options;
+    this.#engines = withOwnEngines(options.source.engines ?? []);
   }
 
   /** Scrapes the endpoint at once, and from then on until it is removed. */
@@ -59,6 +68,7 @@ export class Scraper {
     if (this.#targets.has(endpoint)) return;
     const target: Target = {
       endpoint,
+      engine: undefined,
       url: metricsUrl(endpoint.url, this.#options.source),
       alarm: undefined,
       scrape: undefined,
@@ -115,7 +125,7 @@ export class Scraper {
     }
     target.startedMs = clock.now();
     target.isWantedSoon = false;
-    const page = new MetricsPage(enginesFor(endpoint.labels[source.engineLabelKey] ?? source.defaultEngine));
+    const page = new MetricsPage(target.engine === undefined ? this.#enginesOf(endpoint) : [target.engine]);
     const dispatchedBefore = endpoint.dispatched;
     const onData = (chunk: Uint8Array): boolean => page.write(chunk);
     const request = { url: target.url, path: source.path, timeoutMs: SCRAPE_TIMEOUT_MS, onData };
@@ -140,11 +150,21 @@ export class Scraper {
     const reading = got.result.status === 200 ? got.page.end() : undefined;
     problems.set(endpoint, 'metrics', reading !== undefined && 'problem' in reading ? reading.problem : undefined);
     if (reading === undefined || 'problem' in reading) {
+      // It may be another engine by now.
+      target.engine = undefined;
       endpoint.scrapeFailures += 1;
       return false;
     }
-    endpoint.noteMetrics(reading.metrics, got.dispatchedBefore, clock.now());
+    target.engine = reading.engine;
+    const { waiting, running = Math.max(0, endpoint.inFlight - waiting) } = reading.metrics;
+    endpoint.noteMetrics({ ...reading.metrics, running }, got.dispatchedBefore, clock.now());
     return true;
+  }
+
+  #enginesOf({ labels }: Endpoint): readonly EngineMetricNames[] {
+    const { engineLabelKey, defaultEngine } = this.#options.source;
+    const legacy = engineLabelKey === ENGINE_LABEL ? labels[LEGACY_ENGINE_LABEL] : undefined;
+    return enginesFor([labels[engineLabelKey], legacy, defaultEngine], this.#engines);
   }
 
   #scheduleNext(target: Target, isRead: boolean): void {

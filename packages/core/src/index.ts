@@ -25,6 +25,7 @@ export type { EndpointGroup } from './endpoints/grouping.ts';
 export { Pool } from './endpoints/pool.ts';
 export { InFlightCap } from './request/in-flight-cap.ts';
 export type { InferenceRequest, Usage } from './request/inference-request.ts';
+export type { TokenEstimator } from './request/token-estimate.ts';
 export { DROPS, OUTCOMES } from './request/outcome.ts';
 export type { Drop, DropCause, DropReason, Outcome } from './request/outcome.ts';
 export type { Ending, Permit } from './request/permit.ts';

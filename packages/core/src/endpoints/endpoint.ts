@@ -75,6 +75,8 @@ export class Endpoint {
   inFlight = 0;
   /** Requests in flight from here. */
   requestsInFlight = 0;
+  /** Tokens in flight from here, as estimated at dispatch: Σ of its permits. */
+  tokensInFlight = 0;
   /** Sequences dispatched to it and finished at it, ever. */
   dispatched = 0;
   finished = 0;
@@ -90,15 +92,17 @@ export class Endpoint {
   }
 
   /** Takes capacity for a dispatched request. */
-  take(sequences: number): void {
+  take(sequences: number, tokens = 0): void {
     this.inFlight += sequences;
+    this.tokensInFlight += tokens;
     this.requestsInFlight += 1;
     this.dispatched += sequences;
   }
 
-  /** Gives back what `take` took. */
-  release(sequences: number): void {
+  /** Gives back what `take` took, with the same numbers. */
+  release(sequences: number, tokens = 0): void {
     this.inFlight -= sequences;
+    this.tokensInFlight -= tokens;
     this.requestsInFlight -= 1;
     this.finished += sequences;
   }

@@ -57,6 +57,10 @@ export class DispatchPermit implements Permit {
     return this.placed.sequences;
   }
 
+  get tokens(): number {
+    return this.placed.tokens;
+  }
+
   firstToken(): void {
     if (this.#ended || this.#firstToken) return;
     this.#firstToken = true;

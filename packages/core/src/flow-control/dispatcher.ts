@@ -14,10 +14,10 @@ import type { Flow, PriorityBand } from './priority-band.ts';
 import type { Queued, Waitlist } from './waitlist.ts';
 
 /**
- * A request that needs several sequences at once may find that single ones take every place that comes free. When it
- * has been passed over by this many dispatches for each sequence it takes, an endpoint is kept for it until it fits.
+ * A request that needs much at once may find that small ones take every place that comes free. When it has been passed
+ * over by this many dispatches for each of those that it displaces, an endpoint is kept for it until it fits.
  */
-const PASSED_OVER_PER_SEQUENCE = 16;
+const PASSED_OVER_PER_DISPLACED = 16;
 
 /** Key of the lot of those for whom there was room, but not after the filters; no placement key. */
 const UNSUITED = 'unsuited';
@@ -160,10 +160,10 @@ export class Dispatcher {
   }
 
   #reserveIfPassedOver(lot: Lot, head: Queued, nowMs: number): void {
-    if (this.#reservation !== undefined || head.request.sequences === 1) return;
+    if (this.#reservation !== undefined) return;
     // A batch of thousands takes one endpoint, and has to be patient for no more than that.
     const width = this.#placement.widthOf(head.request);
-    if (width === 1 || this.#dispatches - lot.waitingSince < PASSED_OVER_PER_SEQUENCE * width) return;
+    if (width === 1 || this.#dispatches - lot.waitingSince < PASSED_OVER_PER_DISPLACED * width) return;
     this.#reservation = { band: head.flow.band, key: lot.key };
     this.#placement.reserve(head.request, nowMs);
   }

@@ -2,8 +2,8 @@
 
 /**
  * Any sequence of arrivals, completions, cancellations, requeues, endpoint flaps and passing time leaves the controller
- * whole: every invariant holds after every step, every request settles exactly once, no endpoint is ever over its limit,
- * and nothing waits while an endpoint has room for it.
+ * whole: every invariant holds after every step, every request settles exactly once, no endpoint is ever over its limits
+ * nor holds anything but what its permits took, and nothing waits while an endpoint has room for it.
  */
 
 import assert from 'node:assert/strict';
@@ -11,13 +11,15 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { globalStrictFairnessPolicy } from '../plugins/fairness/global-strict-fairness-policy.ts';
 import { roundRobinFairnessPolicy } from '../plugins/fairness/round-robin-fairness-policy.ts';
+import type { Endpoint } from '../endpoints/endpoint.ts';
+import { concurrencyDetector } from '../plugins/saturation/concurrency-detector.ts';
 import { InFlightCap } from '../request/in-flight-cap.ts';
-import type { Ending } from '../request/permit.ts';
+import type { Ending, Permit } from '../request/permit.ts';
 import { FlowControlKit } from '../testing/flow-control-kit.ts';
 import { instanceOf } from '../testing/plugin-instance.ts';
 import { checkInvariants } from './invariants.ts';
 import type { Filter } from '../scheduling/contracts.ts';
-import type { FairnessPolicy } from './policies.ts';
+import type { FairnessPolicy, SaturationDetector } from './policies.ts';
 import type { WaitingHandle } from './settled.ts';
 
 type Step =
@@ -26,6 +28,7 @@ type Step =
       readonly flow: number;
       readonly priority: number;
       readonly sequences: number;
+      readonly tokens: number;
       readonly model: string;
       readonly ttlMs: number | undefined;
     }
@@ -45,6 +48,7 @@ const stepWith = (sequences: readonly number[]): fc.Arbitrary<Step> =>
         flow: fc.nat(4),
         priority: fc.constantFrom(0, 0, 1, -1, 99),
         sequences: fc.constantFrom(...sequences),
+        tokens: fc.constantFrom(1, 10, 33, 60, 5000),
         model: fc.constantFrom('m', 'm', 'lora'),
         ttlMs: fc.constantFrom(undefined, undefined, 50),
       }),
@@ -67,6 +71,11 @@ const stepWith = (sequences: readonly number[]): fc.Arbitrary<Step> =>
   );
 
 const LIMIT = 3;
+const TOKEN_LIMIT = 100;
+const DETECTORS = ['requests', 'tokens', 'hybrid'].map((concurrencyMode) => {
+  const parameters = { concurrencyMode, maxConcurrency: LIMIT, maxTokenConcurrency: TOKEN_LIMIT };
+  return instanceOf(concurrencyDetector, { name: concurrencyMode, parameters });
+});
 
 /** One flow is served by one endpoint only: a choice that nothing but a filter knows of. */
 const PICKY = 'f4';
@@ -81,13 +90,15 @@ class Run {
   readonly kit: FlowControlKit;
   readonly handles: WaitingHandle[] = [];
   readonly settlements = new Map<string, number>();
+  readonly detector: SaturationDetector;
   readonly #cap = new InFlightCap(2);
 
-  constructor(fairness: FairnessPolicy) {
+  constructor(fairness: FairnessPolicy, detector: SaturationDetector) {
+    this.detector = detector;
     const band = { fairness, maxRequests: 12, maxFlowShare: 0.5 };
     this.kit = new FlowControlKit({
       endpoints: 2,
-      limit: LIMIT,
+      detector,
       band,
       config: { knownPriorities: [1, -1], defaultRequestTtlMs: 1000 },
       filters: [onlyFirstForPicky],
@@ -122,15 +133,30 @@ class Run {
     this.kit.settle();
     checkInvariants(this.kit.controller);
     for (const endpoint of this.kit.endpoints) {
-      const { name, inFlight, requestsInFlight } = endpoint;
-      const isWithin = inFlight <= LIMIT || requestsInFlight === 1;
-      assert.ok(isWithin && inFlight >= 0, `${name} has ${inFlight} in flight for ${requestsInFlight} requests`);
+      this.#holdsItsPermits(endpoint);
     }
     for (const [id, count] of this.settlements) assert.ok(count <= 1, `${id} settled ${count} times`);
     const held = this.kit.permits.filter((permit) => permit.request.cap !== undefined).length;
     assert.equal(this.#cap.used, held);
     assert.equal(this.kit.controller.inFlight, this.kit.permits.length);
     this.#nothingIdle();
+  }
+
+  #holdsItsPermits(endpoint: Endpoint): void {
+    const { name, inFlight, tokensInFlight, requestsInFlight } = endpoint;
+    const held = this.kit.permits.filter((permit) => permit.endpoint === endpoint);
+    const sum = (of: (permit: Permit) => number) => held.reduce((total, permit) => total + of(permit), 0);
+    assert.deepEqual(
+      [inFlight, tokensInFlight, requestsInFlight],
+      [sum((permit) => permit.sequences), sum((permit) => permit.tokens), held.length],
+      `${name} holds something else than its permits`,
+    );
+    // Only one that is larger than the endpoint, and has it to itself, is beyond its limits.
+    if (requestsInFlight === 1) return;
+    const limits = { endpoint, state: undefined };
+    assert.ok(inFlight <= this.detector.limit(limits), `${name} has ${inFlight} in flight`);
+    const tokenLimit = this.detector.tokenLimit?.(limits) ?? Infinity;
+    assert.ok(tokensInFlight <= tokenLimit, `${name} has ${tokensInFlight} tokens in flight`);
   }
 
   /** Ends everything: afterwards nothing is held by anybody. */
@@ -144,7 +170,8 @@ class Run {
     }
     assert.deepEqual([kit.controller.waiting, kit.controller.inFlight, this.#cap.used], [0, 0, 0]);
     for (const [id, count] of this.settlements) assert.equal(count, 1, `${id} settled ${count} times`);
-    for (const endpoint of kit.endpoints) assert.deepEqual([endpoint.inFlight, endpoint.requestsInFlight], [0, 0]);
+    for (const { inFlight, requestsInFlight, tokensInFlight } of kit.endpoints)
+      assert.deepEqual([inFlight, requestsInFlight, tokensInFlight], [0, 0, 0]);
     checkInvariants(kit.controller);
   }
 
@@ -153,6 +180,7 @@ class Run {
       fairnessId: `f${step.flow}`,
       priority: step.priority,
       sequences: step.sequences,
+      inputTokens: step.tokens,
       targetModel: step.model,
       ttlMs: step.ttlMs,
       cap: step.flow === 0 ? this.#cap : undefined,
@@ -171,6 +199,8 @@ class Run {
 
   /** A request of one sequence that could go now does not wait, unless an endpoint is kept for a wide one. */
   #nothingIdle(): void {
+    // Where tokens are limited everything may be wide.
+    if (this.detector.tokenLimit !== undefined) return;
     if (this.kit.events.some((event) => event.kind === 'enqueued' && event.request.sequences > 1)) return;
     const { bands } = this.kit.controller.inspect().waitlist;
     for (const band of bands.ordered) {
@@ -194,15 +224,15 @@ describe('FlowController under any sequence of events', () => {
     ] as const) {
       it(`stays whole with ${fairness.type} and ${what}`, () => {
         fc.assert(
-          fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
-            const run = new Run(fairness);
+          fc.property(fc.array(step, { maxLength: 120 }), fc.constantFrom(...DETECTORS), (steps, detector) => {
+            const run = new Run(fairness, detector);
             for (const each of steps) {
               run.step(each);
               run.check();
             }
             run.finish();
           }),
-          { numRuns: 200 },
+          { numRuns: 300 },
         );
       });
     }

@@ -15,6 +15,8 @@ export interface Placed {
   readonly alternatives: readonly Endpoint[];
   /** Sequences taken. */
   readonly sequences: number;
+  /** Tokens taken, as estimated. */
+  readonly tokens: number;
   firstToken(ttftMs: number): void;
   /** Gives the capacity back; called once. */
   release(ending: Ending, usage?: Usage): void;
@@ -36,13 +38,18 @@ export interface Placement {
   readonly hasEndpoints: boolean;
   /** Used ÷ available; 1 when there are no endpoints. */
   saturation(nowMs: number): number;
+  /** How full each stage is, where endpoints have roles; undefined for a stage without endpoints. */
+  stageSaturations(nowMs: number): { readonly prefill: number | undefined; readonly decode: number | undefined };
   /** Chooses an endpoint with room and takes the capacity, or says why there is none for this request. */
   tryPlace(request: InferenceRequest, nowMs: number, mode: PlacementMode): Placed | Unplaced;
   /** Whether `tryPlace` would find room; filters are not asked. */
   hasRoom(request: InferenceRequest, nowMs: number, mode: PlacementMode): boolean;
-  /** Sequences that the request would take where it fits best: its own, but never more than a whole endpoint. */
+  /**
+   * How many ordinary requests the request displaces: the sequences it takes, never more than a whole endpoint has, or,
+   * where tokens are limited, as many as hold that many tokens on average.
+   */
   widthOf(request: InferenceRequest): number;
-  /** Requests with equal keys find room at exactly the same times. */
+  /** Requests with equal keys find room at the same times; where tokens are limited, nearly: within a tenth of their size. */
   placementKey(request: InferenceRequest): string;
   /** Keeps the endpoint that is nearest to having room for the request from those who place `fair`ly. */
   reserve(request: InferenceRequest, nowMs: number): void;

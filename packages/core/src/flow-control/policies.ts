@@ -84,6 +84,8 @@ export interface SaturationDetector<S = unknown> extends Plugin {
   saturation(endpoints: readonly Tracked<S>[], nowMs: number): number;
   /** Sequences the endpoint takes at most; Infinity when the detector knows no such limit. */
   limit(endpoint: Tracked<S>): number;
+  /** Tokens the endpoint takes at most; without it, or Infinity, tokens are not limited. */
+  tokenLimit?(endpoint: Tracked<S>): number;
   /** Sequences it can take now; at most 0 when it is full. */
   room(endpoint: Tracked<S>, nowMs: number): number;
   /** A fresh reading was stored in `endpoint.metrics`. */

@@ -52,6 +52,8 @@ export interface FlowControlSnapshot {
   readonly atMs: number;
   /** Used ÷ available; 1 when there are no endpoints. */
   readonly saturation: number;
+  /** Of each stage that has endpoints; the pool is as full as the fuller. */
+  readonly stages: { readonly prefill: number | undefined; readonly decode: number | undefined };
   readonly hasEndpoints: boolean;
   /** True while everything is dispatched regardless of limits. */
   readonly bypass: boolean;

@@ -25,6 +25,7 @@ export function takeSnapshot(parts: ControllerParts, nowMs: number): FlowControl
   return {
     atMs: nowMs,
     saturation: placement.saturation(nowMs),
+    stages: placement.stageSaturations(nowMs),
     hasEndpoints: placement.hasEndpoints,
     bypass: parts.bypass,
     closing: parts.closing,

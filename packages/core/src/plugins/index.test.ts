@@ -11,8 +11,11 @@ test('all plugins in the box fit in one registry, under names of their own', () 
   for (const definition of builtins) assert.equal(registry.get(definition.type), definition);
 });
 
-test('every plugin in the box can be made from its defaults', () => {
-  for (const definition of builtins) assert.equal(instanceOf(definition).type, definition.type);
+test('every plugin in the box can be made from its defaults, unless it needs to be told something', () => {
+  for (const definition of builtins) {
+    const needs = Object.values(definition.parameters).some(({ required }) => required === true);
+    if (!needs) assert.equal(instanceOf(definition).type, definition.type);
+  }
 });
 
 test('the single profile handler refuses any other number of profiles', () => {

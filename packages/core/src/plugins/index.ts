@@ -8,6 +8,8 @@
 import type { PluginDefinition } from '../plugin-registry/plugin.ts';
 import { globalStrictFairnessPolicy } from './fairness/global-strict-fairness-policy.ts';
 import { roundRobinFairnessPolicy } from './fairness/round-robin-fairness-policy.ts';
+import { byLabelSelector } from './filters/by-label-selector.ts';
+import { byLabel } from './filters/by-label.ts';
 import { decodeFilter } from './filters/decode-filter.ts';
 import { encodeFilter } from './filters/encode-filter.ts';
 import { labelSelectorFilter } from './filters/label-selector-filter.ts';
@@ -18,6 +20,7 @@ import { sloDeadlineOrderingPolicy } from './ordering/slo-deadline-ordering-poli
 import { maxScorePicker } from './pickers/max-score-picker.ts';
 import { randomPicker } from './pickers/random-picker.ts';
 import { weightedRandomPicker } from './pickers/weighted-random-picker.ts';
+import { inflightLoadProducer } from './producers/inflight-load-producer.ts';
 import { singleProfileHandler } from './profile-handlers/single-profile-handler.ts';
 import { adaptiveConcurrencyDetector } from './saturation/adaptive-concurrency-detector.ts';
 import { concurrencyDetector } from './saturation/concurrency-detector.ts';
@@ -27,6 +30,7 @@ import { kvCacheUtilizationScorer } from './scorers/kv-cache-utilization-scorer.
 import { loadAwareScorer } from './scorers/load-aware-scorer.ts';
 import { queueScorer } from './scorers/queue-scorer.ts';
 import { runningRequestsSizeScorer } from './scorers/running-requests-size-scorer.ts';
+import { tokenLoadScorer } from './scorers/token-load-scorer.ts';
 import { priorityHoldbackPolicy } from './usage-limits/priority-holdback-policy.ts';
 import { softReflectiveCeilingPolicy } from './usage-limits/soft-reflective-ceiling-policy.ts';
 import { staticUsageLimitPolicy } from './usage-limits/static-usage-limit-policy.ts';
@@ -45,6 +49,8 @@ export const builtins: readonly PluginDefinition[] = Object.freeze([
   softReflectiveCeilingPolicy,
   singleProfileHandler,
   labelSelectorFilter,
+  byLabelSelector,
+  byLabel,
   decodeFilter,
   prefillFilter,
   encodeFilter,
@@ -52,21 +58,26 @@ export const builtins: readonly PluginDefinition[] = Object.freeze([
   kvCacheUtilizationScorer,
   runningRequestsSizeScorer,
   activeRequestScorer,
+  tokenLoadScorer,
   loadAwareScorer,
   maxScorePicker,
   randomPicker,
   weightedRandomPicker,
+  inflightLoadProducer,
 ]);
 
 export {
   activeRequestScorer,
   adaptiveConcurrencyDetector,
+  byLabel,
+  byLabelSelector,
   concurrencyDetector,
   decodeFilter,
   edfOrderingPolicy,
   encodeFilter,
   fcfsOrderingPolicy,
   globalStrictFairnessPolicy,
+  inflightLoadProducer,
   kvCacheUtilizationScorer,
   labelSelectorFilter,
   loadAwareScorer,
@@ -81,6 +92,7 @@ export {
   sloDeadlineOrderingPolicy,
   softReflectiveCeilingPolicy,
   staticUsageLimitPolicy,
+  tokenLoadScorer,
   utilizationDetector,
   weightedRandomPicker,
 };

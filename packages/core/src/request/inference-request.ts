@@ -23,6 +23,10 @@ export interface InferenceRequest {
   readonly sizeBytes: number;
   /** Sequences the model server will run for it (`n` × prompts), at least 1: the weight of its permit. */
   readonly sequences: number;
+  /** Tokens its input is thought to be; a quarter of `sizeBytes` when nobody knows better. */
+  readonly inputTokens?: number | undefined;
+  /** Tokens its answer may have at most, when its caller says so. */
+  readonly maxOutputTokens?: number | undefined;
   /** When its first byte arrived. */
   readonly receivedMs: number;
   /** Its own wait budget in place of the configured one. */

@@ -19,6 +19,8 @@ export interface Permit {
   readonly alternatives: readonly Endpoint[];
   /** Sequences held on the endpoint. */
   readonly sequences: number;
+  /** Tokens held on the endpoint, as estimated at dispatch. */
+  readonly tokens: number;
   /** Milliseconds it waited in the queue. */
   readonly waitMs: number;
   /** To be called once, when the first byte of a streamed answer arrives. */

@@ -12,9 +12,17 @@ import type { Pool } from '../endpoints/pool.ts';
 import type { Placed, Placement, PlacementMode, Unplaced } from '../flow-control/placement.ts';
 import type { SaturationDetector, Tracked } from '../flow-control/policies.ts';
 import type { InferenceRequest } from '../request/inference-request.ts';
+import { INPUT_ALONE } from '../request/token-estimate.ts';
+import type { TokenEstimator } from '../request/token-estimate.ts';
+import { PlacedOn } from './placed-on.ts';
+import { Stages } from './stages.ts';
+import type { StageSaturations } from './stages.ts';
 
 /** States of endpoints that are gone, kept so that a limit once learned survives a restart of its server. */
 const REMEMBERED_ENDPOINTS = 1024;
+
+/** Sizes that a doubling of tokens is cut into: requests of one size wait for room together. */
+const SIZES_PER_DOUBLING = 8;
 
 /** The choice among candidates; the scheduler fits. */
 export interface EndpointChooser {
@@ -27,6 +35,8 @@ export interface PoolPlacementOptions {
   readonly detector: SaturationDetector;
   readonly chooser: EndpointChooser;
   readonly clock: Clock;
+  /** How many tokens a request counts for while it is in flight; its input alone by default. */
+  readonly tokens?: TokenEstimator | undefined;
   /** Asks for a reading of the endpoint's metrics sooner than usual; the detector says when it is worth one. */
   readonly scrapeSoon?: ((endpoint: Endpoint) => void) | undefined;
 }
@@ -36,9 +46,11 @@ export class PoolPlacement implements Placement {
   readonly #detector: SaturationDetector;
   readonly #chooser: EndpointChooser;
   readonly #clock: Clock;
+  readonly #tokens: TokenEstimator;
   readonly #scrapeSoon: ((endpoint: Endpoint) => void) | undefined;
   readonly #states = new Map<string, unknown>();
   #tracked: Tracked[] = [];
+  #stages = new Stages([]);
   #byEndpoint = new Map<Endpoint, Tracked>();
   #reserved: { readonly request: InferenceRequest; readonly endpoint: Endpoint | undefined } | undefined;
   #listener: (() => void) | undefined;
@@ -49,6 +61,7 @@ export class PoolPlacement implements Placement {
     this.#detector = options.detector;
     this.#chooser = options.chooser;
     this.#clock = options.clock;
+    this.#tokens = options.tokens ?? INPUT_ALONE;
     this.#track();
     this.#pool.onChange(() => {
       this.#track();
@@ -80,68 +93,118 @@ export class PoolPlacement implements Placement {
   }
 
   saturation(nowMs: number): number {
-    return this.#tracked.length === 0 ? 1 : this.#detector.saturation(this.#tracked, nowMs);
+    if (this.#tracked.length === 0) return 1;
+    return this.#stages.effective((endpoints) => this.#detector.saturation(endpoints, nowMs));
+  }
+
+  stageSaturations(nowMs: number): StageSaturations {
+    return this.#stages.each((endpoints) => this.#detector.saturation(endpoints, nowMs));
   }
 
   hasRoom(request: InferenceRequest, nowMs: number, mode: PlacementMode): boolean {
-    return this.#tracked.some((tracked) => this.#fits(tracked, { request, nowMs, mode }));
+    const question = this.#question(request, nowMs, mode);
+    return this.#tracked.some((tracked) => this.#fits(tracked, question));
   }
 
   tryPlace(request: InferenceRequest, nowMs: number, mode: PlacementMode): Placed | Unplaced {
     const candidates: Endpoint[] = [];
-    const question = { request, nowMs, mode };
+    const question = this.#question(request, nowMs, mode);
     for (const tracked of this.#tracked) {
       if (this.#fits(tracked, question)) candidates.push(tracked.endpoint);
     }
     if (candidates.length === 0) return 'no-room';
     const [endpoint, ...alternatives] = this.#chooser.schedule(request, candidates);
     const tracked = endpoint === undefined ? undefined : this.#byEndpoint.get(endpoint);
-    if (tracked === undefined) return 'unsuited';
-    tracked.endpoint.take(request.sequences);
-    this.#detector.dispatched?.(tracked, nowMs);
-    this.#askForReading(tracked);
-    return new PlacedOn({ detector: this.#detector, clock: this.#clock, tracked, alternatives, request });
+    return tracked === undefined ? 'unsuited' : this.#take(tracked, question, alternatives);
   }
 
   widthOf(request: InferenceRequest): number {
-    let width = 1;
+    const countsTokens = this.#detector.tokenLimit !== undefined;
+    if (request.sequences === 1 && !countsTokens) return 1;
+    const tokens = countsTokens ? this.#tokens.tokensOf(request) : 0;
+    let sequences = 1;
+    let share = 0;
     for (const tracked of this.#tracked) {
-      if (tracked.endpoint.serves(request.targetModel)) width = Math.max(width, this.#roomNeeded(tracked, request));
+      if (!tracked.endpoint.serves(request.targetModel)) continue;
+      sequences = Math.max(sequences, this.#sequencesNeeded(tracked, request));
+      share = Math.max(share, this.#tokensNeeded(tracked, tokens));
     }
-    return width;
+    return Math.max(sequences, Math.ceil(share / this.#tokensPerRequest()));
   }
 
   placementKey(request: InferenceRequest): string {
-    return `${request.sequences} ${request.targetModel}`;
+    const key = `${request.sequences} ${request.targetModel}`;
+    if (this.#detector.tokenLimit === undefined) return key;
+    return `${Math.ceil(SIZES_PER_DOUBLING * Math.log2(this.#tokens.tokensOf(request)))} ${key}`;
   }
 
   reserve(request: InferenceRequest, nowMs: number): void {
-    let best: Tracked | undefined;
+    const question = this.#question(request, nowMs, 'reserved');
+    let best: Endpoint | undefined;
+    let most = -Infinity;
     for (const tracked of this.#tracked) {
       if (!tracked.endpoint.serves(request.targetModel)) continue;
-      if (best === undefined || this.#detector.room(tracked, nowMs) > this.#detector.room(best, nowMs)) best = tracked;
+      const fit = this.#fit(tracked, question);
+      if (best !== undefined && fit <= most) continue;
+      best = tracked.endpoint;
+      most = fit;
     }
-    this.#reserved = { request, endpoint: best?.endpoint };
+    this.#reserved = { request, endpoint: best };
   }
 
   unreserve(): void {
     this.#reserved = undefined;
   }
 
-  #fits(tracked: Tracked, { request, nowMs, mode }: Question): boolean {
+  #question(request: InferenceRequest, nowMs: number, mode: PlacementMode): Question {
+    return { request, tokens: this.#tokens.tokensOf(request), nowMs, mode };
+  }
+
+  #fits(tracked: Tracked, question: Question): boolean {
+    const { request, mode } = question;
     const { endpoint } = tracked;
     if (!endpoint.serves(request.targetModel)) return false;
     if (mode === 'regardless') return true;
     if (mode === 'fair' && this.#reserved?.endpoint === endpoint) return false;
-    return this.#detector.room(tracked, nowMs) >= this.#roomNeeded(tracked, request);
+    return this.#fit(tracked, question) >= 1;
+  }
+
+  /** How often the request would go into the room that the endpoint has, by what there is less of. */
+  #fit(tracked: Tracked, { request, tokens, nowMs }: Question): number {
+    const fit = this.#detector.room(tracked, nowMs) / this.#sequencesNeeded(tracked, request);
+    const tokenLimit = this.#detector.tokenLimit?.(tracked) ?? Infinity;
+    if (tokenLimit === Infinity) return fit;
+    return Math.min(fit, (tokenLimit - tracked.endpoint.tokensInFlight) / this.#tokensNeeded(tracked, tokens));
+  }
+
+  #take(tracked: Tracked, { request, tokens, nowMs }: Question, alternatives: readonly Endpoint[]): Placed {
+    tracked.endpoint.take(request.sequences, tokens);
+    this.#detector.dispatched?.(tracked, nowMs);
+    this.#askForReading(tracked);
+    return new PlacedOn({ detector: this.#detector, clock: this.#clock, tracked, alternatives, request, tokens });
   }
 
   /**
    * The room a request has to find: one larger than the whole endpoint waits until that is empty, not forever. What it
    * then takes is all that it makes the engine run, so that the limit learned from the engine's metrics sees it as ours.
    */
-  #roomNeeded(tracked: Tracked, request: InferenceRequest): number {
+  #sequencesNeeded(tracked: Tracked, request: InferenceRequest): number {
     return Math.min(request.sequences, Math.max(1, Math.floor(this.#detector.limit(tracked))));
+  }
+
+  #tokensNeeded(tracked: Tracked, tokens: number): number {
+    return Math.min(tokens, Math.max(1, Math.floor(this.#detector.tokenLimit?.(tracked) ?? Infinity)));
+  }
+
+  /** The mean of what is in flight. */
+  #tokensPerRequest(): number {
+    let tokens = 0;
+    let requests = 0;
+    for (const { endpoint } of this.#tracked) {
+      tokens += endpoint.tokensInFlight;
+      requests += endpoint.requestsInFlight;
+    }
+    return tokens > 0 ? tokens / requests : 1;
   }
 
   #askForReading(tracked: Tracked): void {
@@ -157,6 +220,7 @@ export class PoolPlacement implements Placement {
       this.#byEndpoint.set(endpoint, tracked);
       return tracked;
     });
+    this.#stages = new Stages(this.#tracked);
     if (this.#reserved !== undefined) this.reserve(this.#reserved.request, this.#clock.now());
   }
 
@@ -182,47 +246,7 @@ export class PoolPlacement implements Placement {
 /** Whether an endpoint has room: for what, when, and against which limits. */
 interface Question {
   readonly request: InferenceRequest;
+  readonly tokens: number;
   readonly nowMs: number;
   readonly mode: PlacementMode;
-}
-
-class PlacedOn implements Placed {
-  readonly alternatives: readonly Endpoint[];
-  readonly #detector: SaturationDetector;
-  readonly #clock: Clock;
-  readonly #tracked: Tracked;
-  readonly #request: InferenceRequest;
-  readonly #inFlightAtDispatch: number;
-
-  constructor(input: {
-    detector: SaturationDetector;
-    clock: Clock;
-    tracked: Tracked;
-    alternatives: readonly Endpoint[];
-    request: InferenceRequest;
-  }) {
-    this.#detector = input.detector;
-    this.#clock = input.clock;
-    this.#tracked = input.tracked;
-    this.#request = input.request;
-    this.#inFlightAtDispatch = input.tracked.endpoint.inFlight;
-    this.alternatives = input.alternatives;
-  }
-
-  get endpoint(): Endpoint {
-    return this.#tracked.endpoint;
-  }
-
-  get sequences(): number {
-    return this.#request.sequences;
-  }
-
-  firstToken(ttftMs: number): void {
-    const sample = { ttftMs, inFlightAtDispatch: this.#inFlightAtDispatch, sizeBytes: this.#request.sizeBytes };
-    this.#detector.firstToken?.(this.#tracked, sample, this.#clock.now());
-  }
-
-  release(): void {
-    this.#tracked.endpoint.release(this.sequences);
-  }
 }

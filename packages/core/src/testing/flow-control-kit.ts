@@ -22,6 +22,7 @@ import { activeRequestScorer } from '../plugins/scorers/active-request-scorer.ts
 import { staticUsageLimitPolicy } from '../plugins/usage-limits/static-usage-limit-policy.ts';
 import type { InferenceRequest } from '../request/inference-request.ts';
 import type { Permit } from '../request/permit.ts';
+import type { TokenEstimator } from '../request/token-estimate.ts';
 import type { Filter, SchedulingProfile } from '../scheduling/contracts.ts';
 import { PoolPlacement } from '../scheduling/pool-placement.ts';
 import { Scheduler } from '../scheduling/scheduler.ts';
@@ -38,6 +39,7 @@ export interface KitOptions {
   readonly config?: Partial<FlowControlConfig>;
   readonly detector?: SaturationDetector;
   readonly filters?: readonly Filter[];
+  readonly tokens?: TokenEstimator;
   readonly scrapeSoon?: (endpoint: Endpoint) => void;
 }
 
@@ -68,6 +70,7 @@ export class FlowControlKit {
       detector,
       chooser,
       clock: this.clock,
+      tokens: options.tokens,
       scrapeSoon: options.scrapeSoon,
     });
     const observer = (event: FlowEvent): void => {

@@ -30,6 +30,7 @@ function snapshot(flows: readonly FlowSnapshot[], fields: Partial<FlowControlSna
   return {
     atMs: 5_000,
     saturation: 1.23456,
+    stages: { prefill: undefined, decode: 1.23456 },
     hasEndpoints: true,
     bypass: false,
     closing: false,
@@ -95,6 +96,7 @@ test('pools, bands, flows and endpoints are there with what explains a wait, and
     problem: null,
     limit: null,
     inFlight: 0,
+    tokensInFlight: 0,
     waiting: 2,
     running: 8,
     kvUsage: 0.5,

@@ -45,6 +45,8 @@ export interface EndpointState {
   /** Null: nothing limits it. */
   readonly limit: number | null;
   readonly inFlight: number;
+  /** As estimated at dispatch. */
+  readonly tokensInFlight: number;
   /** What the engine last told; null when it never told. */
   readonly waiting: number | null;
   readonly running: number | null;
@@ -179,6 +181,7 @@ function endpointState({ endpoint, limit }: EndpointView, nowMs: number): Endpoi
     problem: endpoint.problem ?? null,
     limit: finite(limit),
     inFlight: endpoint.inFlight,
+    tokensInFlight: endpoint.tokensInFlight,
     waiting: metrics?.waiting ?? null,
     running: metrics?.running ?? null,
     kvUsage: metrics?.kvUsage ?? null,

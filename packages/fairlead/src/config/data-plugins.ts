@@ -3,7 +3,7 @@
 /**
  * The reference's plugins that stand for input and output: where endpoints and metrics come from, which requests can be
  * read. Here they are names with strict parameters and nothing else; what they ask for is done by the rooms that own the
- * sockets, and by nobody for those whose work always happens (what is in flight is always known).
+ * sockets.
  */
 
 import { definePlugin, PluginError } from '@fairlead/core';
@@ -137,20 +137,6 @@ export const fileDiscovery = dataPlugin({
   },
 });
 
-const inflightLoadProducer = dataPlugin({
-  type: 'inflight-load-producer',
-  kind: 'producer',
-  summary: 'Counts what is in flight; always done here, so this only makes files that name it load.',
-  parameters: {
-    addEstimatedOutputTokens: { type: 'boolean', default: false, doc: 'Without effect: tokens are not counted yet.' },
-    outputRatio: { type: 'number', default: 1.5, min: 0, doc: 'Without effect: tokens are not counted yet.' },
-    maxEstimatedOutputTokens: { type: 'integer', min: 0, doc: 'Without effect: tokens are not counted yet.' },
-    prefixMatchInfoProducerName: { type: 'string', doc: 'Not in this version: refused.' },
-    syncCrossReplicaState: { type: 'boolean', default: false, doc: 'Without effect: there is one replica.' },
-  },
-  refused: ['prefixMatchInfoProducerName'],
-});
-
 function parser(type: string, summary: string): PluginDefinition {
   return dataPlugin({ type, kind: 'parser', summary, parameters: {} });
 }
@@ -160,7 +146,6 @@ export const dataPlugins: readonly PluginDefinition[] = [
   metricsDataSource,
   coreMetricsExtractor,
   fileDiscovery,
-  inflightLoadProducer,
   parser('openai-parser', "Reads requests of OpenAI's API."),
   parser('anthropic-parser', "Reads requests of Anthropic's API."),
   parser('vllmhttp-parser', "Reads requests of vLLM's own routes."),

@@ -19,6 +19,7 @@ import { resolveFlowControl } from './resolve-flow-control.ts';
 import { resolveFeatureGates, resolveParsers } from './resolve-gates.ts';
 import { resolveGateway } from './resolve-gateway.ts';
 import { resolveIdentity, resolveObjectives } from './resolve-identity.ts';
+import { resolveLoadProducer } from './resolve-load-producer.ts';
 import { resolveScheduling } from './resolve-scheduling.ts';
 import type { ResolvedConfig } from './resolved.ts';
 import { API_VERSION, KIND, OLD_API_VERSION } from './schema.ts';
@@ -104,6 +105,7 @@ function resolveSections(resolution: Resolution, { endpointUrls }: ResolveOption
       flowControlEnabled: gates.resolved,
       flowControl: flowControl.resolved.config,
       detector: flowControl.resolved.detector,
+      tokens: resolveLoadProducer(resolution),
       scheduling: scheduling.resolved,
       plugins: resolution.handle.records().map(({ instance }) => instance),
     },

@@ -6,7 +6,14 @@
  */
 
 import type { EngineMetricNames } from '../model-servers/engine-metrics.ts';
-import type { FlowControlConfig, Plugin, ProfileHandler, SaturationDetector, SchedulingProfile } from '@fairlead/core';
+import type {
+  FlowControlConfig,
+  Plugin,
+  ProfileHandler,
+  SaturationDetector,
+  SchedulingProfile,
+  TokenEstimator,
+} from '@fairlead/core';
 
 /** How a server is spoken to over TLS; paths are absolute. */
 export interface TlsConfig {
@@ -120,6 +127,8 @@ export interface ResolvedConfig {
   readonly flowControlEnabled: boolean;
   readonly flowControl: FlowControlConfig;
   readonly detector: SaturationDetector;
+  /** What a request counts for in tokens; undefined: its input alone. */
+  readonly tokens?: TokenEstimator | undefined;
   readonly scheduling: { readonly handler: ProfileHandler; readonly profiles: readonly SchedulingProfile[] };
   /** Every plugin instance, for `/state`. */
   readonly plugins: readonly Plugin[];

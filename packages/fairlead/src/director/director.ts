@@ -191,6 +191,7 @@ function requestOf(arrival: Arrival, model: string): InferenceRequest {
     sizeBytes: arrival.sizeBytes,
     sequences: arrival.sequences,
     streamed: arrival.streamed,
+    maxOutputTokens: arrival.maxOutputTokens,
     receivedMs: arrival.receivedMs,
     ttlMs: arrival.ttlMs,
     deadlineMs: arrival.deadlineMs,

@@ -20,7 +20,7 @@ export interface Lane {
 export type PoolObserver = (pool: string, event: FlowEvent) => void;
 
 export interface LanesOptions {
-  readonly config: Pick<ResolvedConfig, 'flowControl' | 'flowControlEnabled' | 'detector' | 'scheduling'>;
+  readonly config: Pick<ResolvedConfig, 'flowControl' | 'flowControlEnabled' | 'detector' | 'tokens' | 'scheduling'>;
   readonly clock: Clock;
   /** Asks for an endpoint's metrics sooner than usual, while a limit is being learned. */
   readonly scrapeSoon: (endpoint: Endpoint) => void;
@@ -63,7 +63,8 @@ export class Lanes {
       onFault: ({ name: plugin }, error) =>
         tell?.({ kind: 'plugin-fault', plugin, band: undefined, message: String(error), atMs: clock.now() }),
     });
-    const placement = new PoolPlacement({ pool, detector: config.detector, chooser, clock, scrapeSoon });
+    const { detector, tokens } = config;
+    const placement = new PoolPlacement({ pool, detector, tokens, chooser, clock, scrapeSoon });
     const controller = new FlowController({ config: config.flowControl, placement, clock, observer: tell });
     controller.setBypass(this.#bypass);
     this.#lanes.set(pool, { pool, placement, controller });

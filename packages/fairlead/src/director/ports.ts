@@ -25,6 +25,8 @@ export interface Arrival {
   readonly sequences: number;
   /** It asks for an event stream. */
   readonly streamed?: boolean | undefined;
+  /** Tokens its answer may have at most, when it says so. */
+  readonly maxOutputTokens?: number | undefined;
   /** When its first byte arrived, on the director's clock. */
   readonly receivedMs: number;
   readonly ttlMs?: number | undefined;

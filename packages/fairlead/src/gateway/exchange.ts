@@ -147,6 +147,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
         sizeBytes: body.sizeBytes,
         sequences: facts.sequences,
         streamed: facts.stream,
+        maxOutputTokens: facts.maxTokens,
         receivedMs: this.#receivedMs,
         ttlMs,
         deadlineMs: deadlineInMs === undefined ? undefined : this.#receivedMs + deadlineInMs,

@@ -185,9 +185,13 @@ export class Fleet implements FleetPort {
     const wanted = this.#merge();
     const removed = [...this.#members.values()].filter(({ config }) => !isSame(wanted.get(config.name), config));
     for (const member of removed) this.#remove(member);
-    for (const config of wanted.values()) if (!this.#members.has(config.name)) this.#add(config);
+    const added = [...wanted.values()]
+      .filter(({ name }) => !this.#members.has(name))
+      .map((config) => this.#add(config));
     for (const [url, endpoint] of this.#leftBehind) if (endpoint.requestsInFlight === 0) this.#leftBehind.delete(url);
     this.#pools.regroup(this.endpoints);
+    // One that came back may have other labels than its pool has seen.
+    for (const endpoint of added) this.#pools.refresh(endpoint);
   }
 
   /** All that is wanted, by name; where two discoveries disagree, the first is right. */
@@ -207,7 +211,7 @@ export class Fleet implements FleetPort {
     return wanted;
   }
 
-  #add(config: EndpointConfig): void {
+  #add(config: EndpointConfig): Endpoint {
     const { name } = config;
     const endpoint = this.#comesBack(config) ?? new Endpoint(config);
     endpoint.labels = config.labels;
@@ -218,6 +222,7 @@ export class Fleet implements FleetPort {
     if (config.models.length === 0) this.#models.add(endpoint);
     this.#scraper?.add(endpoint);
     this.#observer.endpointAdded?.(endpoint);
+    return endpoint;
   }
 
   /** Hands the endpoint's key and certificates to who speaks to it. */

@@ -214,6 +214,11 @@ export const endpointFamilies = {
     'Sequences it is given at once at most; absent when nothing limits it.',
   ),
   inFlight: gauge('fairlead_endpoint_in_flight', ['endpoint'], 'Sequences it holds from here.'),
+  tokensInFlight: gauge(
+    'fairlead_endpoint_tokens_in_flight',
+    ['endpoint'],
+    'Tokens of the requests that it holds from here, as estimated when they were dispatched.',
+  ),
   scrapeAge: gauge(
     'fairlead_scrape_age_seconds',
     ['endpoint'],

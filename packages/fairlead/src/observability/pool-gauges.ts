@@ -37,8 +37,9 @@ const maxOldestWaits = 100;
 export function readPools(pools: readonly PoolView[], samples: Samples): void {
   const stale = new Map<string, number>();
   for (const [pool, { detector, endpoints, snapshot }] of byLabel(pools, ({ name }) => name)) {
-    for (const stage of ['decode', 'effective']) {
-      samples.add(poolFamilies.saturation, { inference_pool: pool, stage }, snapshot.saturation);
+    const saturations = { ...snapshot.stages, effective: snapshot.saturation };
+    for (const [stage, saturation] of Object.entries(saturations)) {
+      if (saturation !== undefined) samples.add(poolFamilies.saturation, { inference_pool: pool, stage }, saturation);
     }
     readTotals(pool, snapshot, samples);
     for (const band of snapshot.bands) readBand(pool, band, samples);
@@ -125,6 +126,7 @@ export function readEndpoints(endpoints: readonly EndpointView[], nowMs: number,
     samples.add(endpointFamilies.up, labels, endpoint.up ? 1 : 0);
     if (Number.isFinite(limit)) samples.add(endpointFamilies.limit, labels, limit);
     samples.add(endpointFamilies.inFlight, labels, endpoint.inFlight);
+    samples.add(endpointFamilies.tokensInFlight, labels, endpoint.tokensInFlight);
     const { metrics } = endpoint;
     if (metrics !== undefined)
       samples.add(endpointFamilies.scrapeAge, labels, Math.max(0, nowMs - metrics.atMs) / 1000);

@@ -7,7 +7,8 @@
  */
 
 import { definePlugin } from '../../plugin-registry/plugin.ts';
-import { DECODE_ROLES, keepsRoles } from './roles.ts';
+import { DECODE_ROLES } from '../../endpoints/roles.ts';
+import { keepsRoles } from './roles.ts';
 
 export const decodeFilter = definePlugin({
   type: 'decode-filter',

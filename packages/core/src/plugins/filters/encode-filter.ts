@@ -7,7 +7,8 @@
  */
 
 import { definePlugin } from '../../plugin-registry/plugin.ts';
-import { ENCODE_ROLES, keepsRoles } from './roles.ts';
+import { ENCODE_ROLES } from '../../endpoints/roles.ts';
+import { keepsRoles } from './roles.ts';
 
 export const encodeFilter = definePlugin({
   type: 'encode-filter',

@@ -18,6 +18,8 @@ import { VirtualClock } from '../../testing/virtual-clock.ts';
 import { maxScorePicker } from '../pickers/max-score-picker.ts';
 import { singleProfileHandler } from '../profile-handlers/single-profile-handler.ts';
 import { concurrencyDetector } from '../saturation/concurrency-detector.ts';
+import { byLabelSelector } from './by-label-selector.ts';
+import { byLabel } from './by-label.ts';
 import { decodeFilter } from './decode-filter.ts';
 import { encodeFilter } from './encode-filter.ts';
 import { labelSelectorFilter } from './label-selector-filter.ts';
@@ -97,6 +99,22 @@ test('the label selector filter refuses operators with values they do not take, 
   for (const operator of ['In', 'NotIn']) assert.throws(() => selected(expression(operator)), /needs at least one/);
   for (const operator of ['Exists', 'DoesNotExist'])
     assert.throws(() => selected(expression(operator, ['a'])), PluginError);
+});
+
+test('the older name of the label selector filter means the same', () => {
+  const filter = instanceOf(byLabelSelector, { parameters: { matchLabels: { zone: 'a' } } });
+  assert.equal(filter.type, 'by-label-selector');
+  assert.deepEqual(kept(filter, zones), ['a']);
+});
+
+test('the by-label filter keeps the values it is told, and what has no label when that is allowed', () => {
+  const by = (parameters: Readonly<Record<string, unknown>>) =>
+    kept(instanceOf(byLabel, { parameters: { label: 'zone', ...parameters } }), zones).join(' ');
+  assert.equal(by({ validValues: ['b', 'c'] }), 'b');
+  assert.equal(by({ validValues: ['b'], allowsNoLabel: true }), 'b none');
+  assert.equal(by({ allowsNoLabel: true }), 'none');
+  assert.throws(() => by({}), /`validValues` must have at least one value, or `allowsNoLabel` must be true/);
+  assert.throws(() => by({ label: '', allowsNoLabel: true }), /`label` must name a label/);
 });
 
 test('an operator and its opposite split any endpoints into two, in order', () => {

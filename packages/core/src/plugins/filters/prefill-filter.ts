@@ -7,7 +7,8 @@
  */
 
 import { definePlugin } from '../../plugin-registry/plugin.ts';
-import { PREFILL_ROLES, keepsRoles } from './roles.ts';
+import { PREFILL_ROLES } from '../../endpoints/roles.ts';
+import { keepsRoles } from './roles.ts';
 
 export const prefillFilter = definePlugin({
   type: 'prefill-filter',

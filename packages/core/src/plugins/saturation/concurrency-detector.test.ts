@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Endpoint } from '../../endpoints/endpoint.ts';
-import { PluginError } from '../../plugin-registry/plugin.ts';
 import { instanceOf } from '../../testing/plugin-instance.ts';
 import { concurrencyDetector } from './concurrency-detector.ts';
 
@@ -45,12 +44,41 @@ test('as a filter it keeps endpoints below the limit with headroom, rounded down
   assert.deepEqual(detector.filter(undefined, endpoints.slice(1)), []);
 });
 
-test('counting tokens is refused with what is allowed', () => {
-  for (const concurrencyMode of ['tokens', 'hybrid']) {
-    assert.throws(
-      () => make({ concurrencyMode }),
-      (error) =>
-        error instanceof PluginError && /concurrencyMode "(tokens|hybrid)" is not in this version/.test(error.message),
-    );
-  }
+/** An endpoint that holds so many sequences, and so many tokens. */
+function holding(sequences: number, tokens: number) {
+  const endpoint = new Endpoint({ name: `holds-${sequences}-${tokens}`, url: 'http://e.test', labels: {} });
+  endpoint.take(sequences, tokens);
+  return { endpoint, state: undefined };
+}
+
+test('counting tokens, saturation and limit are in tokens and sequences are not limited', () => {
+  const detector = make({ concurrencyMode: 'tokens', maxConcurrency: 1, maxTokenConcurrency: 1000 });
+  assert.equal(detector.saturation([holding(50, 250), holding(3, 750)]), 0.5);
+  assert.equal(detector.room(holding(50, 250)), Infinity);
+  assert.deepEqual([detector.limit(), detector.tokenLimit?.()], [Infinity, 1000]);
+});
+
+test('counting both, an endpoint is as full as it is by what it has less left of', () => {
+  const detector = make({ concurrencyMode: 'hybrid', maxConcurrency: 10, maxTokenConcurrency: 1000 });
+  assert.equal(detector.saturation([holding(8, 100), holding(1, 400)]), (0.8 + 0.4) / 2);
+  assert.deepEqual([detector.limit(), detector.room(holding(8, 100)), detector.tokenLimit?.()], [10, 2, 1000]);
+});
+
+test('counting requests, tokens are not limited', () => {
+  const detector = make({ maxTokenConcurrency: 10 });
+  assert.equal(detector.tokenLimit, undefined);
+  assert.equal(detector.saturation([holding(50, 1e9)]), 0.5);
+});
+
+test('as a filter it goes by what it counts', () => {
+  const all = [holding(9, 100), holding(1, 900), holding(11, 1100)].map(({ endpoint }) => endpoint);
+  const limits = { maxConcurrency: 5, maxTokenConcurrency: 500 };
+  const kept = (parameters: Record<string, unknown>) =>
+    make({ ...limits, ...parameters })
+      .filter(undefined, all)
+      .map(({ name }) => name);
+  assert.deepEqual(kept({}), ['holds-1-900']);
+  assert.deepEqual(kept({ concurrencyMode: 'tokens' }), ['holds-9-100']);
+  assert.deepEqual(kept({ concurrencyMode: 'hybrid' }), []);
+  assert.deepEqual(kept({ concurrencyMode: 'hybrid', headroom: 1 }), ['holds-9-100', 'holds-1-900']);
 });

@@ -9,6 +9,7 @@
 import type { Endpoint } from '../../endpoints/endpoint.ts';
 import { definePlugin } from '../../plugin-registry/plugin.ts';
 import type { Scorer } from '../../scheduling/contracts.ts';
+import { checkLoadProducer, inFlightLoadProducerName } from '../producers/load-producer-name.ts';
 
 export const activeRequestScorer = definePlugin({
   type: 'active-request-scorer',
@@ -33,23 +34,23 @@ export const activeRequestScorer = definePlugin({
       type: 'duration',
       doc: 'Deprecated in the reference and without effect: what is in flight is known here.',
     },
-    inFlightLoadProducerName: {
-      type: 'plugin-ref',
-      kind: 'producer',
-      doc: 'Accepted for configurations of the reference; what is in flight is always known here.',
-    },
+    inFlightLoadProducerName,
   },
-  create: ({ type, name, parameters: { idleThreshold, maxBusyScore } }): Scorer => ({
-    type,
-    name,
-    score: (_request, endpoints, scores) => {
-      let most = 0;
-      for (const endpoint of endpoints) most = Math.max(most, endpoint.requestsInFlight);
-      for (let index = 0; index < endpoints.length; index += 1) {
-        const { requestsInFlight } = endpoints[index] as Endpoint;
-        const isIdle = requestsInFlight <= idleThreshold;
-        scores[index] = isIdle ? 1 : (maxBusyScore * (most - requestsInFlight)) / most;
-      }
-    },
-  }),
+  create: ({ type, name, parameters, handle }): Scorer => {
+    const { idleThreshold, maxBusyScore } = parameters;
+    checkLoadProducer(parameters.inFlightLoadProducerName, handle);
+    return {
+      type,
+      name,
+      score: (_request, endpoints, scores) => {
+        let most = 0;
+        for (const endpoint of endpoints) most = Math.max(most, endpoint.requestsInFlight);
+        for (let index = 0; index < endpoints.length; index += 1) {
+          const { requestsInFlight } = endpoints[index] as Endpoint;
+          const isIdle = requestsInFlight <= idleThreshold;
+          scores[index] = isIdle ? 1 : (maxBusyScore * (most - requestsInFlight)) / most;
+        }
+      },
+    };
+  },
 });

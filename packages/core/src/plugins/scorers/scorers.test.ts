@@ -11,6 +11,7 @@ import { kvCacheUtilizationScorer } from './kv-cache-utilization-scorer.ts';
 import { loadAwareScorer } from './load-aware-scorer.ts';
 import { queueScorer } from './queue-scorer.ts';
 import { runningRequestsSizeScorer } from './running-requests-size-scorer.ts';
+import { tokenLoadScorer } from './token-load-scorer.ts';
 
 const request: InferenceRequest = {
   ...{ id: 'r', fairnessId: 'a', priority: 0, model: 'm', targetModel: 'm' },
@@ -111,4 +112,16 @@ test('the load aware scorer sees what was dispatched since the reading', () => {
   const [busy, calm] = queued(0, 2) as [Endpoint, Endpoint];
   busy.take(64);
   assert.deepEqual(scores(instanceOf(loadAwareScorer), [busy, calm]), [0.25, 0.492]);
+});
+
+test('the token load scorer rates by the tokens in flight, none 1, the threshold and beyond 0', () => {
+  const holding = (tokens: number) => {
+    const made = endpoint();
+    if (tokens > 0) made.take(1, tokens);
+    return made;
+  };
+  const endpoints = [0, 250, 1000, 5000].map(holding);
+  const scorer = instanceOf(tokenLoadScorer, { parameters: { queueThresholdTokens: 1000 } });
+  assert.deepEqual(scores(scorer, endpoints), [1, 0.75, 0, 0]);
+  assert.deepEqual(scores(instanceOf(tokenLoadScorer), [holding(0), holding(2_097_152)]), [1, 0.5]);
 });

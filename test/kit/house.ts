@@ -22,7 +22,11 @@ import { createIdentify } from '../../packages/fairlead/src/tenancy/identify.ts'
 /** What a story changes of the configuration. */
 export interface HouseOptions {
   /** Base URLs of the model servers, with the models each serves. */
-  readonly servers: readonly { readonly url: string; readonly models: readonly string[] }[];
+  readonly servers: readonly {
+    readonly url: string;
+    readonly models: readonly string[];
+    readonly labels?: Readonly<Record<string, string>>;
+  }[];
   readonly gateway?: Partial<GatewayConfig>;
   readonly identity?: Partial<IdentityConfig>;
   /** Sequences an endpoint takes at once. */
@@ -30,6 +34,8 @@ export interface HouseOptions {
   readonly maxRequests?: number;
   readonly ttlMs?: number;
   readonly maxConnections?: number;
+  /** Whatever else is to be different. */
+  readonly config?: Partial<ResolvedConfig>;
 }
 
 export type Told = FlowEvent | ({ readonly kind: 'report' } & RequestReport);
@@ -67,6 +73,11 @@ export class House {
     while (this.gateway.underway > 0) await this.#teller.next();
   }
 
+  /** Everything that was told so far, in order. */
+  get told(): readonly Told[] {
+    return this.#teller.told;
+  }
+
   /** How often `kind` was told so far. */
   count(kind: Told['kind']): number {
     return this.#teller.told.filter((event) => event.kind === kind).length;
@@ -78,8 +89,8 @@ export class House {
       const { waiting, bytes, inFlight } = snapshot;
       assert.deepEqual({ waiting, bytes, inFlight }, { waiting: 0, bytes: 0, inFlight: 0 });
       assert.deepEqual(
-        endpoints.map(({ endpoint }) => [endpoint.inFlight, endpoint.requestsInFlight]),
-        endpoints.map(() => [0, 0]),
+        endpoints.map(({ endpoint }) => [endpoint.inFlight, endpoint.requestsInFlight, endpoint.tokensInFlight]),
+        endpoints.map(() => [0, 0, 0]),
       );
     }
     assert.equal(this.gateway.budget.used, 0);
@@ -147,7 +158,12 @@ const GATEWAY: GatewayConfig = {
 
 function configOf(options: HouseOptions): ResolvedConfig {
   return {
-    endpoints: options.servers.map(({ url, models }, index) => ({ name: `server-${index}`, url, models, labels: {} })),
+    endpoints: options.servers.map(({ url, models, labels = {} }, index) => ({
+      name: `server-${index}`,
+      url,
+      models,
+      labels,
+    })),
     gateway: { ...GATEWAY, ...options.gateway },
     identity: { keys: [], trustedSources: [], trustedProxies: [], maxUnverifiedTenants: 1000, ...options.identity },
     inferenceObjectives: [],
@@ -173,6 +189,7 @@ function configOf(options: HouseOptions): ResolvedConfig {
       ],
     },
     plugins: [],
+    ...options.config,
   };
 }
 

@@ -3,6 +3,9 @@
 /** What a file says of filters and ceilings, with the built-in plugins and their checks. */
 
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { test } from 'node:test';
 import { problemLine } from './config-problem.ts';
 import { loadConfig } from './load.ts';
@@ -65,5 +68,41 @@ test('mistakes in ceilings say what is allowed, and that the policy is experimen
     const text = `${head}plugins: [{type: priority-holdback-policy, parameters: ${parameters}}]`;
     const { problems = [] } = await loadConfig({ text, defaults: 'serve', allowExperimental });
     assert.match(problems.map(problemLine).join('\n'), expected, parameters);
+  }
+});
+
+test('what is in flight has one account: its producer is found wherever it is named, and a second is refused', async () => {
+  const load = 'type: inflight-load-producer, parameters: {addEstimatedOutputTokens: true, outputRatio: 1}';
+  const detector =
+    '{type: concurrency-detector, parameters: {concurrencyMode: hybrid, inFlightLoadProducerName: load}}';
+  const one = await loadConfig({ text: `${head}plugins: [${detector}, {name: load, ${load}}]`, defaults: 'serve' });
+  const request = { id: 'r', fairnessId: 'a', priority: 0, model: 'm', targetModel: 'm', sequences: 1, receivedMs: 0 };
+  assert.equal(one.ok?.tokens?.tokensOf({ ...request, sizeBytes: 400 }), 200);
+  const none = await loadConfig({ text: head, defaults: 'serve' });
+  assert.equal(none.ok?.tokens, undefined);
+  const text = `${head}plugins: [{name: load, ${load}}, {type: inflight-load-producer}]`;
+  const { problems = [] } = await loadConfig({ text, defaults: 'serve' });
+  assert.match(
+    problems.map(problemLine).join('\n'),
+    /:3:\d+: plugins\[1\]: a second inflight-load-producer \('load' and/,
+  );
+});
+
+test('the name of another kind of producer for what is in flight is refused with what is allowed', async () => {
+  const module =
+    'export default { type: "guess", kinds: ["producer"], stability: "stable", summary: "", parameters: {}, create: ({ type, name }) => ({ type, name }) }';
+  const directory = await mkdtemp(path.join(tmpdir(), 'fairlead-'));
+  try {
+    await writeFile(path.join(directory, 'guess.mjs'), module);
+    const file = path.join(directory, 'fairlead.yaml');
+    const plugins =
+      '[{type: guess, module: ./guess.mjs}, {type: token-load-scorer, parameters: {inFlightLoadProducerName: guess}}]';
+    await writeFile(file, `${head}plugins: ${plugins}`);
+    const { problems = [] } = await loadConfig({ file, defaults: 'serve' });
+    const expected =
+      /inFlightLoadProducerName "guess" is a plugin of type guess; allowed: one of type inflight-load-producer/;
+    assert.match(problems.map(problemLine).join('\n'), expected);
+  } finally {
+    await rm(directory, { recursive: true });
   }
 });

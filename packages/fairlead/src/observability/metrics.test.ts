@@ -161,6 +161,7 @@ test('after a thousand requests with every ending, gauges are exactly zero and c
     events.filter((event) => event.kind === 'ended' && event.ending === 'succeeded').length,
   );
   assert.equal(sum(series, 'fairlead_endpoint_in_flight'), 0);
+  assert.equal(sum(series, 'fairlead_endpoint_tokens_in_flight'), 0);
   controller.destroy();
 });
 
@@ -174,7 +175,10 @@ test('what waits shows while it waits, with the band, the gate and the capacity 
   assert.equal(series.get(`llm_d_epp_flow_control_queue_size{${flow}}`), 3);
   assert.equal(series.get(`llm_d_epp_flow_control_queue_bytes{${flow}}`), 300);
   assert.equal(series.get('fairlead_oldest_wait_seconds{pool="m",tenant="acme"}'), 2.5);
-  assert.equal(series.get('llm_d_epp_flow_control_pool_saturation{inference_pool="m",stage="effective"}'), 1);
+  const saturation = (stage: string) =>
+    series.get(`llm_d_epp_flow_control_pool_saturation{inference_pool="m",stage="${stage}"}`);
+  assert.deepEqual(['prefill', 'decode', 'effective'].map(saturation), [undefined, 1, 1]);
+  assert.equal(sum(series, 'fairlead_endpoint_tokens_in_flight'), 100);
   assert.equal(series.get('fairlead_band_gated{pool="m",priority="0"}'), 1);
   assert.equal(series.get('fairlead_band_ceiling{pool="m",priority="0"}'), 1);
   assert.equal(

@@ -35,6 +35,7 @@ export interface ChildOptions {
 /** A running child. */
 export interface Child {
   readonly name: string;
+  readonly pid: number;
   /** By the names in `listens`; without a slash at the end. */
   readonly urls: ReadonlyMap<string, string>;
   /** Resolves, when it ends without having been asked to, to what happened. */
@@ -59,6 +60,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
 
 class RunningChild implements Child {
   readonly name: string;
+  readonly pid: number;
   readonly urls = new Map<string, string>();
   readonly failed: Promise<ChildError>;
   readonly #listens: readonly string[];
@@ -75,6 +77,8 @@ class RunningChild implements Child {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: true,
     });
+    // Without one it could not be started, which `failed` will say.
+    this.pid = this.#process.pid ?? 0;
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => this.#read(text));
     }

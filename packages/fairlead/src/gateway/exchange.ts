@@ -19,7 +19,7 @@ import { addressTenant } from '../tenancy/source-address.ts';
 import type { Connections, Underway } from './connections.ts';
 import { modelCard, modelList } from './models-route.ts';
 import { answerHeaders, problemBody, problemEvent, problemHeaders, retryHeaders } from './problem-answer.ts';
-import type { GatewayProblem } from './problem-answer.ts';
+import type { Asker, GatewayProblem } from './problem-answer.ts';
 import {
   MAX_HEADERS,
   bodySlow,
@@ -27,6 +27,7 @@ import {
   malformedBody,
   missingHost,
   notAuthorized,
+  nothingStored,
   tooLarge,
   tooManyHeaders,
   unknownPath,
@@ -35,13 +36,14 @@ import {
 import { wrongHeader, wrongMethod } from './problems.ts';
 import { BodyScan } from './protocol/body-scan.ts';
 import type { BodyFacts } from './protocol/body-scan.ts';
+import type { ApiFormat } from './protocol/error-bodies.ts';
 import { readControlHeaders, requestHeaders, responseHeaders } from './protocol/headers.ts';
 import type { ControlHeaders, HeaderProblem } from './protocol/headers.ts';
 import { BodyReceiver } from './receive-body.ts';
 import type { Body, BodyLimits, BodyProblem, BodyTaker } from './receive-body.ts';
 import { Relay } from './relay.ts';
 import { originForm } from './routes.ts';
-import type { Api, InferenceRoute, Route, Routes } from './routes.ts';
+import type { InferenceRoute, Route, Routes } from './routes.ts';
 import { sendWhole } from './whole-answer.ts';
 
 /** What all exchanges share. */
@@ -73,7 +75,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
   /** What the report will say beside what the journey tells. */
   readonly #facts: { -readonly [K in keyof RequestReport]?: RequestReport[K] } = {};
   #control: ControlHeaders | HeaderProblem;
-  #api: Api = 'openai';
+  #api: ApiFormat = 'openai';
   #route: InferenceRoute | undefined;
   #identity: Identity | undefined;
   #receiver: BodyReceiver | undefined;
@@ -103,7 +105,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
     this.#response.on('close', () => this.#over());
     const { method = '', url = '' } = this.#request;
     const route = routes.find(method, url);
-    if ('api' in route) this.#api = route.api;
+    this.#api = apiOf(route, this.#request);
     const problem = this.#refusal(route, method) ?? (expects === 'unknown' ? unmetExpectation() : undefined);
     if (problem !== undefined) this.fail(problem);
     else if (route.kind === 'inference') this.#takeBody(route, expects === 'continue');
@@ -178,16 +180,13 @@ export class Exchange implements Answer, BodyTaker, Underway {
   }
 
   begin({ status, headers, waitMs }: AnswerHead): boolean {
-    const extra: Record<string, string> = {
-      'x-request-id': this.id,
-      'x-fairlead-queue-ms': String(Math.round(waitMs)),
-    };
+    const extra = answerHeaders(this.#asker, waitMs);
     if ((status === 429 || status === 503) && !hasHeader(headers, 'retry-after')) {
       Object.assign(extra, retryHeaders(this.#context.director.retryAfterMs()));
     }
     if (this.#context.isDraining()) extra.connection = 'close';
     this.#facts.status = status;
-    const isStream = this.#relay.begin(status, responseHeaders(headers, extra));
+    const isStream = this.#relay.begin(status, responseHeaders(headers, extra), this.#api);
     // No retry is possible any more, so nobody needs the body.
     this.#receiver?.release();
     return isStream;
@@ -208,13 +207,13 @@ export class Exchange implements Answer, BodyTaker, Underway {
   fail(problem: GatewayProblem, waitMs = 0): void {
     this.#blame(problem);
     if (this.#response.headersSent) {
-      this.#relay.breakOff(problemEvent(this.#api, problem));
+      this.#relay.breakOff(problemEvent(this.#asker, problem));
       return;
     }
     sendWhole(this.#request, this.#response, {
       status: problem.status,
-      headers: [...answerHeaders(this.id, waitMs), ...problemHeaders(problem)],
-      body: problemBody(this.#api, problem),
+      headers: [...Object.entries(answerHeaders(this.#asker, waitMs)).flat(), ...problemHeaders(problem)],
+      body: problemBody(this.#asker, problem),
       isLast: this.#context.isDraining() || problem.status === 408,
     });
     this.#relay.watchEnd();
@@ -235,6 +234,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
     this.#facts.priority = identity.priority;
     this.#facts.unknownObjective = identity.unknownObjective;
     if (route.kind === 'unknown') return unknownPath(method);
+    if (route.kind === 'stored') return nothingStored;
     if (route.kind === 'wrong-method') return wrongMethod(method, route);
     if (identity.trusted) this.#control = readControlHeaders(headers, true);
     return 'message' in this.#control ? wrongHeader(this.#control) : undefined;
@@ -254,7 +254,8 @@ export class Exchange implements Answer, BodyTaker, Underway {
   #answerModels(route: Extract<Route, { kind: 'models' | 'model' }>): void {
     const { director, startedS } = this.#context;
     const models = director.models();
-    const body = route.kind === 'models' ? modelList(models, startedS) : modelCard(models, route.id, startedS);
+    const format = { api: this.#api, createdS: startedS };
+    const body = route.kind === 'models' ? modelList(models, format) : modelCard(models, route.id, format);
     if (body === undefined) {
       this.fail(director.unknownModel((route as { id: string }).id));
       return;
@@ -262,11 +263,15 @@ export class Exchange implements Answer, BodyTaker, Underway {
     this.#facts.status = 200;
     sendWhole(this.#request, this.#response, {
       status: 200,
-      headers: [...answerHeaders(this.id, 0), 'content-type', 'application/json'],
+      headers: [...Object.entries(answerHeaders(this.#asker, 0)).flat(), 'content-type', 'application/json'],
       body,
       isLast: this.#context.isDraining(),
     });
     this.#relay.watchEnd();
+  }
+
+  get #asker(): Asker {
+    return { api: this.#api, requestId: this.id };
   }
 
   #blame(problem: GatewayProblem): void {
@@ -296,6 +301,13 @@ export class Exchange implements Answer, BodyTaker, Underway {
       responseBytes: this.#relay.bytes,
     });
   }
+}
+
+/** Whose clients ask: the path says so, and where both ask alike, the header that all of Anthropic's clients send. */
+function apiOf(route: Route, { headers }: IncomingMessage): ApiFormat {
+  if (route.kind === 'inference') return route.api;
+  if (headers['anthropic-version'] !== undefined) return 'anthropic';
+  return 'api' in route ? route.api : 'openai';
 }
 
 const hosts = new WeakMap<Endpoint, string>();

@@ -6,16 +6,27 @@
 
 import type { Problem } from '../director/problem.ts';
 import { errorBody, streamErrorEvent } from './protocol/error-bodies.ts';
-import type { Api } from './routes.ts';
+import type { ApiError, ApiFormat } from './protocol/error-bodies.ts';
 
 /** A problem of the gateway itself; `headers` (names and values in turn) go with it. */
 export interface GatewayProblem extends Problem {
   readonly headers?: readonly string[];
 }
 
+/** Whom an answer is for. */
+export interface Asker {
+  readonly api: ApiFormat;
+  readonly requestId: string;
+}
+
 /** The headers that every answer carries, errors included. */
-export function answerHeaders(requestId: string, waitMs: number): string[] {
-  return ['x-request-id', requestId, 'x-fairlead-queue-ms', String(Math.round(waitMs))];
+export function answerHeaders({ api, requestId }: Asker, waitMs: number): Record<string, string> {
+  return {
+    'x-request-id': requestId,
+    // Where Anthropic's own clients look for it.
+    ...(api === 'anthropic' && { 'request-id': requestId }),
+    'x-fairlead-queue-ms': String(Math.round(waitMs)),
+  };
 }
 
 /** Headers of an error, names and values in turn. */
@@ -40,24 +51,25 @@ export function retryHeaders(retryAfterMs: number): Readonly<Record<string, stri
   return { 'retry-after': String(seconds), 'retry-after-ms': String(Math.min(MAX_RETRY_MS, retryAfterMs)) };
 }
 
-export function problemBody(api: Api, problem: Problem): Buffer {
-  return errorBody(api, fields(problem));
+export function problemBody(asker: Asker, problem: Problem): Buffer {
+  return errorBody(asker.api, fields(asker, problem));
 }
 
 /** The last event of a stream that breaks off. */
-export function problemEvent(api: Api, problem: Problem): Buffer {
-  return streamErrorEvent(api, fields(problem));
+export function problemEvent(asker: Asker, problem: Problem): Buffer {
+  return streamErrorEvent(asker.api, fields(asker, problem));
 }
 
-function fields({ status, code, message, param }: Problem) {
-  return { status, code, message, ...(param === undefined ? {} : { param }) };
+function fields({ requestId }: Asker, { status, code, message, param }: Problem): ApiError {
+  return { status, code, message, param, requestId };
 }
 
 /** A whole HTTP answer as bytes, for a socket that has no request to answer. */
 export function problemBytes(requestId: string, problem: GatewayProblem): Buffer {
-  const body = problemBody('openai', problem);
+  const asker: Asker = { api: 'openai', requestId };
+  const body = problemBody(asker, problem);
   const headers = [
-    ...answerHeaders(requestId, 0),
+    ...Object.entries(answerHeaders(asker, 0)).flat(),
     ...problemHeaders(problem),
     'content-length',
     String(body.length),

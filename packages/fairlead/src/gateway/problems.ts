@@ -38,6 +38,14 @@ export function unknownPath(method: string): GatewayProblem {
   };
 }
 
+export const nothingStored: GatewayProblem = {
+  status: 404,
+  code: 'not_kept',
+  message:
+    'The gateway keeps no responses, conversations, batches or files, so none can be read, continued or cancelled ' +
+    'here: each request has to bring all that the model is to know.',
+};
+
 export function wrongMethod(method: string, route: Extract<Route, { kind: 'wrong-method' }>): GatewayProblem {
   return {
     status: 405,

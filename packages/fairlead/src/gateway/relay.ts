@@ -8,6 +8,7 @@
 
 import type { ServerResponse } from 'node:http';
 import type { Usage } from '@fairlead/core';
+import type { ApiFormat } from './protocol/error-bodies.ts';
 import { createUsageReader } from './protocol/usage-reader.ts';
 import type { UsageReader } from './protocol/usage-reader.ts';
 
@@ -53,12 +54,12 @@ export class Relay {
    * Passes the head on; true when an event stream follows.
    * @throws Error when a header cannot be written.
    */
-  begin(status: number, headers: string[]): boolean {
+  begin(status: number, headers: string[], api: ApiFormat): boolean {
     const type = headerOf(headers, 'content-type');
     this.#response.writeHead(status, headers);
     this.#isSelfDelimited = this.#response.chunkedEncoding || headerOf(headers, 'content-length') !== undefined;
     this.#isStream = type !== undefined && /^\s*text\/event-stream\b/i.test(type);
-    this.#usage = createUsageReader(type);
+    this.#usage = createUsageReader(type, api);
     this.#response.on('drain', this.#onDrain);
     // A stream may think for long before its first event; that it was accepted is news by itself.
     if (this.#isStream) this.#response.flushHeaders();

@@ -33,7 +33,26 @@ describe('the routes', () => {
       api: 'anthropic',
     });
     assert.partialDeepStrictEqual(routes.find('GET', '/v1/messages'), { kind: 'wrong-method', api: 'anthropic' });
-    assert.deepEqual(routes.find('POST', '/v1/messages/batches'), { kind: 'unknown', api: 'anthropic' });
+    assert.deepEqual(routes.find('POST', '/v1/messages/x'), { kind: 'unknown', api: 'anthropic' });
+    for (const [path, api] of [
+      ['/v1/responses', 'responses'],
+      ['/inference/v1/generate', 'vllm'],
+      ['/generate', 'sglang'],
+    ] as const) {
+      assert.partialDeepStrictEqual(routes.find('POST', path), { kind: 'inference', api });
+    }
+  });
+
+  it('know what is asked for by those who think that something is stored', () => {
+    for (const [path, api] of [
+      ['/v1/responses/resp_1', 'openai'],
+      ['/v1/responses/resp_1/cancel', 'openai'],
+      ['/v1/chat/completions/chatcmpl-1', 'openai'],
+      ['/v1/conversations', 'openai'],
+      ['/v1/messages/batches', 'anthropic'],
+    ] as const) {
+      assert.deepEqual(routes.find('GET', path), { kind: 'stored', api });
+    }
   });
 
   it('say which methods a path takes', () => {

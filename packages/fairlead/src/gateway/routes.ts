@@ -5,45 +5,52 @@
  * also answers on paths that are nobody's business but its operator's (loading adapters, sleeping, profiling).
  */
 
-/** Whose error and stream format the client expects. */
-export type Api = 'openai' | 'anthropic';
-
-/** How a body is read for its sequences and limits. */
-export type Family = 'chat' | 'completions' | 'embeddings' | 'other';
+import type { BodyFamily } from './protocol/body-shapes.ts';
+import type { ApiFormat } from './protocol/error-bodies.ts';
 
 /** One relayed path. */
 export interface InferenceRoute {
   readonly kind: 'inference';
   readonly path: string;
-  readonly api: Api;
-  readonly family: Family;
+  readonly api: ApiFormat;
+  readonly family: BodyFamily;
 }
 
 export type Route =
   | InferenceRoute
   | { readonly kind: 'models'; readonly path: '/v1/models' }
   | { readonly kind: 'model'; readonly path: '/v1/models/{id}'; readonly id: string }
-  | { readonly kind: 'unknown'; readonly api: Api }
-  | { readonly kind: 'wrong-method'; readonly api: Api; readonly path: string; readonly allow: string };
+  | { readonly kind: 'unknown'; readonly api: ApiFormat }
+  /** Something that was stored, which nothing is here. */
+  | { readonly kind: 'stored'; readonly api: ApiFormat }
+  | { readonly kind: 'wrong-method'; readonly api: ApiFormat; readonly path: string; readonly allow: string };
 
-const OPENAI: Readonly<Record<string, Family>> = {
-  '/v1/chat/completions': 'chat',
-  '/v1/completions': 'completions',
-  '/v1/embeddings': 'embeddings',
-  '/v1/responses': 'other',
-  '/v1/rerank': 'other',
-  '/rerank': 'other',
-  '/v1/score': 'other',
-  '/score': 'other',
-  '/pooling': 'other',
-  '/classify': 'other',
-  '/tokenize': 'other',
-  '/detokenize': 'other',
-  '/generate': 'other',
-  '/inference/v1/generate': 'other',
+/** Paths by API, and what their bodies are. */
+const PATHS: Readonly<Record<ApiFormat, Readonly<Record<string, BodyFamily>>>> = {
+  openai: {
+    '/v1/chat/completions': 'chat',
+    '/v1/completions': 'completions',
+    '/v1/embeddings': 'embeddings',
+    '/v1/rerank': 'rerank',
+    '/rerank': 'rerank',
+    '/v1/score': 'score',
+    '/score': 'score',
+    '/pooling': 'embeddings',
+    '/classify': 'embeddings',
+    '/tokenize': 'tokenize',
+    '/detokenize': 'tokenize',
+  },
+  responses: { '/v1/responses': 'responses' },
+  anthropic: { '/v1/messages': 'messages', '/v1/messages/count_tokens': 'count-tokens' },
+  vllm: { '/inference/v1/generate': 'vllm-generate' },
+  sglang: { '/generate': 'sglang-generate' },
 };
 
-const ANTHROPIC = ['/v1/messages', '/v1/messages/count_tokens'];
+/** Where the APIs keep what was asked before. Paths that are served are found first. */
+const STORED = [
+  ...['/v1/responses', '/v1/conversations', '/v1/chat/completions'],
+  ...['/v1/messages/batches', '/v1/batches', '/v1/files'],
+];
 
 const MODELS = '/v1/models';
 const READ_METHODS = 'GET, HEAD';
@@ -54,8 +61,9 @@ export class Routes {
   /** `relayedPaths`: further paths, relayed as they are, in OpenAI's dialect. */
   constructor(relayedPaths: readonly string[]) {
     for (const path of relayedPaths) this.#add(path, 'openai', 'other');
-    for (const [path, family] of Object.entries(OPENAI)) this.#add(path, 'openai', family);
-    for (const path of ANTHROPIC) this.#add(path, 'anthropic', 'other');
+    for (const [api, paths] of Object.entries(PATHS)) {
+      for (const [path, family] of Object.entries(paths)) this.#add(path, api as ApiFormat, family);
+    }
   }
 
   /** Every path that is relayed to model servers. */
@@ -71,12 +79,17 @@ export class Routes {
       return method === 'POST' ? inference : { kind: 'wrong-method', api: inference.api, path, allow: 'POST' };
     }
     const models = modelsRoute(path);
-    if (models === undefined) return { kind: 'unknown', api: path.startsWith('/v1/messages') ? 'anthropic' : 'openai' };
+    if (models === undefined) {
+      return {
+        kind: isStored(path) ? 'stored' : 'unknown',
+        api: /^\/v1\/messages\b/.test(path) ? 'anthropic' : 'openai',
+      };
+    }
     if (method === 'GET' || method === 'HEAD') return models;
     return { kind: 'wrong-method', api: 'openai', path: models.path, allow: READ_METHODS };
   }
 
-  #add(path: string, api: Api, family: Family): void {
+  #add(path: string, api: ApiFormat, family: BodyFamily): void {
     this.#inference.set(path, { kind: 'inference', path, api, family });
   }
 }
@@ -94,6 +107,10 @@ function pathOf(target: string): string {
   const form = originForm(target);
   const query = form.indexOf('?');
   return query < 0 ? form : form.slice(0, query);
+}
+
+function isStored(path: string): boolean {
+  return STORED.some((root) => path === root || (path.startsWith(`${root}/`) && path.length > root.length + 1));
 }
 
 function modelsRoute(path: string): Extract<Route, { kind: 'models' | 'model' }> | undefined {

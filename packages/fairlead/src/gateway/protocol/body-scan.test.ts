@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { BodyScan, scanBody } from './body-scan.ts';
-import type { BodyError, BodyFacts, BodyFamily } from './body-scan.ts';
+import type { BodyError, BodyFacts } from './body-scan.ts';
+import type { BodyFamily } from './body-shapes.ts';
 import { MAX_DEPTH } from './json-object-scanner.ts';
 
 function scan(text: string, family: BodyFamily = 'chat'): BodyFacts | BodyError {
@@ -93,6 +94,38 @@ describe('the facts of a body', () => {
     }
   });
 
+  it('count the sequences of the generate APIs, whose n stands in sampling_params', () => {
+    const sequences = (family: BodyFamily, body: unknown) => facts(JSON.stringify(body), family).sequences;
+    assert.equal(sequences('vllm-generate', { token_ids: [1, 2, 3], n: 9, sampling_params: { n: 4 } }), 4);
+    assert.equal(sequences('vllm-generate', { token_ids: [1, 2, 3] }), 1);
+    assert.equal(sequences('sglang-generate', { text: 'one', sampling_params: { n: 2 } }), 2);
+    assert.equal(sequences('sglang-generate', { text: ['one', 'two'], sampling_params: { n: null } }), 2);
+    assert.equal(sequences('sglang-generate', { input_ids: [[1], [2], [3]], sampling_params: [{ n: 2 }, {}] }), 6);
+    assert.equal(sequences('sglang-generate', { input_ids: [1, 2, 3], sampling_params: [null] }), 1);
+    assert.equal(sequences('rerank', { query: 'q', documents: ['a', 'b', 'c'] }), 3);
+    assert.equal(sequences('score', { text_1: 'q', text_2: ['a', 'b'] }), 2);
+    assert.equal(sequences('messages', { messages: [], n: 7 }), 1);
+    assert.equal(sequences('responses', { input: ['a', 'b'], n: 7 }), 1);
+  });
+
+  it('take the most tokens of an answer where each API has them', () => {
+    const most = (family: BodyFamily, body: unknown) => facts(JSON.stringify(body), family).maxTokens;
+    assert.equal(most('responses', { max_output_tokens: 5, max_tokens: 6 }), 5);
+    assert.equal(most('messages', { max_tokens: 5 }), 5);
+    assert.equal(most('count-tokens', { max_tokens: 5 }), undefined);
+    assert.equal(most('completions', { max_completion_tokens: 5 }), undefined);
+    assert.equal(most('vllm-generate', { max_tokens: 9, sampling_params: { max_tokens: 5 } }), 5);
+    assert.equal(most('sglang-generate', { sampling_params: { max_new_tokens: 5 } }), 5);
+    assert.equal(most('sglang-generate', { sampling_params: { max_new_tokens: '5' } }), undefined);
+    assert.equal(most('sglang-generate', { sampling_params: [{ max_new_tokens: 5 }] }), undefined);
+  });
+
+  it('are not moved by what is inside sampling_params, whatever its names are', () => {
+    for (const inside of ['"message":"x"', '"__proto__":{"n":5}', '"constructor":1', '"x":{"n":5}']) {
+      assert.equal(facts(`{"text":"a","sampling_params":{${inside}}}`, 'sglang-generate').sequences, 1);
+    }
+  });
+
   it('take bytes for text, valid UTF-8 or not', () => {
     const body = Buffer.concat([Buffer.from('{"model":"m","x":"'), Buffer.from([0xff, 0xc0, 0x80]), Buffer.from('"}')]);
     assert.equal((scanBody([body], 'chat') as BodyFacts).model, 'm');
@@ -160,6 +193,13 @@ describe('a wrong body', () => {
       assert.equal(problem(`{"n":${n}}`, 'completions').message, `n must be an integer from 1 to 1024, got ${got}`);
     }
     assert.equal(facts('{"n":0}', 'embeddings').sequences, 1);
+    const sampling = (params: unknown) => problem(JSON.stringify({ sampling_params: params }), 'sglang-generate');
+    assert.equal(sampling({ n: '2' }).message, 'sampling_params.n must be an integer from 1 to 1024, got a string');
+    assert.equal(sampling([{ n: -2 }]).param, 'sampling_params.n');
+    assert.match(
+      sampling({ x: 'x'.repeat(300_000) }).message,
+      /sampling_params must be at most 262144 bytes, got more/,
+    );
   });
 
   it('names the model when it is no name', () => {

@@ -8,11 +8,10 @@
  * one model to the gateway and another to the engine.
  */
 
+import { BODY_SHAPES, READ_MEMBERS } from './body-shapes.ts';
+import type { BodyFamily, BodyShape } from './body-shapes.ts';
 import { JsonObjectScanner } from './json-object-scanner.ts';
 import type { JsonKind, JsonListener, Span } from './json-object-scanner.ts';
-
-/** Which members of the body mean something. `other`: a relayed path whose body is only asked for its model. */
-export type BodyFamily = 'chat' | 'completions' | 'embeddings' | 'other';
 
 export interface BodyFacts {
   /** Undefined when the body names none (or `null`). */
@@ -46,39 +45,11 @@ export const MAX_N = 1024;
 /** The longest name of a model, in UTF-16 units. */
 export const MAX_MODEL_LENGTH = 256;
 
-/** Members the model reads, per family. */
-const PROMPT_MEMBERS: Readonly<Record<BodyFamily, readonly string[]>> = {
-  chat: ['messages', 'tools'],
-  completions: ['prompt', 'suffix'],
-  embeddings: ['input', 'messages'],
-  other: [
-    'messages',
-    'system',
-    'tools',
-    'instructions',
-    'prompt',
-    'input',
-    'query',
-    'documents',
-    'text',
-    'text_1',
-    'text_2',
-  ],
-};
-
-/** The member whose list makes one sequence per item. */
-const LIST_MEMBER: Readonly<Partial<Record<BodyFamily, string>>> = { completions: 'prompt', embeddings: 'input' };
-
-const TOKEN_LIMITS = ['max_completion_tokens', 'max_tokens', 'max_output_tokens'] as const;
-
-const READ: ReadonlySet<string> = new Set([
-  ...['model', 'stream', 'stream_options', 'n'],
-  ...TOKEN_LIMITS,
-  ...Object.values(PROMPT_MEMBERS).flat(),
-]);
+/** `sampling_params` longer than this hold more than sampling parameters. */
+const MAX_SAMPLING_BYTES = 262_144;
 
 /** Names are at most this long as they stand in the body, each character being `\uXXXX`, with quotes. */
-const MAX_NAME_BYTES = 6 * Math.max(...[...READ, 'include_usage'].map((name) => name.length)) + 2;
+const MAX_NAME_BYTES = 6 * Math.max(...[...READ_MEMBERS, 'include_usage'].map((name) => name.length)) + 2;
 const MAX_NUMBER_BYTES = 32;
 
 /** Reads a body. An object with a `message` is what is wrong with it. */
@@ -155,7 +126,7 @@ class BodyMembers implements JsonListener {
   key(depth: number, start: number, end: number): void {
     if (depth === 1) {
       const name = this.#nameAt(start, end);
-      this.#name = name !== undefined && READ.has(name) ? name : undefined;
+      this.#name = name !== undefined && READ_MEMBERS.has(name) ? name : undefined;
       this.#items = 0;
       this.#hasNumbers = false;
       if (name === 'stream_options') this.includeUsage = false;
@@ -230,21 +201,40 @@ function decodeString(literal: string): string {
 }
 
 function readFacts(members: BodyMembers, family: BodyFamily): BodyFacts | BodyError {
+  const shape = BODY_SHAPES[family];
   const model = readModel(members);
   if (typeof model === 'object') return model;
-  const n = family === 'chat' || family === 'completions' ? readN(members) : 1;
+  const read = readSampling(members, shape);
+  if ('message' in read) return read;
+  const { sampling } = read;
+  const n = readN(members, shape, sampling);
   if (typeof n === 'object') return n;
-  const maxTokens = readMaxTokens(members);
-  const list = LIST_MEMBER[family];
-  const prompts = list === undefined ? 1 : Math.max(1, members.found.get(list)?.items ?? 1);
+  const maxTokens = readMaxTokens(members, shape, sampling);
+  const { lists = [] } = shape;
   return {
     ...(model !== undefined && { model }),
     stream: members.found.get('stream')?.kind === 'true',
     includeUsage: members.includeUsage,
-    sequences: n * prompts,
+    sequences: n * Math.max(1, ...lists.map((list) => members.found.get(list)?.items ?? 1)),
     ...(maxTokens !== undefined && { maxTokens }),
-    promptBytes: promptBytes(members, family),
+    promptBytes: promptBytes(members, shape),
   };
+}
+
+type Sampling = Readonly<Record<string, unknown>>;
+
+/**
+ * `sampling_params` of the `generate` APIs. SGLang takes a list of them as well, one for each prompt, and wants the same
+ * `n` in all: the first stands for them, and the most tokens that any allows are not known then.
+ */
+function readSampling(members: BodyMembers, shape: BodyShape): { readonly sampling: Sampling } | BodyError {
+  const member = shape.samples === 'sampling_params' ? members.found.get('sampling_params') : undefined;
+  if (member === undefined || (member.kind !== 'object' && member.kind !== 'array')) return { sampling: {} };
+  if (member.end - member.start > MAX_SAMPLING_BYTES) {
+    return wrongMember(members, member, `sampling_params must be at most ${MAX_SAMPLING_BYTES} bytes, got more`);
+  }
+  const params = JSON.parse(members.textOf(member)) as Sampling | readonly (Sampling | null)[];
+  return { sampling: isList(params) ? { n: params[0]?.['n'] } : params };
 }
 
 function readModel(members: BodyMembers): string | undefined | BodyError {
@@ -261,24 +251,32 @@ function readModel(members: BodyMembers): string | undefined | BodyError {
   return model === '' ? wrongMember(members, member, `model must be ${allowed}, got an empty one`) : model;
 }
 
-function readN(members: BodyMembers): number | BodyError {
-  const member = members.found.get('n');
+function readN(members: BodyMembers, shape: BodyShape, sampling: Sampling): number | BodyError {
+  if (shape.samples === undefined) return 1;
+  const inSampling = shape.samples === 'sampling_params';
+  const member = members.found.get(inSampling ? 'sampling_params' : 'n');
   if (member === undefined || member.kind === 'null') return 1;
-  const n = numberOf(members, member);
-  if (n !== undefined && Number.isInteger(n) && n >= 1 && n <= MAX_N) return n;
-  const got = n === undefined ? article(member.kind) : String(n);
-  return wrongMember(members, member, `n must be an integer from 1 to ${MAX_N}, got ${got}`);
+  const n = inSampling ? (sampling['n'] ?? 1) : numberOf(members, member);
+  if (typeof n === 'number' && Number.isInteger(n) && n >= 1 && n <= MAX_N) return n;
+  const got = typeof n === 'number' ? String(n) : article(inSampling ? kindOf(n) : member.kind);
+  const name = inSampling ? 'sampling_params.n' : 'n';
+  return wrongMember(members, member, `${name} must be an integer from 1 to ${MAX_N}, got ${got}`);
 }
 
-function readMaxTokens(members: BodyMembers): number | undefined {
-  for (const name of TOKEN_LIMITS) {
-    const member = members.found.get(name);
-    if (member === undefined || member.kind === 'null') continue;
-    const limit = numberOf(members, member);
+function readMaxTokens(members: BodyMembers, shape: BodyShape, sampling: Sampling): number | undefined {
+  for (const name of shape.limits ?? []) {
+    const limit = shape.limitsInSampling ? sampling[name] : limitOf(members, name);
+    if (limit === undefined || limit === null) continue;
     // The model server judges what is not sane; the gateway only must not build on it.
-    return limit !== undefined && Number.isSafeInteger(limit) && limit >= 1 ? limit : undefined;
+    return typeof limit === 'number' && Number.isSafeInteger(limit) && limit >= 1 ? limit : undefined;
   }
   return undefined;
+}
+
+/** Undefined when it is not there, and NaN when it is not a number. */
+function limitOf(members: BodyMembers, name: string): number | undefined {
+  const member = members.found.get(name);
+  return member === undefined || member.kind === 'null' ? undefined : (numberOf(members, member) ?? NaN);
 }
 
 function numberOf(members: BodyMembers, member: Member): number | undefined {
@@ -286,9 +284,9 @@ function numberOf(members: BodyMembers, member: Member): number | undefined {
   return Number(members.textOf(member));
 }
 
-function promptBytes(members: BodyMembers, family: BodyFamily): number {
+function promptBytes(members: BodyMembers, shape: BodyShape): number {
   let sum = 0;
-  for (const name of PROMPT_MEMBERS[family]) {
+  for (const name of shape.prompt) {
     const member = members.found.get(name);
     if (member !== undefined) sum += member.end - member.start;
   }
@@ -298,6 +296,16 @@ function promptBytes(members: BodyMembers, family: BodyFamily): number {
 function wrongMember(members: BodyMembers, member: Member, message: string): BodyError {
   const param = message.slice(0, message.indexOf(' '));
   return { message, offset: member.start, ...positionOf(members.chunks, member.start), param };
+}
+
+function isList(params: Sampling | readonly (Sampling | null)[]): params is readonly (Sampling | null)[] {
+  return Array.isArray(params);
+}
+
+function kindOf(value: unknown): JsonKind {
+  if (typeof value === 'string') return 'string';
+  if (typeof value === 'boolean') return value ? 'true' : 'false';
+  return Array.isArray(value) ? 'array' : 'object';
 }
 
 function article(kind: JsonKind): string {

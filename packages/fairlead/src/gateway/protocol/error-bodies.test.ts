@@ -35,6 +35,21 @@ describe('an error body', () => {
       type: 'error',
       error: { type: 'request_too_large', message: 'too large' },
     });
+    assert.deepEqual(parse(errorBody('anthropic', { status: 404, message: 'no', requestId: 'r' })), {
+      type: 'error',
+      error: { type: 'not_found_error', message: 'no' },
+      request_id: 'r',
+    });
+  });
+
+  it('is vLLM’s, whose code is the status', () => {
+    const error = (status: number) => parse(errorBody('vllm', { status, message: 'm', code: 'x', param: 'n' }));
+    assert.deepEqual(error(400), { error: { message: 'm', type: 'BadRequestError', param: 'n', code: 400 } });
+    assert.deepEqual(error(429), { error: { message: 'm', type: 'Too Many Requests', param: 'n', code: 429 } });
+  });
+
+  it('is SGLang’s, which is a message', () => {
+    assert.deepEqual(parse(errorBody('sglang', { status: 429, message: 'full' })), { error: { message: 'full' } });
   });
 
   it('has a type for every status, and the one that was asked for before that', () => {
@@ -92,6 +107,19 @@ describe('a stream’s last event', () => {
       assert.ok(raised instanceof APIError);
       assert.match(raised.message, /the model server died/);
     }
+  });
+
+  it('is raised by the official client of responses, and is what their documentation describes', async () => {
+    const error = streamErrorEvent('responses', { status: 502, message: 'the model server died' }).toString();
+    const { read, raised } = await readStream(`event: response.created\ndata: {"a":1}\n\n${error}`);
+    assert.deepEqual(read, [{ a: 1 }]);
+    assert.ok(raised instanceof APIError);
+    assert.match(raised.message, /the model server died/);
+    assert.equal(raised.type, 'server_error');
+    assert.match(
+      error,
+      /^\n\nevent: error\ndata: \{"type":"error","code":null,"message":"the model server died","param":/,
+    );
   });
 
   it('has Anthropic’s event name', () => {

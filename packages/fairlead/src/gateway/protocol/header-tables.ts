@@ -71,4 +71,4 @@ function hasControlPrefix(name: string): boolean {
 }
 
 /** A model server's words about its own connection or its own request ids, which would contradict ours. */
-export const DROPPED_FROM_ANSWERS: ReadonlySet<string> = new Set(['x-request-id', 'alt-svc']);
+export const DROPPED_FROM_ANSWERS: ReadonlySet<string> = new Set(['x-request-id', 'request-id', 'alt-svc']);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Usage } from '@fairlead/core';
 import fc from 'fast-check';
+import type { ApiFormat } from './error-bodies.ts';
 import { createUsageReader } from './usage-reader.ts';
 
 const openai = {
@@ -14,8 +15,12 @@ const openai = {
 };
 const read: Usage = { promptTokens: 12, completionTokens: 34, cachedTokens: 8 };
 
-function readAll(contentType: string | undefined, chunks: readonly (string | Uint8Array)[]): Usage | undefined {
-  const reader = createUsageReader(contentType);
+function readAll(
+  contentType: string | undefined,
+  chunks: readonly (string | Uint8Array)[],
+  api?: ApiFormat,
+): Usage | undefined {
+  const reader = createUsageReader(contentType, api);
   for (const chunk of chunks) reader.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
   return reader.end();
 }
@@ -147,12 +152,61 @@ describe('usage of an event stream', () => {
     );
   });
 
+  it('is not undone by a server that says 0 of what it told before, or will tell later', () => {
+    assert.deepEqual(
+      readEvents(
+        { type: 'message_start', message: { usage: { input_tokens: 0, output_tokens: 0 } } },
+        { type: 'message_delta', usage: { input_tokens: 7, output_tokens: 3 } },
+        { type: 'message_delta', usage: { input_tokens: 0, output_tokens: 4 } },
+      ),
+      { promptTokens: 7, completionTokens: 4 },
+    );
+  });
+
   it('is not taken from deeper inside an event', () => {
     assert.equal(readEvents({ choices: [{ usage: openai }] }), undefined);
   });
 
   it('is read when the stream breaks off without its last blank line', () => {
     assert.deepEqual(readAll('text/event-stream', [`data: {"usage":${JSON.stringify(openai)}}`]), read);
+  });
+});
+
+describe('usage of SGLang’s generate', () => {
+  const sequence = (id: string, completion_tokens: number) => ({
+    text: '"meta_info": {"id": "x", "completion_tokens": 999}',
+    output_ids: [1, 2],
+    meta_info: { id, finish_reason: { type: 'stop' }, prompt_tokens: 5, completion_tokens, cached_tokens: 1 },
+  });
+
+  it('is that of the answer', () => {
+    assert.deepEqual(readAll('application/json', [JSON.stringify(sequence('a', 7))], 'sglang'), {
+      promptTokens: 5,
+      completionTokens: 7,
+      cachedTokens: 1,
+    });
+  });
+
+  it('is the sum of its sequences', () => {
+    const body = JSON.stringify([sequence('a', 7), sequence('b', 8)]);
+    const whole = { promptTokens: 10, completionTokens: 15, cachedTokens: 2 };
+    assert.deepEqual(readAll('application/json', [body], 'sglang'), whole);
+    assert.deepEqual(readAll('application/json', cut(Buffer.from(body), [9, 80, 81, 200]), 'sglang'), whole);
+  });
+
+  it('is what each sequence of a stream told last', () => {
+    const events = [sequence('a', 1), sequence('b', 1), sequence('a', 2), sequence('b', 2), sequence('a', 3)];
+    const text = events.map((event, index) => `data: ${JSON.stringify({ ...event, index })}\n\n`).join('');
+    assert.deepEqual(readAll('text/event-stream', [text, 'data: [DONE]\n\n'], 'sglang'), {
+      promptTokens: 10,
+      completionTokens: 5,
+      cachedTokens: 2,
+    });
+  });
+
+  it('is not looked for elsewhere', () => {
+    assert.equal(readAll('application/json', [JSON.stringify(sequence('a', 7))]), undefined);
+    assert.equal(readAll('application/json', [JSON.stringify({ usage: openai })], 'sglang'), undefined);
   });
 });
 

@@ -2,7 +2,8 @@
 
 /**
  * Reads token usage out of an answer as it passes by, whole JSON bodies and streams of server-sent events alike. The
- * bytes are relayed untouched; a chunk that does not hold the word `"usage"` costs one native search and is not kept.
+ * bytes are relayed untouched; a chunk that does not hold the word (`"usage"`; in SGLang's own API `"meta_info"`) costs
+ * one native search and is not kept.
  *
  * From the first `"usage": {` on, bytes are kept until the unit it belongs to ends (the body, or the event): only then
  * can be told at which level it stands, counting back from the unit's last brace, and `usage` inside a tool call's
@@ -10,7 +11,9 @@
  */
 
 import type { Usage } from '@fairlead/core';
-import { mergeUsage, parseUsage } from './usage.ts';
+import type { ApiFormat } from './error-bodies.ts';
+import { LatestUsage, UsageOfSequences } from './usage.ts';
+import type { UsageTally } from './usage.ts';
 
 export interface UsageReader {
   push(chunk: Uint8Array): void;
@@ -18,7 +21,9 @@ export interface UsageReader {
   end(): Usage | undefined;
 }
 
-interface Limits {
+interface Search {
+  /** The name of the member, in quotes. */
+  readonly word: Buffer;
   /** Deepest level at which a `usage` object is believed: 1 is a member of the outermost object. */
   readonly maxLevel: number;
   /** Most bytes kept. */
@@ -27,35 +32,39 @@ interface Limits {
   readonly tailBytes: number;
 }
 
-const BODY: Limits = { maxLevel: 1, maxKeptBytes: 1 << 20, tailBytes: 1 << 16 };
+const USAGE = Buffer.from('"usage"');
+const BODY: Search = { word: USAGE, maxLevel: 1, maxKeptBytes: 1 << 20, tailBytes: 1 << 16 };
 /** In events it may stand one level deeper: `response.usage`, `message.usage`. */
-const EVENT: Limits = { maxLevel: 2, maxKeptBytes: 1 << 18, tailBytes: 1 << 16 };
+const EVENT: Search = { word: USAGE, maxLevel: 2, maxKeptBytes: 1 << 18, tailBytes: 1 << 16 };
+/** SGLang answers a list of prompts with a list. */
+const SGLANG: Search = { ...BODY, word: Buffer.from('"meta_info"'), maxLevel: 2 };
 
 /** A `usage` object longer than this is none. */
 const MAX_USAGE_BYTES = 16_384;
 
-const WORD = Buffer.from('"usage"');
-
 /** A reader for an answer of this `content-type`: events, or else one JSON body. */
-export function createUsageReader(contentType: string | undefined): UsageReader {
+export function createUsageReader(contentType: string | undefined, api: ApiFormat = 'openai'): UsageReader {
   const type = contentType?.split(';', 1)[0]!.trim().toLowerCase();
-  if (type === 'text/event-stream') return new PassingReader(EVENT, true);
+  const isStream = type === 'text/event-stream';
   const isJson = type === undefined || type === '' || type === 'application/json' || type.endsWith('+json');
-  return isJson ? new PassingReader(BODY, false) : { push: () => {}, end: () => undefined };
+  if (!isStream && !isJson) return { push: () => {}, end: () => undefined };
+  if (api === 'sglang') return new PassingReader(SGLANG, isStream, new UsageOfSequences());
+  return new PassingReader(isStream ? EVENT : BODY, isStream, new LatestUsage());
 }
 
 class PassingReader implements UsageReader {
-  readonly #limits: Limits;
+  readonly #limits: Search;
   readonly #isStream: boolean;
+  readonly #tally: UsageTally;
   /** The end of the last chunk when it may be the beginning of the word. */
   #carry: Buffer | undefined;
   readonly #kept: KeptBytes;
-  #usage: Usage | undefined;
   #ended = false;
 
-  constructor(limits: Limits, isStream: boolean) {
+  constructor(limits: Search, isStream: boolean, tally: UsageTally) {
     this.#limits = limits;
     this.#isStream = isStream;
+    this.#tally = tally;
     this.#kept = new KeptBytes();
   }
 
@@ -73,16 +82,16 @@ class PassingReader implements UsageReader {
     if (!this.#ended && this.#kept.length > 0) this.#read(this.#kept.bytes);
     this.#ended = true;
     this.#kept.clear();
-    return this.#usage;
+    return this.#tally.usage;
   }
 
   /** Looks for candidates from `from` on; reads the units that end within `bytes`, keeps what begins one that does not. */
   #search(bytes: Buffer, from: number): void {
     let at = from;
     while (at < bytes.length) {
-      at = nextCandidate(bytes, at);
+      at = nextCandidate(bytes, at, this.#limits.word);
       if (at < 0) {
-        this.#carry = beginningOfWord(bytes);
+        this.#carry = beginningOfWord(bytes, this.#limits.word);
         return;
       }
       const end = this.#isStream ? endOfEvent(bytes, at) : -1;
@@ -116,14 +125,13 @@ class PassingReader implements UsageReader {
     if (this.#kept.length <= this.#limits.maxKeptBytes) return;
     const tail = this.#kept.bytes.subarray(-this.#limits.tailBytes);
     this.#kept.clear();
-    const at = nextCandidate(tail, 0);
+    const at = nextCandidate(tail, 0, this.#limits.word);
     if (at >= 0) this.#kept.append(tail.subarray(at));
-    else this.#carry = beginningOfWord(tail);
+    else this.#carry = beginningOfWord(tail, this.#limits.word);
   }
 
   #read(unit: Buffer): void {
-    const json = lastUsage(unit, this.#limits.maxLevel);
-    if (json !== undefined) this.#usage = mergeUsage(this.#usage, parseUsage(json));
+    for (const json of usagesIn(unit, this.#limits)) this.#tally.add(json);
   }
 }
 
@@ -153,17 +161,17 @@ class KeptBytes {
   }
 }
 
-/** Where the next `"usage"` lies that may have an object for a value; -1 when none does. */
-function nextCandidate(bytes: Buffer, from: number): number {
-  for (let at = bytes.indexOf(WORD, from); at >= 0; at = bytes.indexOf(WORD, at + WORD.length)) {
-    if (objectAfter(bytes, at) !== -1 && !isEscaped(bytes, at)) return at;
+/** Where the next `word` lies that may have an object for a value; -1 when none does. */
+function nextCandidate(bytes: Buffer, from: number, word: Buffer): number {
+  for (let at = bytes.indexOf(word, from); at >= 0; at = bytes.indexOf(word, at + word.length)) {
+    if (objectAfter(bytes, at + word.length) !== -1 && !isEscaped(bytes, at)) return at;
   }
   return -1;
 }
 
-/** Where the object begins that follows the word at `at`; -1 when something else does, the length when that is yet to come. */
-function objectAfter(bytes: Buffer, at: number): number {
-  const colon = skipBlanks(bytes, at + WORD.length);
+/** Where the object begins that follows a word's end; -1 when something else does, the length when that is yet to come. */
+function objectAfter(bytes: Buffer, wordEnd: number): number {
+  const colon = skipBlanks(bytes, wordEnd);
   if (colon === bytes.length) return colon;
   if (bytes[colon] !== 0x3a) return -1;
   const value = skipBlanks(bytes, colon + 1);
@@ -182,12 +190,12 @@ function isEscaped(bytes: Buffer, at: number): boolean {
 }
 
 /** The end of `bytes` that the next chunk may make a word, or an escape, of; as a copy: the chunk's memory is not ours. */
-function beginningOfWord(bytes: Buffer): Buffer | undefined {
+function beginningOfWord(bytes: Buffer, word: Buffer): Buffer | undefined {
   if (bytes[bytes.length - 1] === 0x5c) return Buffer.from(bytes.subarray(-1));
-  for (let at = Math.max(0, bytes.length - WORD.length + 1); at < bytes.length; at += 1) {
-    if (bytes[at] !== WORD[0]) continue;
+  for (let at = Math.max(0, bytes.length - word.length + 1); at < bytes.length; at += 1) {
+    if (bytes[at] !== word[0]) continue;
     const end = bytes.subarray(at);
-    if (end.equals(WORD.subarray(0, end.length)) && !isEscaped(bytes, at)) return Buffer.from(end);
+    if (end.equals(word.subarray(0, end.length)) && !isEscaped(bytes, at)) return Buffer.from(end);
   }
   return undefined;
 }
@@ -202,11 +210,11 @@ function endOfEvent(bytes: Buffer, from: number): number {
 }
 
 /**
- * The JSON text of the last `usage` object of `unit` that stands at most at `maxLevel`. `unit` begins with a candidate,
- * outside of any string, and ends where its outermost object has been closed: so the level of each candidate follows
- * from how much deeper it stands than the end.
+ * The JSON texts of the objects of `unit` that have the word for a name and stand at most at `maxLevel`, in their order.
+ * `unit` begins with a candidate, outside of any string, and ends where its outermost object has been closed: so the
+ * level of each candidate follows from how much deeper it stands than the end.
  */
-function lastUsage(unit: Buffer, maxLevel: number): string | undefined {
+function usagesIn(unit: Buffer, { word, maxLevel }: Search): string[] {
   const open: { start: number; depth: number }[] = [];
   const closed: { start: number; end: number; depth: number }[] = [];
   let depth = 0;
@@ -217,20 +225,20 @@ function lastUsage(unit: Buffer, maxLevel: number): string | undefined {
       depth -= 1;
       if (open.at(-1)?.depth === depth) closed.push({ ...open.pop()!, end: at + 1 });
     } else if (byte === 0x22) {
-      const start = usageAt(unit, at);
+      const start = usageAt(unit, at, word);
       if (start !== -1) open.push({ start, depth });
       at = endOfString(unit, at) - 1;
     }
   }
-  const found = closed.findLast((one) => one.depth - depth <= maxLevel);
-  if (found === undefined || found.end - found.start > MAX_USAGE_BYTES) return undefined;
-  return unit.toString('utf8', found.start, found.end);
+  return closed
+    .filter((one) => one.depth - depth <= maxLevel && one.end - one.start <= MAX_USAGE_BYTES)
+    .map(({ start, end }) => unit.toString('utf8', start, end));
 }
 
 /** Where the object of a `"usage": {` at `at` begins; -1 when there is none. */
-function usageAt(unit: Buffer, at: number): number {
-  if (unit.compare(WORD, 0, WORD.length, at, Math.min(at + WORD.length, unit.length)) !== 0) return -1;
-  const start = objectAfter(unit, at);
+function usageAt(unit: Buffer, at: number, word: Buffer): number {
+  if (unit.compare(word, 0, word.length, at, Math.min(at + word.length, unit.length)) !== 0) return -1;
+  const start = objectAfter(unit, at + word.length);
   return start < unit.length ? start : -1;
 }
 

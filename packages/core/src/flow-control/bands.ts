@@ -6,13 +6,22 @@
  * other priority has no band, because a client that may invent priorities could make itself any number of queues.
  */
 
-import type { BandConfig, FlowControlConfig } from './config.ts';
-import { type BandCallbacks, PriorityBand } from './priority-band.ts';
+import type { BandConfig, BandTemplate, FlowControlConfig } from './config.ts';
+import { type BandCallbacks, type Flow, PriorityBand } from './priority-band.ts';
+import type { WaitingRequest } from './waiting-request.ts';
+
+/** What a change of configuration asks and tells. */
+export interface BandChanges {
+  /** Where a waiting request's band puts it now. */
+  readonly rankOf: (waiting: WaitingRequest<Flow>) => number;
+  readonly onCreated: (band: PriorityBand) => void;
+  readonly onForgotten: (band: PriorityBand) => void;
+}
 
 export class Bands {
-  readonly #config: FlowControlConfig;
+  #config: FlowControlConfig;
   readonly #callbacks: BandCallbacks;
-  readonly #known: ReadonlySet<number>;
+  #known: ReadonlySet<number>;
   readonly #byPriority = new Map<number, PriorityBand>();
   #ordered: readonly PriorityBand[] = [];
   #priorities: readonly number[] = [];
@@ -56,13 +65,39 @@ export class Bands {
 
   /** Makes the band of a known priority from its template. */
   create(priority: number): PriorityBand {
-    const template = priority < 0 ? this.#config.defaultNegativeBand : this.#config.defaultBand;
-    return this.#add({ ...template, priority }, false);
+    return this.#add({ ...this.#templateOf(priority), priority }, false);
+  }
+
+  /**
+   * Other bands from now on. One that is neither configured nor known any more takes nothing new, keeps its old limits
+   * and policies, and goes when it is empty.
+   */
+  reconfigure(config: FlowControlConfig, told: BandChanges): void {
+    this.#config = config;
+    this.#known = new Set(config.knownPriorities);
+    const wanted = new Map(config.bands.map((band) => [band.priority, band]));
+    if (!wanted.has(0)) wanted.set(0, { priority: 0, ...config.defaultBand });
+    for (const band of [...this.#ordered]) {
+      const configured = wanted.get(band.priority);
+      const template = configured ?? (this.knows(band.priority) ? this.#templateOf(band.priority) : undefined);
+      band.configured = configured !== undefined;
+      band.leaving = template === undefined;
+      wanted.delete(band.priority);
+      if (configured === undefined && band.flows.size === 0) {
+        this.remove(band);
+        told.onForgotten(band);
+      } else if (template !== undefined) band.reconfigure(template, told.rankOf);
+    }
+    for (const band of wanted.values()) told.onCreated(this.#add(band, true));
   }
 
   remove(band: PriorityBand): void {
     this.#byPriority.delete(band.priority);
     this.#reorder();
+  }
+
+  #templateOf(priority: number): BandTemplate {
+    return priority < 0 ? this.#config.defaultNegativeBand : this.#config.defaultBand;
   }
 
   #add(config: BandConfig, configured: boolean): PriorityBand {

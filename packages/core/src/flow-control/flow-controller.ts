@@ -93,8 +93,8 @@ export class FlowController {
     });
     this.#gate = new Gate(config.usageLimit, {
       bands: this.#waitlist.bands,
-      onFault: (error) => {
-        this.#waitlist.fault(config.usageLimit, error);
+      onFault: (policy, error) => {
+        this.#waitlist.fault(policy, error);
       },
     });
     this.#dispatcher = new Dispatcher({
@@ -204,6 +204,16 @@ export class FlowController {
     this.#free(permit, atMs);
     if (this.#state === 'closed') this.#evict(waiting, 'evictedShuttingDown');
     return waiting;
+  }
+
+  /**
+   * Goes on with another configuration, in one turn: what waits keeps its place, what is in flight ends as it would have.
+   * A policy that is the same instance as before keeps what it remembers; a band that is gone serves what waits in it.
+   */
+  reconfigure(config: FlowControlConfig): void {
+    this.#waitlist.reconfigure(config, this.#clock.now());
+    this.#gate.reconfigure(config.usageLimit);
+    this.wake();
   }
 
   /** Something changed outside (metrics, limits, health): look again soon. */

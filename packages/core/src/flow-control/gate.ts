@@ -12,10 +12,10 @@ import type { UsageLimitPolicy } from './policies.ts';
 import type { GateSnapshot } from './snapshot.ts';
 
 export class Gate {
-  readonly #policy: UsageLimitPolicy;
-  readonly #state: unknown;
+  #policy: UsageLimitPolicy;
+  #state: unknown;
   readonly #bands: Bands;
-  readonly #onFault: (error: unknown) => void;
+  readonly #onFault: (policy: UsageLimitPolicy, error: unknown) => void;
   #index = -1;
   #saturation = 0;
   #closed: GateSnapshot | undefined;
@@ -23,7 +23,10 @@ export class Gate {
   #heldSinceMs: number | undefined;
 
   /** `onFault`: the policy threw; then nothing is held back. */
-  constructor(policy: UsageLimitPolicy, parts: { readonly bands: Bands; readonly onFault: (error: unknown) => void }) {
+  constructor(
+    policy: UsageLimitPolicy,
+    parts: { readonly bands: Bands; readonly onFault: (policy: UsageLimitPolicy, error: unknown) => void },
+  ) {
     this.#policy = policy;
     this.#state = policy.newState();
     this.#bands = parts.bands;
@@ -35,6 +38,13 @@ export class Gate {
     return this.#closed;
   }
 
+  /** Another policy from now on; the same one goes on with what it remembers. */
+  reconfigure(policy: UsageLimitPolicy): void {
+    if (policy === this.#policy) return;
+    this.#state = policy.newState();
+    this.#policy = policy;
+  }
+
   /** Begins a pump. */
   ask(saturation: number): void {
     const { ceilings, priorities } = this.#bands;
@@ -43,7 +53,7 @@ export class Gate {
       this.#policy.ceilings(this.#state, { priorities, saturation }, ceilings);
     } catch (error) {
       ceilings.fill(1);
-      this.#onFault(error);
+      this.#onFault(this.#policy, error);
     }
     this.#index = -1;
   }

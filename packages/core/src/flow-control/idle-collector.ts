@@ -23,12 +23,18 @@ class LookHeap extends IndexedHeap<Flow> {
 }
 
 export class IdleCollector {
-  readonly #flowIdleMs: number;
-  readonly #bandIdleMs: number;
+  #flowIdleMs: number;
+  #bandIdleMs: number;
   readonly #flows = new LookHeap();
   readonly #bands = new Set<PriorityBand>();
 
   constructor(limits: { readonly flowIdleMs: number; readonly bandIdleMs: number }) {
+    this.#flowIdleMs = limits.flowIdleMs;
+    this.#bandIdleMs = limits.bandIdleMs;
+  }
+
+  /** Other times from now on, for what goes idle or is looked at later. */
+  reconfigure(limits: { readonly flowIdleMs: number; readonly bandIdleMs: number }): void {
     this.#flowIdleMs = limits.flowIdleMs;
     this.#bandIdleMs = limits.bandIdleMs;
   }
@@ -64,7 +70,8 @@ export class IdleCollector {
     for (const band of this.#bands) {
       if (band.flows.size === 0 && band.idleSinceMs + this.#bandIdleMs > nowMs) continue;
       this.#bands.delete(band);
-      if (band.flows.size === 0) forget.band(band);
+      // One that came into the configuration meanwhile stays.
+      if (band.flows.size === 0 && !band.configured) forget.band(band);
     }
   }
 

@@ -5,12 +5,18 @@
  * freed in the turn in which its request leaves; there is nothing to sweep.
  */
 export class Occupancy {
-  readonly maxRequests: number;
-  readonly maxBytes: number;
+  maxRequests: number;
+  maxBytes: number;
   requests = 0;
   bytes = 0;
 
   constructor(limits: { readonly maxRequests: number; readonly maxBytes: number }) {
+    this.maxRequests = limits.maxRequests;
+    this.maxBytes = limits.maxBytes;
+  }
+
+  /** Other limits from now on. What is over them already stays; nothing more fits until it has left. */
+  limit(limits: { readonly maxRequests: number; readonly maxBytes: number }): void {
     this.maxRequests = limits.maxRequests;
     this.maxBytes = limits.maxBytes;
   }

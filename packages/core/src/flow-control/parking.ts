@@ -22,7 +22,7 @@ export interface Parkable extends Member {
 export interface Lot {
   readonly key: string;
   /** A fairness state of its own: its members are the parked flows. */
-  readonly state: unknown;
+  state: unknown;
   size: number;
   /** The capacity epoch in which it was last found without room; open in any later one. */
   closedEpoch: number;
@@ -31,7 +31,7 @@ export interface Lot {
 }
 
 export class Parking<F extends Parkable> {
-  readonly #fairness: FairnessPolicy;
+  #fairness: FairnessPolicy;
   readonly #lots = new Map<string, Lot>();
 
   constructor(fairness: FairnessPolicy) {
@@ -75,6 +75,12 @@ export class Parking<F extends Parkable> {
     lot.size -= 1;
     flow.lot = undefined;
     if (lot.size === 0) this.#lots.delete(lot.key);
+  }
+
+  /** Another policy says from now on who is next; its lots are empty until they are told who stands in them. */
+  reconfigure(fairness: FairnessPolicy): void {
+    this.#fairness = fairness;
+    for (const lot of this.#lots.values()) lot.state = fairness.newState(BAND_CONTEXT);
   }
 
   headChanged(flow: F): void {

@@ -11,8 +11,9 @@ import type { BandConfig, BandTemplate } from './config.ts';
 import { BacklogRate } from './backlog-rate.ts';
 import { Occupancy } from './occupancy.ts';
 import { BAND_CONTEXT, type Lot, type Parkable, Parking } from './parking.ts';
-import type { Waiting } from './policies.ts';
+import type { FairnessPolicy, Waiting } from './policies.ts';
 import { compareWaiting, RequestQueue } from './waiting-request.ts';
+import type { WaitingRequest } from './waiting-request.ts';
 
 /**
  * `empty`: nothing waits. `ready`: known to the band's fairness policy. `parked`: its head found no room. `capped`: its
@@ -23,7 +24,7 @@ export type Standing = 'empty' | 'ready' | 'parked' | 'capped';
 export class Flow implements Parkable, CapWaiter {
   readonly id: string;
   readonly band: PriorityBand;
-  readonly state: unknown;
+  state: unknown;
   readonly queue = new RequestQueue<Flow>();
   standing: Standing = 'empty';
   weight = 1;
@@ -34,6 +35,8 @@ export class Flow implements Parkable, CapWaiter {
   /** Requests in flight. */
   inFlight = 0;
   cap: InFlightCap | undefined;
+  /** Held something when the configuration changed; its weight may be another now. */
+  isOld = false;
   /** The lot it is parked in while `standing` is `parked`. */
   lot: Lot | undefined;
   /** When it last held or had in flight anything; whole milliseconds, which V8 keeps in the object itself. */
@@ -81,16 +84,18 @@ export interface BandCallbacks {
 
 export class PriorityBand {
   readonly priority: number;
-  readonly config: BandTemplate;
+  config: BandTemplate;
   /** Named in the configuration: never forgotten. */
-  readonly configured: boolean;
+  configured: boolean;
+  /** Gone from the configuration: takes nothing new. */
+  leaving = false;
   readonly occupancy: Occupancy;
-  readonly flowLimits: { readonly maxRequests: number; readonly maxBytes: number };
+  flowLimits: { readonly maxRequests: number; readonly maxBytes: number };
   readonly flows = new Map<string, Flow>();
   readonly parking: Parking<Flow>;
   /** How fast it gets shorter. */
   readonly backlog = new BacklogRate();
-  readonly #state: unknown;
+  #state: unknown;
   readonly #callbacks: BandCallbacks;
   /** Requests in flight. */
   inFlight = 0;
@@ -104,12 +109,63 @@ export class PriorityBand {
     this.config = config;
     this.configured = configured;
     this.occupancy = new Occupancy(config);
-    this.flowLimits = {
-      maxRequests: Math.max(1, Math.floor(config.maxRequests * config.maxFlowShare)),
-      maxBytes: Math.max(1, Math.floor(config.maxBytes * config.maxFlowShare)),
-    };
+    this.flowLimits = flowLimitsOf(config);
     this.#state = config.fairness.newState(BAND_CONTEXT);
     this.parking = new Parking(config.fairness);
+  }
+
+  /**
+   * Other limits and policies from now on. A policy that stays keeps what it remembers. Another fairness policy is told
+   * of the flows in the order in which the old one would have served them; by another ordering every request gets a new
+   * rank. Nobody's standing changes.
+   */
+  reconfigure(config: BandTemplate, rankOf: (waiting: WaitingRequest<Flow>) => number): void {
+    const { fairness, ordering } = this.config;
+    const isReordered = config.ordering !== ordering;
+    const isOther = config.fairness !== fairness;
+    this.occupancy.limit(config);
+    this.flowLimits = flowLimitsOf(config);
+    const turns = isReordered || isOther ? this.#takeTurns() : [];
+    this.config = config;
+    if (isReordered) for (const flow of this.flows.values()) rerank(flow, rankOf);
+    if (isOther) this.#begin(config.fairness);
+    for (const flow of this.flows.values()) flow.isOld = flow.standing !== 'empty';
+    for (const flow of turns) config.fairness.ready(flow.lot === undefined ? this.#state : flow.lot.state, flow);
+  }
+
+  /** Gives a flow that holds something another weight. */
+  reweigh(flow: Flow, weight: number): void {
+    if (weight === flow.weight) return;
+    const { fairness } = this.config;
+    const state = flow.lot === undefined ? this.#state : flow.lot.state;
+    const isKnown = flow.standing === 'ready' || flow.standing === 'parked';
+    if (isKnown) fairness.unready(state, flow);
+    flow.weight = weight;
+    if (isKnown) fairness.ready(state, flow);
+  }
+
+  /** A fairness policy with nothing to remember yet. */
+  #begin(fairness: FairnessPolicy): void {
+    this.#state = fairness.newState(BAND_CONTEXT);
+    this.parking.reconfigure(fairness);
+    for (const flow of this.flows.values()) flow.state = fairness.newMemberState();
+  }
+
+  /** Takes every flow that stands ready or in a lot from the fairness policy, each in its turn. */
+  #takeTurns(): Flow[] {
+    const { fairness } = this.config;
+    const turns: Flow[] = [];
+    for (const lot of [undefined, ...this.parking.lots()]) {
+      const state = lot === undefined ? this.#state : lot.state;
+      const left = new Set([...this.flows.values()].filter((flow) => isIn(flow, lot)));
+      while (left.size > 0) {
+        const flow = nextOf(fairness, state, left);
+        left.delete(flow);
+        fairness.unready(state, flow);
+        turns.push(flow);
+      }
+    }
+    return turns;
   }
 
   /** The flow whose turn it is. */
@@ -176,6 +232,29 @@ export class PriorityBand {
   charge(flow: Flow, sequences: number): void {
     this.config.fairness.charge?.(this.#state, flow, sequences);
   }
+}
+
+function flowLimitsOf({ maxRequests, maxBytes, maxFlowShare }: BandTemplate): PriorityBand['flowLimits'] {
+  return {
+    maxRequests: Math.max(1, Math.floor(maxRequests * maxFlowShare)),
+    maxBytes: Math.max(1, Math.floor(maxBytes * maxFlowShare)),
+  };
+}
+
+function rerank(flow: Flow, rankOf: (waiting: WaitingRequest<Flow>) => number): void {
+  for (const waiting of flow.queue.values()) waiting.rank = rankOf(waiting);
+  flow.queue.rebuild();
+}
+
+/** The one of `left` that the policy picks, or, when it does not say, the first by the order of heads. */
+function nextOf(fairness: FairnessPolicy, state: unknown, left: ReadonlySet<Flow>): Flow {
+  try {
+    const picked = fairness.pick(state) as Flow | undefined;
+    if (picked !== undefined && left.has(picked)) return picked;
+  } catch {
+    // A policy that is on its way out is not worth a report.
+  }
+  return [...left].reduce((first, flow) => (compareWaiting(flow.head, first.head) < 0 ? flow : first));
 }
 
 /** Whether the flow is parked in the lot; without a lot, whether it is ready. */

@@ -12,8 +12,8 @@ import type { FlowControlConfig } from './config.ts';
 import type { WaitingRequest } from './waiting-request.ts';
 
 export class WaitBudget {
-  readonly #defaultMs: number;
-  readonly #noEndpointMs: number;
+  #defaultMs: number;
+  #noEndpointMs: number;
   #hasEndpoints: boolean;
   #sinceMs: number;
 
@@ -33,6 +33,14 @@ export class WaitBudget {
     if (hasEndpoints === this.#hasEndpoints) return false;
     this.#hasEndpoints = hasEndpoints;
     this.#sinceMs = nowMs;
+    return true;
+  }
+
+  /** Other budgets from now on; true when they differ: every expiry has to be computed again. */
+  reconfigure({ defaultRequestTtlMs, noEndpointRequestTtlMs }: FlowControlConfig): boolean {
+    if (this.#defaultMs === defaultRequestTtlMs && this.#noEndpointMs === noEndpointRequestTtlMs) return false;
+    this.#defaultMs = defaultRequestTtlMs;
+    this.#noEndpointMs = noEndpointRequestTtlMs;
     return true;
   }
 

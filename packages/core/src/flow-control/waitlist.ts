@@ -84,7 +84,7 @@ export class Waitlist {
   bandFor(request: InferenceRequest, nowMs: number): PriorityBand {
     const { observer } = this.#options;
     const band = this.bands.get(request.priority);
-    if (band !== undefined) return band;
+    if (band !== undefined && !band.leaving) return band;
     if (!this.bands.knows(request.priority)) {
       observer?.({ kind: 'priority-unknown', request, atMs: nowMs });
       return this.bands.fallback;
@@ -103,11 +103,14 @@ export class Waitlist {
       if (observer !== undefined)
         observer({ kind: 'flow-created', fairnessId: flow.id, band: band.priority, atMs: clock.now() });
     }
-    if (flow.standing === 'empty') {
-      // What policies read of a member may not change under them: a new weight or cap counts once the flow was empty.
-      flow.weight = request.flowWeight ?? 1;
-      flow.cap = request.cap;
-    }
+    const weight = request.flowWeight ?? 1;
+    if (flow.standing === 'empty') flow.weight = weight;
+    // What policies read of a member may not change under them: another weight counts once the flow was empty, or was
+    // seen for the first time since the configuration changed.
+    else if (flow.isOld) band.reweigh(flow, weight);
+    flow.isOld = false;
+    // Who waits for room waits under the cap he was found at.
+    if (flow.standing !== 'capped') flow.cap = request.cap;
     return flow;
   }
 
@@ -161,12 +164,28 @@ export class Waitlist {
       band.backlog.begin(nowMs);
       for (const flow of band.flows.values()) flow.backlog.begin(nowMs);
     }
-    for (const waiting of this.all()) {
-      waiting.expiresMs = this.budget.expiresMs(waiting);
-      if (waiting.expiresMs === Infinity) this.deadlines.remove(waiting);
-      else if (waiting.expirySlot < 0) this.deadlines.push(waiting);
+    this.#renewExpiries();
+  }
+
+  /**
+   * Other bands, limits, policies and wait budgets from now on. Whatever waits goes on waiting at its place: what no
+   * longer fits a limit stays, and what a new ordering ranks otherwise moves within its flow.
+   */
+  reconfigure(config: FlowControlConfig, nowMs: number): void {
+    const { observer } = this.#options;
+    // A broken policy that was made anew is news when it is broken again.
+    this.#faulty.clear();
+    this.occupancy.limit(config);
+    this.idle.reconfigure(config);
+    if (this.budget.reconfigure(config)) this.#renewExpiries();
+    this.bands.reconfigure(config, {
+      rankOf: (waiting) => this.rankOf(waiting),
+      onCreated: ({ priority }) => observer?.({ kind: 'band-created', band: priority, atMs: nowMs }),
+      onForgotten: ({ priority }) => observer?.({ kind: 'band-forgotten', band: priority, atMs: nowMs }),
+    });
+    for (const band of this.bands.ordered) {
+      for (const flow of band.flows.values()) if (flow.lot !== undefined) this.#newHead(flow);
     }
-    this.deadlines.rebuild();
   }
 
   /** The request that has expired longest ago. */
@@ -234,6 +253,15 @@ export class Waitlist {
       for (const flow of band.flows.values()) for (const waiting of flow.queue.values()) all.push(waiting);
     }
     return all;
+  }
+
+  #renewExpiries(): void {
+    for (const waiting of this.all()) {
+      waiting.expiresMs = this.budget.expiresMs(waiting);
+      if (waiting.expiresMs === Infinity) this.deadlines.remove(waiting);
+      else if (waiting.expirySlot < 0) this.deadlines.push(waiting);
+    }
+    this.deadlines.rebuild();
   }
 
   /** A parked flow with another head may fit where the old one did not. */

@@ -11,15 +11,26 @@ export interface CapWaiter {
  * waits for it; the moment there is room again every flow that was skipped is told.
  */
 export class InFlightCap {
-  readonly max: number;
+  #max: number;
   #used = 0;
   #waiters = new Set<CapWaiter>();
 
   /** @throws RangeError unless `max` is a positive integer. */
   constructor(max: number) {
-    if (!Number.isSafeInteger(max) || max < 1)
-      throw new RangeError(`maxInFlight must be an integer of at least 1, got ${max}`);
-    this.max = max;
+    this.#max = checked(max);
+  }
+
+  get max(): number {
+    return this.#max;
+  }
+
+  /**
+   * Another limit from now on, Infinity for none. What is in flight stays; who waits is told when there is room now.
+   * @throws RangeError unless `max` is a positive integer or Infinity.
+   */
+  resize(max: number): void {
+    this.#max = max === Infinity ? max : checked(max);
+    this.#tellWaiters();
   }
 
   get used(): number {
@@ -27,7 +38,7 @@ export class InFlightCap {
   }
 
   get full(): boolean {
-    return this.#used >= this.max;
+    return this.#used >= this.#max;
   }
 
   take(): void {
@@ -36,6 +47,10 @@ export class InFlightCap {
 
   release(): void {
     this.#used -= 1;
+    this.#tellWaiters();
+  }
+
+  #tellWaiters(): void {
     if (this.#waiters.size === 0 || this.full) return;
     const waiters = this.#waiters;
     this.#waiters = new Set();
@@ -50,4 +65,9 @@ export class InFlightCap {
   unawait(waiter: CapWaiter): void {
     this.#waiters.delete(waiter);
   }
+}
+
+function checked(max: number): number {
+  if (Number.isSafeInteger(max) && max >= 1) return max;
+  throw new RangeError(`maxInFlight must be an integer of at least 1, got ${max}`);
 }

@@ -43,8 +43,8 @@ export interface PoolPlacementOptions {
 
 export class PoolPlacement implements Placement {
   readonly #pool: Pool;
-  readonly #detector: SaturationDetector;
-  readonly #chooser: EndpointChooser;
+  #detector: SaturationDetector;
+  #chooser: EndpointChooser;
   readonly #clock: Clock;
   readonly #tokens: TokenEstimator;
   readonly #scrapeSoon: ((endpoint: Endpoint) => void) | undefined;
@@ -75,6 +75,21 @@ export class PoolPlacement implements Placement {
 
   onChange(listener: () => void): void {
     this.#listener = listener;
+  }
+
+  /**
+   * Judges by another detector and chooses by another chooser from now on. The same detector keeps what it has learned;
+   * permits that are out end with the one that gave them.
+   */
+  reconfigure({ detector, chooser }: Pick<PoolPlacementOptions, 'detector' | 'chooser'>): void {
+    this.#chooser = chooser;
+    if (detector !== this.#detector) {
+      this.#detector = detector;
+      this.#states.clear();
+      this.#byEndpoint.clear();
+      this.#track();
+    }
+    this.#listener?.();
   }
 
   /** To be called after a fresh reading was stored in `endpoint.metrics`. */

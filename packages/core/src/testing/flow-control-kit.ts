@@ -55,6 +55,7 @@ export class FlowControlKit {
   /** Every settlement, in order. */
   readonly settled: (Settled & { readonly request: InferenceRequest })[] = [];
   readonly endpoints: readonly Endpoint[];
+  readonly chooser: Scheduler;
   readonly placement: PoolPlacement;
   readonly controller: FlowController;
   #requests = 0;
@@ -62,7 +63,8 @@ export class FlowControlKit {
   constructor(options: KitOptions = {}) {
     this.endpoints = Array.from({ length: options.endpoints ?? 1 }, (_, index) => modelEndpoint(`e${index + 1}`));
     this.pool.setEndpoints(this.endpoints);
-    const chooser = new Scheduler({ handler: instanceOf(singleProfileHandler), profiles: [profile(options.filters)] });
+    this.chooser = new Scheduler({ handler: instanceOf(singleProfileHandler), profiles: [profile(options.filters)] });
+    const { chooser } = this;
     const maxConcurrency = options.limit ?? 1;
     const detector = options.detector ?? instanceOf(concurrencyDetector, { parameters: { maxConcurrency } });
     this.placement = new PoolPlacement({

@@ -6,10 +6,11 @@
  */
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { EndpointState, StateDocument } from '../../packages/fairlead/src/admin/state.ts';
+import type { Reload } from '../../packages/fairlead/src/config/config-status.ts';
 import { loadConfig } from '../../packages/fairlead/src/config/load.ts';
 import type { LogFields } from '../../packages/fairlead/src/observability/log.ts';
 import { startServe } from '../../packages/fairlead/src/serve/start-serve.ts';
@@ -31,10 +32,35 @@ export interface ServedOptions {
 export class Served {
   readonly serve: Serve;
   readonly logged: readonly Logged[];
+  /** The configuration file. */
+  readonly file: string;
 
-  constructor(serve: Serve, logged: readonly Logged[]) {
+  constructor(serve: Serve, logged: readonly Logged[], file: string) {
     this.serve = serve;
     this.logged = logged;
+    this.file = file;
+  }
+
+  /** Puts another text into the configuration file, by renaming, as editors do. The watch will find it. */
+  async rewrite(text: string): Promise<void> {
+    await writeFile(`${this.file}.new`, HEAD + text);
+    await rename(`${this.file}.new`, this.file);
+  }
+
+  /** Another text, in force or refused when this resolves. */
+  async reload(text: string): Promise<Reload> {
+    await this.rewrite(text);
+    const reload = await this.serve.reload();
+    assert.ok(reload !== null);
+    return reload;
+  }
+
+  /** Asks for `/state` until so many reloads have been tried, and gives the last. */
+  async untilReloaded(count: number): Promise<Reload> {
+    for (;;) {
+      const { reloads, lastReload } = (await this.state()).config;
+      if (lastReload !== null && reloads.success + reloads.failure >= count) return lastReload;
+    }
   }
 
   get url(): string {
@@ -80,11 +106,12 @@ export async function serveText(
   await writeFile(file, HEAD + text);
   for (const [name, content] of Object.entries(options.files ?? {})) await writeFile(path.join(folder, name), content);
   const loaded = await loadConfig({ file, defaults: 'serve' });
-  assert.deepEqual(loaded.problems, undefined);
+  assert.ok(loaded.ok !== undefined, JSON.stringify(loaded.problems));
   const logged: Logged[] = [];
   const write = (msg: string, fields: LogFields = {}): void => void logged.push({ msg, ...fields });
   const serve = await startServe({
     config: loaded.ok,
+    source: { file, loaded, load: (more) => loadConfig({ ...more, file, defaults: 'serve' }) },
     host: '127.0.0.1',
     port: 0,
     adminHost: '127.0.0.1',
@@ -93,5 +120,5 @@ export async function serveText(
     environment: options.environment ?? {},
   });
   end.atEnd(() => serve.destroy());
-  return new Served(serve, logged);
+  return new Served(serve, logged, file);
 }

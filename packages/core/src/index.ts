@@ -10,6 +10,7 @@ export { FlowController } from './flow-control/flow-controller.ts';
 export type { FlowControllerOptions } from './flow-control/flow-controller.ts';
 export type { BandConfig, BandTemplate, FlowControlConfig } from './flow-control/config.ts';
 export type { FlowEvent, FlowObserver } from './flow-control/events.ts';
+export { tryPolicies } from './flow-control/try-policies.ts';
 export type { Placed, Placement } from './flow-control/placement.ts';
 export type { OnSettled, Settled, Signal, WaitingHandle } from './flow-control/settled.ts';
 export type { BandSnapshot, FlowControlSnapshot, FlowSnapshot, GateSnapshot } from './flow-control/snapshot.ts';

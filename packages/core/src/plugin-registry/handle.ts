@@ -27,6 +27,8 @@ export interface PluginRecord {
   readonly definition: PluginDefinition;
   /** Checked, defaults included. */
   readonly parameters: Readonly<Record<string, unknown>>;
+  /** The plugins it was made with; undefined when it looked at all of a kind. */
+  readonly madeWith: readonly Plugin[] | undefined;
 }
 
 export interface HandleOptions {
@@ -34,6 +36,11 @@ export interface HandleOptions {
   readonly random: Random;
   /** Alpha plugins may be used. */
   readonly allowExperimental: boolean;
+  /**
+   * What an earlier configuration made. An instance is used again, with all it remembers, when its name, type and
+   * parameters are the same and so are the plugins it was made with.
+   */
+  readonly keep?: readonly PluginRecord[] | undefined;
 }
 
 type Slot = { readonly state: 'waiting' | 'making' | 'failed' } | ({ readonly state: 'made' } & PluginRecord);
@@ -136,21 +143,38 @@ export class PluginHandle implements PluginLookup {
     problems.push(...(checked.problems ?? []));
     if (definition.stability === 'alpha' && !this.#options.allowExperimental) problems.push(experimental(entry));
     if (checked.problems !== undefined) return undefined;
-    const missing = referencesIn(definition.parameters, checked.values, path).filter(
-      (reference) => this.refer(reference.name, reference.kind, { path: reference.path, problems }) === undefined,
+    const references = referencesIn(definition.parameters, checked.values, path).map(({ name, kind, path: at }) =>
+      this.refer(name, kind, { path: at, problems }),
     );
-    if (missing.length > 0 || problems.length > 0) return undefined;
-    return this.#create(entry, { definition, parameters: checked.values }, problems);
+    if (references.includes(undefined) || problems.length > 0) return undefined;
+    return (
+      this.#kept(entry, definition, checked.values) ??
+      this.#create(entry, { definition, parameters: checked.values, madeWith: references as Plugin[] }, problems)
+    );
+  }
+
+  /** What the earlier configuration made of the same. */
+  #kept({ name }: PluginEntry, definition: PluginDefinition, parameters: unknown): PluginRecord | undefined {
+    const record = this.#options.keep?.find(({ instance }) => instance.name === name);
+    if (record?.definition !== definition || record.madeWith === undefined) return undefined;
+    if (JSON.stringify(record.parameters) !== JSON.stringify(parameters)) return undefined;
+    const isSame = record.madeWith.every((other) => this.#has(other));
+    return isSame ? record : undefined;
+  }
+
+  #has(instance: Plugin): boolean {
+    return this.records().some((record) => record.instance === instance);
   }
 
   #create(entry: PluginEntry, made: Omit<PluginRecord, 'instance'>, problems: Problem[]): PluginRecord | undefined {
     const { definition, parameters } = made;
     const { name, type } = entry;
+    const handle = new NotedLookup(this, made.madeWith);
     try {
-      const instance = definition.create({ name, type, parameters, handle: this, random: this.#options.random });
+      const instance = definition.create({ name, type, parameters, handle, random: this.#options.random });
       const fault = instanceFault(instance, definition, name);
       if (fault !== undefined) throw new PluginError(fault);
-      return { instance, definition, parameters };
+      return { instance, definition, parameters, madeWith: handle.found };
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       problems.push({
@@ -164,6 +188,29 @@ export class PluginHandle implements PluginLookup {
 
   #names(): KnownNames {
     return { registry: this.#options.registry, entries: this.#entries };
+  }
+}
+
+/** A lookup that notes what was found with it. */
+class NotedLookup implements PluginLookup {
+  readonly #handle: PluginHandle;
+  /** Undefined when everything of a kind was looked at, which may be more the next time. */
+  found: readonly Plugin[] | undefined;
+
+  constructor(handle: PluginHandle, found: readonly Plugin[] | undefined) {
+    this.#handle = handle;
+    this.found = found;
+  }
+
+  get(name: string, kind: PluginKind): Plugin {
+    const plugin = this.#handle.get(name, kind);
+    this.found = this.found && [...this.found, plugin];
+    return plugin;
+  }
+
+  all(kind: PluginKind): readonly Plugin[] {
+    this.found = undefined;
+    return this.#handle.all(kind);
   }
 }
 

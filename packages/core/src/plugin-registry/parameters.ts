@@ -14,6 +14,8 @@ interface SpecBase {
   readonly required?: boolean;
   /** May hold a secret by mistake: no message repeats the value. */
   readonly hidden?: boolean;
+  /** Read once, at the start: another value counts after a restart. For fields of the configuration file. */
+  readonly restart?: boolean;
   /** The default in words, for the reference page, where it depends on something else. */
   readonly defaultDoc?: string;
 }

@@ -46,7 +46,7 @@ export class PoolPlacement implements Placement {
   #detector: SaturationDetector;
   #chooser: EndpointChooser;
   readonly #clock: Clock;
-  readonly #tokens: TokenEstimator;
+  #tokens: TokenEstimator;
   readonly #scrapeSoon: ((endpoint: Endpoint) => void) | undefined;
   readonly #states = new Map<string, unknown>();
   #tracked: Tracked[] = [];
@@ -78,11 +78,12 @@ export class PoolPlacement implements Placement {
   }
 
   /**
-   * Judges by another detector and chooses by another chooser from now on. The same detector keeps what it has learned;
-   * permits that are out end with the one that gave them.
+   * Judges by another detector, counts and chooses otherwise from now on. The same detector keeps what it has learned;
+   * permits that are out end as they were given.
    */
-  reconfigure({ detector, chooser }: Pick<PoolPlacementOptions, 'detector' | 'chooser'>): void {
+  reconfigure({ detector, tokens, chooser }: Pick<PoolPlacementOptions, 'detector' | 'tokens' | 'chooser'>): void {
     this.#chooser = chooser;
+    this.#tokens = tokens ?? INPUT_ALONE;
     if (detector !== this.#detector) {
       this.#detector = detector;
       this.#states.clear();

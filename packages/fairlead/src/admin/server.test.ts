@@ -13,6 +13,7 @@ import { test } from 'node:test';
 import { startAdmin } from './server.ts';
 import type { AdminOptions, AdminServer } from './server.ts';
 import type { StateDocument } from './state.ts';
+import { unreloaded } from '../../../../test/kit/config-status.ts';
 
 const emptyState: StateDocument = {
   schema: 1,
@@ -21,6 +22,7 @@ const emptyState: StateDocument = {
   draining: false,
   bypass: false,
   buffered: { bytes: 0, limitBytes: null },
+  config: unreloaded,
   pools: [],
   unassigned: [],
 };

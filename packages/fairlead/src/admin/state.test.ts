@@ -8,6 +8,7 @@ import { Endpoint } from '@fairlead/core';
 import type { FlowControlSnapshot, FlowSnapshot } from '@fairlead/core';
 import type { PoolView } from '../director/pool-view.ts';
 import { assembleState, notReadyReason, withoutCredentials } from './state.ts';
+import { unreloaded } from '../../../../test/kit/config-status.ts';
 
 function flow(fairnessId: string, waiting: number): FlowSnapshot {
   return { fairnessId, waiting, bytes: waiting * 10, oldestWaitMs: 1.6, inFlight: 1, capped: false, parked: false };
@@ -74,6 +75,7 @@ function assemble(pools: readonly PoolView[], endpoints: readonly Endpoint[] = [
     draining: false,
     bypass: false,
     buffered,
+    config: unreloaded,
     pools,
     endpoints: views,
     nowMs: 4_500,

@@ -6,6 +6,7 @@
  */
 
 import type { BandSnapshot, FlowSnapshot } from '@fairlead/core';
+import type { ConfigStatus } from '../config/config-status.ts';
 import type { EndpointView, PoolView } from '../director/pool-view.ts';
 
 /** Flows listed per band; the others are summed up. */
@@ -84,6 +85,7 @@ export interface StateDocument {
   readonly draining: boolean;
   readonly bypass: boolean;
   readonly buffered: { readonly bytes: number; readonly limitBytes: number | null };
+  readonly config: ConfigStatus;
   readonly pools: readonly PoolState[];
   /** Endpoints that belong to no pool yet: their models are not known. */
   readonly unassigned: readonly EndpointState[];
@@ -95,6 +97,7 @@ export interface StateInput {
   readonly draining: boolean;
   readonly bypass: boolean;
   readonly buffered: { readonly bytes: number; readonly limitBytes: number };
+  readonly config: ConfigStatus;
   readonly pools: readonly PoolView[];
   /** Every endpoint, in a pool or not. */
   readonly endpoints: readonly EndpointView[];
@@ -103,7 +106,7 @@ export interface StateInput {
 }
 
 export function assembleState(input: StateInput): StateDocument {
-  const { version, uptimeMs, draining, bypass, buffered, pools, nowMs } = input;
+  const { version, uptimeMs, draining, bypass, buffered, config, pools, nowMs } = input;
   const assigned = new Set(pools.flatMap((pool) => pool.endpoints.map((view) => view.endpoint)));
   return {
     schema: 1,
@@ -112,6 +115,7 @@ export function assembleState(input: StateInput): StateDocument {
     draining,
     bypass,
     buffered: { bytes: buffered.bytes, limitBytes: finite(buffered.limitBytes) },
+    config,
     pools: pools.map((pool) => poolState(pool, nowMs)),
     unassigned: input.endpoints
       .filter(({ endpoint }) => !assigned.has(endpoint))

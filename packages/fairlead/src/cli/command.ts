@@ -28,6 +28,8 @@ export interface CommandInput {
   readonly stderr: { write(text: string): unknown };
   /** Aborted by the first Ctrl-C or SIGTERM: the command drains, then returns. */
   readonly stop: AbortSignal;
+  /** Takes over SIGHUP, which is a stop signal otherwise; absent where there are no signals. */
+  readonly onHangup?: ((act: () => void) => void) | undefined;
 }
 
 /** One subcommand of `fairlead`. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The `fairlead` process: the only file that touches its signals, output and exit. The first Ctrl-C, SIGTERM or SIGHUP asks the command to
- * drain, a second one leaves at once. A reader of our output that goes away (`fairlead … | head`) is not an error, and
+ * The `fairlead` process: the only file that touches its signals, output and exit. The first Ctrl-C, SIGTERM or SIGHUP
+ * asks the command to drain, a second one leaves at once; a command with something to read again takes SIGHUP for that
+ * instead. A reader of our output that goes away (`fairlead … | head`) is not an error, and
  * must not take a serving gateway with it.
  */
 
@@ -13,12 +14,18 @@ import { runProgram } from './program.ts';
 const exitInterrupted = 130;
 
 const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    if (stop.signal.aborted) process.exit(exitInterrupted);
-    stop.abort(signal);
-  });
-}
+const end = (signal: NodeJS.Signals): void => {
+  if (stop.signal.aborted) process.exit(exitInterrupted);
+  stop.abort(signal);
+};
+let hangUp: (() => void) | undefined;
+process.on('SIGINT', end);
+process.on('SIGTERM', end);
+process.on('SIGHUP', (signal) => {
+  // A drain has nothing to read again.
+  if (hangUp === undefined || stop.signal.aborted) end(signal);
+  else hangUp();
+});
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -36,6 +43,9 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   stop: stop.signal,
+  onHangup: (act) => {
+    hangUp = act;
+  },
 });
 
 // What a command leaves open (a keep-alive socket, a timer) must not hold the shell; what it printed must arrive.

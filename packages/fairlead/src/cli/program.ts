@@ -12,7 +12,7 @@ import type { Command, CommandInput, Flag } from './command.ts';
 import type { CommandEntry } from './commands.ts';
 
 /** What a command line runs in. */
-export interface ProgramContext extends Pick<CommandInput, 'stdout' | 'stderr' | 'stop'> {
+export interface ProgramContext extends Pick<CommandInput, 'stdout' | 'stderr' | 'stop' | 'onHangup'> {
   readonly version: string;
   readonly commands: readonly CommandEntry[];
 }
@@ -69,6 +69,7 @@ function commandParser(command: Command, context: ProgramContext, onChosen: (inp
       stdout: context.stdout,
       stderr: context.stderr,
       stop: context.stop,
+      onHangup: context.onHangup,
     });
   });
 }

@@ -7,8 +7,10 @@
 
 import { parseDuration } from '@fairlead/core';
 import { isLoopback } from '../admin/loopback.ts';
-import { problemLine } from '../config/config-problem.ts';
+import { configProblem, problemLine } from '../config/config-problem.ts';
+import type { ConfigProblem } from '../config/config-problem.ts';
 import { loadConfig } from '../config/load.ts';
+import type { LoadedConfig, LoadOptions } from '../config/load.ts';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import { counted } from '../config/summary.ts';
 import { createLog, LOG_LEVELS } from '../observability/log.ts';
@@ -37,7 +39,7 @@ interface ServeFlags {
 }
 
 const flags: readonly Flag[] = [
-  { name: 'config-file', value: 'FILE', summary: 'configuration, YAML or JSON' },
+  { name: 'config-file', value: 'FILE', summary: 'configuration, YAML or JSON; reloaded when it changes' },
   { name: 'config-text', value: 'TEXT', summary: 'the configuration itself, in place of a file' },
   {
     name: 'endpoint',
@@ -75,9 +77,13 @@ export const serveCommand: Command = {
   name: 'serve',
   summary: 'Serve an OpenAI-compatible gateway that decides who goes next, and where.',
   details: `
-When it is ready it prints where it listens, one line each for the gateway and the admin port. Ctrl-C, SIGTERM or
-SIGHUP drains: nothing new is accepted, everything accepted is answered. A second one ends at once. Logs are JSON lines on
-standard error. Exit code: 1 when the configuration is wrong or a port is taken, 0 after a drain, 1 when it was cut.
+When it is ready it prints where it listens, one line each for the gateway and the admin port. Ctrl-C or SIGTERM drains:
+nothing new is accepted, everything accepted is answered. A second one ends at once. Logs are JSON lines on standard
+error. Exit code: 1 when the configuration is wrong or a port is taken, 0 after a drain, 1 when it was cut.
+
+The file of --config-file is watched: when it changes, or on SIGHUP, it is read, checked and put in force in one turn;
+requests that wait keep their places. A file with a mistake changes nothing: the log has every problem, and
+\`fairlead status\` says so. Flags count until a restart. Without --config-file there is nothing to reload, and SIGHUP drains.
 
 Examples:
   fairlead serve --endpoint http://10.0.0.1:8000 --endpoint http://10.0.0.2:8000
@@ -90,8 +96,15 @@ Examples:
 
 async function run(input: CommandInput): Promise<number> {
   const given = input.options as unknown as ServeFlags;
-  const config = await load(given, input);
-  if (config === undefined || input.stop.aborted) return config === undefined ? exitCode.failed : exitCode.ok;
+  const loaded = await loadConfigOf(given);
+  for (const warning of loaded.warnings) input.stderr.write(`warning: ${problemLine(warning)}\n`);
+  if (loaded.ok === undefined) return refused(loaded.problems, input);
+  if (hasNothingToServe(loaded.ok)) {
+    input.stderr.write(`fairlead serve: ${NOTHING_TO_SERVE}\n`);
+    return exitCode.failed;
+  }
+  if (input.stop.aborted) return exitCode.ok;
+  const { ok: config } = loaded;
   const log = createLog({ level: given.logLevel, destination: input.stderr });
   if (config.identity.keys.length === 0 && given.host !== 'localhost' && !isLoopback(given.host)) {
     log.warn('anyone who can reach this address may use the model servers: no keys are configured', {
@@ -100,36 +113,51 @@ async function run(input: CommandInput): Promise<number> {
   }
   let serve: Serve;
   try {
-    serve = await startServe({ ...given, config, log });
+    const source = { file: given.configFile, loaded, load: (more: LoadMore) => reloadConfigOf(given, more) };
+    serve = await startServe({ ...given, config, source, log });
   } catch (error) {
     input.stderr.write(`fairlead serve: ${startFault(error, given)}\n`);
     return exitCode.failed;
   }
   input.stdout.write(`gateway listening on ${serve.url}\nadmin listening on ${serve.adminUrl}\n`);
+  if (given.configFile !== undefined) input.onHangup?.(() => void serve.reload());
   await stopped(input.stop);
-  return drain(serve, { drainTimeoutMs: given.drainTimeout ?? config.gateway.drainTimeoutMs, log });
+  return drain(serve, { drainTimeoutMs: given.drainTimeout ?? serve.drainTimeoutMs, log });
 }
 
-/** Undefined when there are problems; they are printed then. */
-async function load(given: ServeFlags, input: CommandInput): Promise<ResolvedConfig | undefined> {
-  const loaded = await loadConfig({
+type LoadMore = Pick<LoadOptions, 'fileText' | 'keep'>;
+
+/** The configuration that the flags name. */
+function loadConfigOf(given: ServeFlags, more: LoadMore = {}): Promise<LoadedConfig> {
+  return loadConfig({
+    ...more,
     file: given.configFile,
     text: given.configText,
     endpointUrls: given.endpoint,
     defaults: 'serve',
     allowExperimental: given.allowExperimentalPlugins,
   });
-  for (const warning of loaded.warnings) input.stderr.write(`warning: ${problemLine(warning)}\n`);
-  if (loaded.ok === undefined) {
-    for (const problem of loaded.problems) input.stderr.write(`${problemLine(problem)}\n`);
-    input.stderr.write(`fairlead serve: ${counted(loaded.problems.length, 'problem')} in the configuration\n`);
-    return undefined;
-  }
-  if (loaded.ok.endpoints.length === 0 && loaded.ok.fileDiscovery === undefined) {
-    input.stderr.write('fairlead serve: no model server to serve; name one with --endpoint URL or in --config-file\n');
-    return undefined;
-  }
-  return loaded.ok;
+}
+
+const NOTHING_TO_SERVE = 'no model server to serve; name one with --endpoint URL or in --config-file';
+
+function hasNothingToServe({ endpoints, fileDiscovery }: ResolvedConfig): boolean {
+  return endpoints.length === 0 && fileDiscovery === undefined;
+}
+
+/** What could not be started with is not reloaded either. */
+async function reloadConfigOf(given: ServeFlags, more: LoadMore): Promise<LoadedConfig> {
+  const loaded = await loadConfigOf(given, more);
+  if (loaded.ok === undefined || !hasNothingToServe(loaded.ok)) return loaded;
+  const at = { line: 1, column: 1 };
+  const problem = configProblem({ path: [], message: NOTHING_TO_SERVE }, given.configFile ?? '', at);
+  return { problems: [problem], warnings: loaded.warnings, unreadable: false };
+}
+
+function refused(problems: readonly ConfigProblem[], { stderr }: CommandInput): number {
+  for (const problem of problems) stderr.write(`${problemLine(problem)}\n`);
+  stderr.write(`fairlead serve: ${counted(problems.length, 'problem')} in the configuration\n`);
+  return exitCode.failed;
 }
 
 async function drain(serve: Serve, { drainTimeoutMs, log }: { drainTimeoutMs: number; log: Log }): Promise<number> {

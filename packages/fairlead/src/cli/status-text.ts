@@ -3,6 +3,7 @@
 /** The document of `/state` as text for a terminal. Pure; names from outside are made printable. */
 
 import type { BandState, EndpointState, PoolState, StateDocument } from '../admin/state.ts';
+import { problemLine } from '../config/config-problem.ts';
 import { printable } from './admin-client.ts';
 
 /** Flows shown per pool: those that wait most. */
@@ -17,7 +18,7 @@ export function statusText(state: StateDocument): string {
   const facts = [`fairlead ${printable(version)}`, `up ${duration(uptimeS * 1000)}`, bufferedText(buffered)];
   if (state.draining) facts.push('DRAINING');
   if (state.bypass) facts.push('BYPASS ON: everything is dispatched at once');
-  const parts = [facts.join(' · '), ...state.pools.map(poolText)];
+  const parts = [facts.join(' · '), ...configText(state.config), ...state.pools.map(poolText)];
   if (state.pools.length === 0) parts.push('No pools: no endpoint has told its models yet.');
   if (state.unassigned.length > 0)
     parts.push(`Endpoints whose models are not known\n${endpointTable(state.unassigned)}`);
@@ -26,6 +27,17 @@ export function statusText(state: StateDocument): string {
 
 function bufferedText({ bytes, limitBytes }: StateDocument['buffered']): string {
   return `${size(bytes)}${limitBytes === null ? '' : ` of ${size(limitBytes)}`} buffered`;
+}
+
+/** Only what is not as the file says. */
+function configText({ lastReload }: StateDocument['config']): string[] {
+  if (lastReload === null) return [];
+  const { at, result, problems, needsRestart } = lastReload;
+  if (result === 'success') {
+    return needsRestart.length === 0 ? [] : [`Counts after a restart: ${needsRestart.map(printable).join(', ')}`];
+  }
+  const lines = problems.map((problem) => `  ${printable(problemLine(problem))}`);
+  return [[`NOT RELOADED at ${printable(at)}: the old configuration goes on`, ...lines].join('\n')];
 }
 
 function poolText(pool: PoolState): string {

@@ -11,6 +11,7 @@ import type { StateDocument } from '../admin/state.ts';
 import { bypassCommand } from './bypass.ts';
 import { runProgram } from './program.ts';
 import { statusCommand } from './status.ts';
+import { unreloaded } from '../../../../test/kit/config-status.ts';
 
 const flow = { bytes: 2_048, oldestWaitMs: 3_200, inFlight: 4, capped: true, parked: false };
 
@@ -21,6 +22,7 @@ const busy: StateDocument = {
   draining: false,
   bypass: false,
   buffered: { bytes: 3 * 1024 * 1024, limitBytes: 512 * 1024 * 1024 },
+  config: unreloaded,
   pools: [
     {
       name: 'llama',

@@ -5,9 +5,10 @@
  * is right, or every problem there is comes back with its file, line and column.
  */
 
+import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { halfCheckParameters } from '@fairlead/core';
-import type { PluginRegistry, Problem, Random } from '@fairlead/core';
+import type { PluginRecord, PluginRegistry, Problem, Random } from '@fairlead/core';
 import { readBounded } from './bounded-file.ts';
 import { byPlace, configProblem } from './config-problem.ts';
 import type { ConfigProblem } from './config-problem.ts';
@@ -25,6 +26,8 @@ export interface LoadOptions {
   readonly file?: string | undefined;
   /** The configuration itself. */
   readonly text?: string | undefined;
+  /** What `file` holds, when it has been read already. */
+  readonly fileText?: string | undefined;
   /** What messages call `text`. */
   readonly textName?: string;
   /** Endpoints in addition to the configured ones. */
@@ -36,17 +39,26 @@ export interface LoadOptions {
   readonly random?: Random;
   /** Allow alpha plugins. */
   readonly allowExperimental?: boolean;
+  /** Plugins of an earlier load, used again where name, type and parameters are the same. */
+  readonly keep?: readonly PluginRecord[] | undefined;
+}
+
+/** A configuration that can run. */
+export interface GoodConfig {
+  readonly ok: ResolvedConfig;
+  /** Plain data that loads as the same configuration, with nothing left out. */
+  readonly document: Readonly<Record<string, unknown>>;
+  readonly warnings: readonly ConfigProblem[];
+  /** Every plugin that was made, for a later load to `keep`. */
+  readonly plugins: readonly PluginRecord[];
+  /** SHA-256 of its text, hexadecimal; undefined when there was none. */
+  readonly sha256: string | undefined;
+  readonly problems?: undefined;
 }
 
 /** What runs, or everything that keeps it from running. */
 export type LoadedConfig =
-  | {
-      readonly ok: ResolvedConfig;
-      /** Plain data that loads as the same configuration, with nothing left out. */
-      readonly document: Readonly<Record<string, unknown>>;
-      readonly warnings: readonly ConfigProblem[];
-      readonly problems?: undefined;
-    }
+  | GoodConfig
   | {
       readonly ok?: undefined;
       /** Never empty; in the order of the file. */
@@ -68,20 +80,28 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   }
   if (file === undefined) return loadText(text, options);
   try {
-    return await loadText(await readText(file), options);
+    return await loadText(options.fileText ?? (await readConfigFile(file)), options);
   } catch (error) {
-    const isDecoding = error instanceof TypeError;
-    const message = isDecoding ? 'is not UTF-8 text' : `cannot be read: ${readFault(error)}`;
-    return refused([configProblem({ path: [], message }, file, start)], !isDecoding);
+    return refused([fileProblem(file, error)], !(error instanceof TypeError));
   }
+}
+
+/** What to say of a configuration file that `readConfigFile` failed to read. */
+export function fileProblem(file: string, error: unknown): ConfigProblem {
+  const message = error instanceof TypeError ? 'is not UTF-8 text' : `cannot be read: ${readFault(error)}`;
+  return configProblem({ path: [], message }, file, start);
 }
 
 function refused(problems: readonly ConfigProblem[], unreadable: boolean): LoadedConfig {
   return { problems, warnings: [], unreadable };
 }
 
-/** @throws TypeError when the file is not UTF-8. */
-async function readText(file: string): Promise<string> {
+/**
+ * The text of a configuration file, cut where it is too long anyway.
+ *
+ * @throws TypeError when the file is not UTF-8; a system error when it cannot be read.
+ */
+export async function readConfigFile(file: string): Promise<string> {
   const bytes = await readBounded(file, MAX_CONFIG_BYTES);
   // A text that is too large may end within a character; its size is the problem then.
   return new TextDecoder('utf-8', { fatal: bytes.length <= MAX_CONFIG_BYTES }).decode(bytes);
@@ -106,7 +126,7 @@ async function loadText(text: string | undefined, options: LoadOptions): Promise
   }
   const problems: Problem[] = [];
   const fields = halfCheckParameters(configFields, read.value, { path: [], problems });
-  const { config, document, warnings } = await resolveConfig(
+  const { config, document, warnings, plugins } = await resolveConfig(
     fields,
     {
       defaultSet: options.defaults,
@@ -115,6 +135,7 @@ async function loadText(text: string | undefined, options: LoadOptions): Promise
       allowExperimental: options.allowExperimental ?? false,
       directory: options.file === undefined ? process.cwd() : path.dirname(path.resolve(options.file)),
       endpointUrls: options.endpointUrls ?? [],
+      keep: options.keep,
       saysFlowControl: (read.value as { flowControl?: unknown }).flowControl != null,
     },
     problems,
@@ -122,7 +143,13 @@ async function loadText(text: string | undefined, options: LoadOptions): Promise
   const placed = (problem: Problem) => placedProblem(problem, file, read);
   const told = warnings.map(placed).sort(byPlace);
   if (problems.length > 0) return { problems: problems.map(placed).sort(byPlace), warnings: told, unreadable: false };
-  return { ok: config, document, warnings: told };
+  const sha256 = text === undefined ? undefined : hashOf(text);
+  return { ok: config, document, warnings: told, plugins, sha256 };
+}
+
+/** SHA-256 of a text, hexadecimal: what `sha256sum` says of the file. */
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /** No file, no text: every default. */

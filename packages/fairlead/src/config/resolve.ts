@@ -6,7 +6,7 @@
  */
 
 import { instantiate } from '@fairlead/core';
-import type { PluginHandle, PluginRegistry, Problem, Random } from '@fairlead/core';
+import type { PluginHandle, PluginRecord, PluginRegistry, Problem, Random } from '@fairlead/core';
 import { DEFAULTS } from './defaults.ts';
 import type { DefaultSet } from './defaults.ts';
 import { freezeDeep } from './freeze.ts';
@@ -36,6 +36,8 @@ export interface ResolveOptions {
   readonly endpointUrls: readonly string[];
   /** Whether the file has a `flowControl` section. */
   readonly saysFlowControl: boolean;
+  /** Plugins of an earlier configuration, used again where they are the same. */
+  readonly keep?: readonly PluginRecord[] | undefined;
 }
 
 export interface ResolvedFields {
@@ -44,6 +46,8 @@ export interface ResolvedFields {
   /** Plain data that loads as the same configuration, whatever the defaults. */
   readonly document: Readonly<Record<string, unknown>>;
   readonly warnings: readonly Problem[];
+  /** Every plugin, for the next configuration to keep. */
+  readonly plugins: readonly PluginRecord[];
 }
 
 /** Adds to `problems` whatever is wrong; goes on as far as it can to find all of it. */
@@ -52,10 +56,10 @@ export async function resolveConfig(
   options: ResolveOptions,
   problems: Problem[],
 ): Promise<ResolvedFields> {
-  const { directory, defaultSet, random, allowExperimental } = options;
+  const { directory, defaultSet, random, allowExperimental, keep } = options;
   const modules = await loadModules(moduleReferences(fields), { directory, registry: options.registry, problems });
   const entries = pluginEntries(fields, modules.definitions, problems);
-  const { handle, problems: found } = instantiate(entries, modules.registry, { random, allowExperimental });
+  const { handle, problems: found } = instantiate(entries, modules.registry, { random, allowExperimental, keep });
   problems.push(...found);
   const warnings: Problem[] = [];
   const defaults = DEFAULTS[defaultSet];
@@ -73,6 +77,7 @@ export async function resolveConfig(
     config: freezeDeep(config, new Set(handle.records().map(({ instance }) => instance))),
     document: { apiVersion: API_VERSION, kind: KIND, plugins, ...document },
     warnings,
+    plugins: handle.records(),
   };
 }
 

@@ -14,6 +14,7 @@
  */
 
 import type { Clock, FlowEvent, InferenceRequest, Pool } from '@fairlead/core';
+import type { Reconfigurable, Swap } from '../config/reconfigurable.ts';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import type { Identity, CallerHead, Refusal } from '../tenancy/identify.ts';
 import { Journey } from './journey.ts';
@@ -41,7 +42,7 @@ export interface DirectorOptions {
   readonly observer?: DirectorObserver | undefined;
 }
 
-export class Director {
+export class Director implements Reconfigurable {
   readonly #fleet: FleetPort;
   readonly #lanes: Lanes;
   readonly #clock: Clock;
@@ -77,6 +78,17 @@ export class Director {
       for (const pool of added) this.#lanes.add(pool);
     });
     fleet.onRead((endpoint) => this.#lanes.metricsRead(endpoint));
+  }
+
+  prepare(config: ResolvedConfig): Swap {
+    const lanes = this.#lanes.prepare(config);
+    return {
+      swap: () => {
+        lanes.swap();
+        this.#context.firstByteTimeoutMs = config.gateway.firstByteTimeoutMs;
+        this.#context.idleTimeoutMs = config.gateway.upstreamIdleTimeoutMs;
+      },
+    };
   }
 
   /** Milliseconds on the clock that `Arrival.receivedMs` is read from. */

@@ -35,8 +35,9 @@ const CUTS: ReadonlySet<UpstreamErrorKind> = new Set(['reset', 'reset-idle', 'di
 export interface JourneyContext {
   readonly upstream: UpstreamPort;
   readonly health: FleetPort['health'];
-  readonly firstByteTimeoutMs: number;
-  readonly idleTimeoutMs: number;
+  /** As configured at the moment a request is sent. */
+  firstByteTimeoutMs: number;
+  idleTimeoutMs: number;
   nowMs(): number;
 }
 

@@ -5,8 +5,9 @@
  * appears; when the pool goes, the lane refuses new requests, lets what it holds end, and is forgotten.
  */
 
-import { FlowController, PoolPlacement, Scheduler } from '@fairlead/core';
+import { FlowController, PoolPlacement, Scheduler, tryPolicies } from '@fairlead/core';
 import type { Clock, Endpoint, FlowEvent, Pool } from '@fairlead/core';
+import type { Reconfigurable, Swap } from '../config/reconfigurable.ts';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import type { PoolView } from './pool-view.ts';
 
@@ -19,16 +20,20 @@ export interface Lane {
 
 export type PoolObserver = (pool: string, event: FlowEvent) => void;
 
+/** The parts of the configuration that decide who goes next, and where. */
+export type LanesConfig = Pick<ResolvedConfig, 'flowControl' | 'flowControlEnabled' | 'detector' | 'tokens' | 'scheduling'>;
+
 export interface LanesOptions {
-  readonly config: Pick<ResolvedConfig, 'flowControl' | 'flowControlEnabled' | 'detector' | 'tokens' | 'scheduling'>;
+  readonly config: LanesConfig;
   readonly clock: Clock;
   /** Asks for an endpoint's metrics sooner than usual, while a limit is being learned. */
   readonly scrapeSoon: (endpoint: Endpoint) => void;
   readonly observer?: PoolObserver | undefined;
 }
 
-export class Lanes {
+export class Lanes implements Reconfigurable<LanesConfig> {
   readonly #options: LanesOptions;
+  #config: LanesConfig;
   readonly #lanes = new Map<Pool, Lane>();
   /** Lanes whose pool is gone and whose requests are not. */
   readonly #ending = new Set<Lane>();
@@ -36,6 +41,7 @@ export class Lanes {
 
   constructor(options: LanesOptions) {
     this.#options = options;
+    this.#config = options.config;
     this.#bypass = !options.config.flowControlEnabled;
   }
 
@@ -56,18 +62,36 @@ export class Lanes {
 
   add(pool: Pool): void {
     if (this.#lanes.has(pool)) return;
-    const { config, clock, scrapeSoon, observer } = this.#options;
+    const { clock, scrapeSoon, observer } = this.#options;
+    const { detector, tokens, flowControl } = this.#config;
     const tell = observer && ((event: FlowEvent): void => observer(pool.name, event));
-    const chooser = new Scheduler({
-      ...config.scheduling,
-      onFault: ({ name: plugin }, error) =>
-        tell?.({ kind: 'plugin-fault', plugin, band: undefined, message: String(error), atMs: clock.now() }),
-    });
-    const { detector, tokens } = config;
+    const chooser = this.#chooserFor(pool);
     const placement = new PoolPlacement({ pool, detector, tokens, chooser, clock, scrapeSoon });
-    const controller = new FlowController({ config: config.flowControl, placement, clock, observer: tell });
+    const controller = new FlowController({ config: flowControl, placement, clock, observer: tell });
     controller.setBypass(this.#bypass);
     this.#lanes.set(pool, { pool, placement, controller });
+  }
+
+  /**
+   * Every lane goes on with another configuration, those included that only finish what they hold.
+   *
+   * @throws Error when a new policy cannot begin; nothing changes before `swap`.
+   */
+  prepare(config: LanesConfig): Swap {
+    tryPolicies(config.flowControl, config.detector);
+    return {
+      swap: () => {
+        const wasEnabled = this.#config.flowControlEnabled;
+        this.#config = config;
+        const { detector, tokens } = config;
+        for (const { pool, placement, controller } of this.#all()) {
+          placement.reconfigure({ detector, tokens, chooser: this.#chooserFor(pool) });
+          controller.reconfigure(config.flowControl);
+        }
+        // Who switched the bypass by hand keeps it.
+        if (config.flowControlEnabled !== wasEnabled) this.setBypass(!config.flowControlEnabled);
+      },
+    };
   }
 
   remove(pool: Pool): void {
@@ -93,7 +117,7 @@ export class Lanes {
   }
 
   views(): PoolView[] {
-    const { detector } = this.#options.config;
+    const { detector } = this.#config;
     return [...this.#lanes.values()].map(({ pool, placement, controller }) => ({
       name: pool.name,
       models: [...new Set(pool.endpoints.flatMap(({ baseModels, adapters }) => [...baseModels, ...adapters]))],
@@ -111,6 +135,21 @@ export class Lanes {
   /** Evicts whatever waits. */
   destroy(): void {
     for (const { controller } of this.#all()) controller.destroy();
+  }
+
+  #chooserFor(pool: Pool): Scheduler {
+    const { clock, observer } = this.#options;
+    return new Scheduler({
+      ...this.#config.scheduling,
+      onFault: ({ name: plugin }, error) =>
+        observer?.(pool.name, {
+          kind: 'plugin-fault',
+          plugin,
+          band: undefined,
+          message: String(error),
+          atMs: clock.now(),
+        }),
+    });
   }
 
   #all(): Lane[] {

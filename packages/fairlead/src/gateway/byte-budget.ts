@@ -33,17 +33,26 @@ interface Holding {
 }
 
 export class ByteBudget {
-  readonly maxBytes: number;
+  #maxBytes: number;
   readonly #holders = new Map<string, Holding>();
   #used = 0;
   #peak = 0;
 
   /** @throws RangeError unless `maxBytes` is a positive safe integer. */
   constructor(maxBytes: number) {
-    if (!Number.isSafeInteger(maxBytes) || maxBytes < 1) {
-      throw new RangeError(`maxBufferedBytes must be an integer of at least 1, got ${maxBytes}`);
-    }
-    this.maxBytes = maxBytes;
+    this.#maxBytes = checked(maxBytes);
+  }
+
+  get maxBytes(): number {
+    return this.#maxBytes;
+  }
+
+  /**
+   * Another size from now on. What is reserved stays reserved; nothing more is until it fits.
+   * @throws RangeError unless `maxBytes` is a positive safe integer.
+   */
+  resize(maxBytes: number): void {
+    this.#maxBytes = checked(maxBytes);
   }
 
   /** Bytes reserved now. */
@@ -99,4 +108,9 @@ export class ByteBudget {
     this.#peak = Math.max(this.#peak, this.#used);
     return true;
   }
+}
+
+function checked(maxBytes: number): number {
+  if (Number.isSafeInteger(maxBytes) && maxBytes >= 1) return maxBytes;
+  throw new RangeError(`maxBufferedBytes must be an integer of at least 1, got ${maxBytes}`);
 }

@@ -49,6 +49,7 @@ import { sendWhole } from './whole-answer.ts';
 /** What all exchanges share. */
 export interface ExchangeContext {
   readonly director: Director;
+  /** As configured at the moment they are read; the same holds for what follows. */
   readonly routes: Routes;
   readonly config: GatewayConfig;
   readonly bodyLimits: BodyLimits;

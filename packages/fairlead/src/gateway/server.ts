@@ -10,7 +10,8 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import type { ResolvedConfig } from '../config/resolved.ts';
+import type { Reconfigurable, Swap } from '../config/reconfigurable.ts';
+import type { GatewayConfig, ResolvedConfig } from '../config/resolved.ts';
 import type { Director } from '../director/director.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { Connections } from './connections.ts';
@@ -43,7 +44,7 @@ export interface GatewayOptions {
   readonly maxConnections?: number;
 }
 
-export interface Gateway {
+export interface Gateway extends Reconfigurable {
   readonly url: string;
   readonly port: number;
   /** Room for request bodies: used and allowed. */
@@ -73,7 +74,7 @@ class GatewayServer implements Gateway {
   readonly budget: ByteBudget;
   readonly #server: Server;
   readonly #connections = new Connections();
-  readonly #context: ExchangeContext;
+  readonly #context: { -readonly [K in keyof ExchangeContext]: ExchangeContext[K] };
   #closing: Promise<void> | undefined;
 
   constructor({ config, director, maxConnections = MAX_CONNECTIONS }: GatewayOptions) {
@@ -81,20 +82,16 @@ class GatewayServer implements Gateway {
     this.budget = new ByteBudget(gateway.maxBufferedBytes);
     this.#context = {
       director,
-      routes: new Routes(gateway.relayedPaths),
-      config: gateway,
-      bodyLimits: { ...gateway, budget: this.budget, nowMs: () => director.nowMs() },
+      ...this.#configured(gateway, director),
       connections: this.#connections,
       startedS: Math.floor(Date.now() / 1000),
       isDraining: () => this.#closing !== undefined,
     };
     this.#server = createServer({
-      maxHeaderSize: gateway.maxHeaderBytes,
-      headersTimeout: gateway.headersTimeoutMs,
+      ...serverLimits(gateway),
       connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, gateway.headersTimeoutMs),
       // A long body is bounded by its silences instead, by whoever reads it.
       requestTimeout: 0,
-      keepAliveTimeout: gateway.keepAliveTimeoutMs,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
@@ -107,6 +104,18 @@ class GatewayServer implements Gateway {
     this.#server.maxHeadersCount = MAX_HEADERS + 1;
     this.#server.maxConnections = maxConnections;
     this.#serve();
+  }
+
+  /** Limits of a head count for connections that come later, all others for what comes next on any. */
+  prepare({ gateway }: Pick<ResolvedConfig, 'gateway'>): Swap {
+    const context = this.#configured(gateway, this.#context.director);
+    return {
+      swap: () => {
+        Object.assign(this.#context, context);
+        this.budget.resize(gateway.maxBufferedBytes);
+        Object.assign(this.#server, serverLimits(gateway));
+      },
+    };
   }
 
   async listen(host: string, port: number): Promise<void> {
@@ -146,6 +155,14 @@ class GatewayServer implements Gateway {
     this.#server.close(() => undefined);
   }
 
+  #configured(gateway: GatewayConfig, director: Director): Pick<ExchangeContext, 'routes' | 'config' | 'bodyLimits'> {
+    return {
+      routes: new Routes(gateway.relayedPaths),
+      config: gateway,
+      bodyLimits: { ...gateway, budget: this.budget, nowMs: () => director.nowMs() },
+    };
+  }
+
   #serve(): void {
     const server = this.#server;
     this.#connections.watch(server);
@@ -179,4 +196,17 @@ class GatewayServer implements Gateway {
   #refused(id: string, { status, code }: GatewayProblem): void {
     this.#context.director.finished({ id, status, reason: code, durationMs: 0 });
   }
+}
+
+/** The limits that `node:http` keeps, by the names it has for them as options and as properties of a running server. */
+function serverLimits(gateway: GatewayConfig): {
+  maxHeaderSize: number;
+  headersTimeout: number;
+  keepAliveTimeout: number;
+} {
+  return {
+    maxHeaderSize: gateway.maxHeaderBytes,
+    headersTimeout: gateway.headersTimeoutMs,
+    keepAliveTimeout: gateway.keepAliveTimeoutMs,
+  };
 }

@@ -6,20 +6,23 @@
  * at it and what was learned of it; a pool stays the same object while it keeps any of its endpoints or models.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import { Endpoint } from '@fairlead/core';
 import type { Clock, Pool, Random } from '@fairlead/core';
-import type { EndpointConfig, ResolvedConfig, TlsConfig } from '../config/resolved.ts';
+import type { Reconfigurable, Swap } from '../config/reconfigurable.ts';
+import type { EndpointConfig, MetricsSourceConfig, ResolvedConfig, TlsConfig } from '../config/resolved.ts';
 import type { FleetPort, ServedModel } from '../director/ports.ts';
-import type { Discovery } from '../discovery/discovery.ts';
 import { FileDiscovery } from '../discovery/file.ts';
 import { staticDiscovery } from '../discovery/static.ts';
 import { apiKeys } from './api-keys.ts';
+import { Discoveries } from './discoveries.ts';
+import type { DiscoverySource } from './discoveries.ts';
 import { Getter } from './getter.ts';
 import { Health } from './health.ts';
 import { Models } from './models.ts';
 import { PoolBook } from './pool-book.ts';
 import { Problems } from './problems.ts';
-import { metricsUrl, Scraper } from './scraper.ts';
+import { Scraping } from './scraping.ts';
 import type { UpstreamError } from './upstream-error.ts';
 import { TlsFiles } from './tls-files.ts';
 import type { UpstreamTls } from './tls-files.ts';
@@ -52,27 +55,31 @@ export interface FleetOptions {
   readonly observer?: FleetObserver;
 }
 
+/** What those who ask endpoints have in common. */
+interface SharedParts {
+  readonly getter: Getter;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly problems: Problems;
+}
+
 interface Member {
   readonly config: EndpointConfig;
   readonly endpoint: Endpoint;
 }
 
-export class Fleet implements FleetPort {
+export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
   readonly upstream: Upstream;
   readonly health: Health;
-  /** For metrics over https, whose certificates need not be those of the endpoints. */
-  readonly #secureScrapes: Upstream | undefined;
-  readonly #tls = new TlsFiles();
-  readonly #config: FleetConfig;
+  readonly #shared: SharedParts;
+  readonly #environment: FleetOptions['environment'];
+  #config: FleetConfig;
+  #access: Access;
   readonly #observer: FleetObserver;
-  readonly #keyOf: (config: EndpointConfig) => string | undefined;
-  /** None when nothing scrapes. */
-  readonly #scraper: Scraper | undefined;
+  #scraping: Scraping;
   readonly #models: Models;
   readonly #pools = new PoolBook();
-  readonly #discoveries: readonly Discovery[];
-  /** What each discovery wants, in their order. */
-  readonly #wanted: (readonly EndpointConfig[])[];
+  readonly #discoveries: Discoveries;
   readonly #members = new Map<string, Member>();
   /** Endpoints that are gone while requests still run there, by URL: one that comes back is as full as it was. */
   readonly #leftBehind = new Map<string, Endpoint>();
@@ -83,38 +90,25 @@ export class Fleet implements FleetPort {
     const { config, clock, random } = options;
     this.#config = config;
     this.#observer = options.observer ?? {};
-    this.#keyOf = apiKeys(config.endpoints, options.environment);
+    this.#environment = options.environment;
+    this.#access = accessFor(config, options.environment);
     this.upstream = new Upstream({
       connectTimeoutMs: config.gateway.connectTimeoutMs,
       onFailure: (url) => this.#requestFailed(url),
     });
-    const shared = {
+    const shared = (this.#shared = {
       getter: new Getter(this.upstream, clock),
       clock,
       random,
       problems: new Problems((endpoint) => this.#observer.endpointProblem?.(endpoint)),
-    };
+    });
     this.health = new Health({ ...shared, onChange: (endpoint) => this.#healthChanged(endpoint) });
     this.#models = new Models({ ...shared, onChange: (endpoint) => this.#modelsChanged(endpoint) });
-    const source = config.metricsSource;
-    const connectTimeoutMs = config.gateway.connectTimeoutMs;
-    if (source?.scheme === 'https') {
-      const tls = source.tls && this.#tlsOf('metrics-data-source', source.tls);
-      this.#secureScrapes = new Upstream({ connectTimeoutMs, ...(tls && { tls }) });
-    }
-    for (const { name, tls } of config.endpoints) if (tls !== undefined) this.#tlsOf(`endpoint ${name}`, tls);
-    this.#scraper =
-      source &&
-      new Scraper({
-        ...shared,
-        getter: new Getter(this.#secureScrapes ?? this.upstream, clock),
-        source,
-        onRead: (endpoint) => this.#onRead.forEach((callback) => callback(endpoint)),
-        onFailed: (endpoint, error) => this.#scrapeFailed(endpoint, error),
-      });
-    const file = config.fileDiscovery;
-    this.#discoveries = [staticDiscovery(config.endpoints), ...(file ? [new FileDiscovery(file, clock)] : [])];
-    this.#wanted = this.#discoveries.map(() => []);
+    this.#scraping = this.#startScraping(config);
+    this.#discoveries = new Discoveries({
+      onChange: () => this.#discovered(),
+      onProblem: (problem) => this.#observer.discoveryProblem?.(problem),
+    });
   }
 
   /**
@@ -123,24 +117,41 @@ export class Fleet implements FleetPort {
    * @throws {DiscoveryError} when a file of endpoints cannot be used.
    */
   async start(): Promise<void> {
-    for (const [index, discovery] of this.#discoveries.entries()) {
-      await discovery.start({
-        onEndpoints: (wanted) => {
-          this.#wanted[index] = wanted;
-          this.#discovered();
-        },
-        onProblem: (problem) => this.#observer.discoveryProblem?.(problem),
-      });
-    }
+    const found = await this.#discoveries.prepare(this.#sourcesOf(this.#config));
+    found.swap();
+    this.#discovered();
+  }
+
+  /**
+   * Looks for the endpoints of another configuration; keys and certificates are read anew, whatever changed.
+   *
+   * @throws {Error} as the constructor.
+   * @throws {DiscoveryError} when a file of endpoints cannot be used.
+   */
+  async prepare(config: FleetConfig): Promise<Swap> {
+    const access = accessFor(config, this.#environment);
+    const found = await this.#discoveries.prepare(this.#sourcesOf(config));
+    return {
+      swap: () => {
+        this.#access = access;
+        this.upstream.setConnectTimeout(config.gateway.connectTimeoutMs);
+        this.#scraping.setConnectTimeout(config.gateway.connectTimeoutMs);
+        if (!isDeepStrictEqual(this.#config.metricsSource, config.metricsSource)) this.#scrapeOtherwise(config);
+        this.#config = config;
+        found.swap();
+        this.#discovered();
+        for (const member of this.#members.values()) this.#introduce(member.config);
+      },
+      discard: () => found.discard?.(),
+    };
   }
 
   /** Ends everything; requests under way upstream are cut, so drain first. */
   async stop(): Promise<void> {
-    for (const discovery of this.#discoveries) discovery.stop();
-    this.#scraper?.stop();
+    this.#discoveries.stop();
     this.#models.stop();
     this.health.stop();
-    await Promise.all([this.upstream.destroy(), this.#secureScrapes?.destroy()]);
+    await Promise.all([this.#scraping.stop(), this.upstream.destroy()]);
   }
 
   get endpoints(): readonly Endpoint[] {
@@ -178,7 +189,40 @@ export class Fleet implements FleetPort {
 
   /** Asks for an endpoint's metrics within 50 ms, 20 times a second at most. */
   scrapeSoon(endpoint: Endpoint): void {
-    this.#scraper?.scrapeSoon(endpoint);
+    this.#scraping.scrapeSoon(endpoint);
+  }
+
+  /** Where endpoints come from; where two disagree, the first is right. */
+  #sourcesOf({ endpoints, fileDiscovery }: FleetConfig): DiscoverySource[] {
+    const { clock } = this.#shared;
+    const fixed = { key: `fixed ${JSON.stringify(endpoints)}`, make: () => staticDiscovery(endpoints) };
+    if (fileDiscovery === undefined) return [fixed];
+    const key = `file ${JSON.stringify(fileDiscovery)}`;
+    return [fixed, { key, make: () => new FileDiscovery(fileDiscovery, clock) }];
+  }
+
+  #startScraping({ metricsSource: source, gateway: { connectTimeoutMs } }: FleetConfig): Scraping {
+    return new Scraping({
+      ...this.#shared,
+      source,
+      upstream: this.upstream,
+      connectTimeoutMs,
+      tls: source && this.#access.tlsOfMetrics(source),
+      onRead: (endpoint) => this.#onRead.forEach((callback) => callback(endpoint)),
+      onFailed: (endpoint, error) => this.#scrapeFailed(endpoint, error),
+    });
+  }
+
+  /** Reads metrics from elsewhere, or no more. What was read last stands until something else is. */
+  #scrapeOtherwise(config: FleetConfig): void {
+    const before = this.#scraping;
+    for (const { endpoint } of this.#members.values()) before.remove(endpoint);
+    void before.stop();
+    this.#scraping = this.#startScraping(config);
+    for (const { config: wanted, endpoint } of this.#members.values()) {
+      this.#introduce(wanted);
+      this.#scraping.add(endpoint);
+    }
   }
 
   #discovered(): void {
@@ -198,7 +242,7 @@ export class Fleet implements FleetPort {
   #merge(): Map<string, EndpointConfig> {
     const wanted = new Map<string, EndpointConfig>();
     const urls = new Set<string>();
-    for (const config of this.#wanted.flat()) {
+    for (const config of this.#discoveries.wanted) {
       if (wanted.has(config.name) || urls.has(config.url)) {
         this.#observer.discoveryProblem?.(
           `endpoint ${config.name} at ${config.url} is discovered twice; the first counts`,
@@ -220,36 +264,19 @@ export class Fleet implements FleetPort {
     this.#introduce(config);
     this.health.add(endpoint);
     if (config.models.length === 0) this.#models.add(endpoint);
-    this.#scraper?.add(endpoint);
+    this.#scraping.add(endpoint);
     this.#observer.endpointAdded?.(endpoint);
     return endpoint;
   }
 
   /** Hands the endpoint's key and certificates to who speaks to it. */
   #introduce(config: EndpointConfig): void {
-    const { name, url } = config;
-    const scrapes = this.#secureScrapes ?? this.upstream;
-    const metricsUrl = this.#metricsUrl(url);
-    const tls = config.tls && this.#tlsOf(`endpoint ${name}`, config.tls);
-    if (tls !== undefined) {
-      this.upstream.setTls(url, tls);
-      scrapes.setTls(metricsUrl, tls);
-    }
-    const key = this.#keyOf(config);
-    if (key === undefined) return;
-    this.upstream.setAuthorization(url, key);
-    // A metrics page may come from whoever answers, by default: nobody unknown is shown a key.
-    const isKnown = tls !== undefined || this.#config.metricsSource?.tls?.insecureSkipVerify !== true;
-    if (isKnown || this.#secureScrapes === undefined) scrapes.setAuthorization(metricsUrl, key);
-  }
-
-  /** @throws {Error} naming whose file it is that cannot be used. */
-  #tlsOf(whose: string, config: TlsConfig): UpstreamTls {
-    try {
-      return this.#tls.optionsFor(config);
-    } catch (error) {
-      throw new Error(`${whose}: ${(error as Error).message}`, { cause: error });
-    }
+    const { url } = config;
+    const tls = this.#access.tlsOf(config);
+    const key = this.#access.keyOf(config);
+    if (tls !== undefined) this.upstream.setTls(url, tls);
+    if (key !== undefined) this.upstream.setAuthorization(url, key);
+    this.#scraping.introduce({ url, tls, key });
   }
 
   /** The endpoint of that name and URL, when it left requests behind that still run. */
@@ -263,23 +290,17 @@ export class Fleet implements FleetPort {
   #remove({ config, endpoint }: Member): void {
     this.#members.delete(config.name);
     if (endpoint.requestsInFlight > 0) this.#leftBehind.set(endpoint.url, endpoint);
-    this.#scraper?.remove(endpoint);
+    this.#scraping.remove(endpoint);
     this.#models.remove(endpoint);
     this.health.remove(endpoint);
     this.upstream.forget(endpoint.url);
-    (this.#secureScrapes ?? this.upstream).forget(this.#metricsUrl(endpoint.url));
     this.#observer.endpointRemoved?.(endpoint);
-  }
-
-  #metricsUrl(url: string): string {
-    const source = this.#config.metricsSource;
-    return source === undefined ? url : metricsUrl(url, source);
   }
 
   #healthChanged(endpoint: Endpoint): void {
     if (endpoint.up) {
       this.#models.askNow(endpoint);
-      this.#scraper?.scrapeSoon(endpoint);
+      this.#scraping.scrapeSoon(endpoint);
     } else this.upstream.dropIdle(endpoint.url);
     this.#pools.refresh(endpoint);
     this.#observer.endpointHealth?.(endpoint);
@@ -309,4 +330,31 @@ function isSame(one: EndpointConfig | undefined, other: EndpointConfig): boolean
 
 function parts({ url, labels, models, apiKeyEnv, tls }: EndpointConfig): unknown[] {
   return [url, Object.entries(labels).sort(), models, apiKeyEnv, tls];
+}
+
+/** Keys and certificates, read once for all endpoints. */
+interface Access {
+  readonly keyOf: (config: EndpointConfig) => string | undefined;
+  readonly tlsOf: (config: EndpointConfig) => UpstreamTls | undefined;
+  readonly tlsOfMetrics: (source: MetricsSourceConfig) => UpstreamTls | undefined;
+}
+
+/** @throws {Error} naming whose key or certificate cannot be used. */
+function accessFor(config: FleetConfig, environment: FleetOptions['environment']): Access {
+  const files = new TlsFiles();
+  const read = (whose: string, tls: TlsConfig | undefined): UpstreamTls | undefined => {
+    try {
+      return tls && files.optionsFor(tls);
+    } catch (error) {
+      throw new Error(`${whose}: ${(error as Error).message}`, { cause: error });
+    }
+  };
+  const access: Access = {
+    keyOf: apiKeys(config.endpoints, environment),
+    tlsOf: ({ name, tls }) => read(`endpoint ${name}`, tls),
+    tlsOfMetrics: ({ scheme, tls }) => (scheme === 'https' ? read('metrics-data-source', tls) : undefined),
+  };
+  if (config.metricsSource !== undefined) access.tlsOfMetrics(config.metricsSource);
+  for (const endpoint of config.endpoints) access.tlsOf(endpoint);
+  return access;
 }

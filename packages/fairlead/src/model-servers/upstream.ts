@@ -53,6 +53,7 @@ interface Origin {
   readonly origin: string;
   readonly prefix: string;
   connector: buildConnector.connector;
+  tls: UpstreamTls;
   readonly idle: Connection[];
   /** Connections, idle ones included. */
   open: number;
@@ -61,7 +62,7 @@ interface Origin {
 }
 
 export class Upstream implements UpstreamPort {
-  readonly #options: Required<UpstreamOptions>;
+  #options: Required<UpstreamOptions>;
   readonly #origins = new Map<string, Origin>();
   readonly #connections = new Set<Connection>();
   #isClosing = false;
@@ -109,7 +110,16 @@ export class Upstream implements UpstreamPort {
 
   /** How connections to an https base URL are made from now on. */
   setTls(url: string, tls: UpstreamTls): void {
-    this.#originOf(url).connector = this.#connectorWith(tls);
+    const origin = this.#originOf(url);
+    origin.tls = tls;
+    origin.connector = this.#connectorWith(tls);
+  }
+
+  /** Another time to connect within, for connections that are opened later. */
+  setConnectTimeout(connectTimeoutMs: number): void {
+    if (connectTimeoutMs === this.#options.connectTimeoutMs) return;
+    this.#options = { ...this.#options, connectTimeoutMs };
+    for (const origin of this.#origins.values()) origin.connector = this.#connectorWith(origin.tls);
   }
 
   /** Closes idle connections to a base URL: the server behind it went away. */
@@ -152,9 +162,19 @@ export class Upstream implements UpstreamPort {
     let origin = this.#origins.get(url);
     if (origin === undefined) {
       const { origin: base, pathname } = new URL(url);
-      const connector = this.#connectorWith(this.#options.tls);
+      const { tls } = this.#options;
+      const connector = this.#connectorWith(tls);
       const prefix = pathname.replace(/\/+$/, '');
-      origin = { origin: base, prefix, connector, idle: [], open: 0, authorization: undefined, isForgotten: false };
+      origin = {
+        origin: base,
+        prefix,
+        connector,
+        tls,
+        idle: [],
+        open: 0,
+        authorization: undefined,
+        isForgotten: false,
+      };
       this.#origins.set(url, origin);
     }
     return origin;

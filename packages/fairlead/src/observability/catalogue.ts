@@ -258,6 +258,29 @@ export const gatewayFamilies = {
   bufferedBytesLimit: gauge('fairlead_buffered_bytes_limit', [], 'Bytes of request bodies that may be held.'),
 } as const;
 
+export const configFamilies = {
+  reloads: counter(
+    'fairlead_config_reloads_total',
+    ['result'],
+    'Times the configuration file was read again: success when it counts now, failure when everything stayed as it was.',
+  ),
+  lastReloadSuccess: gauge(
+    'fairlead_config_last_reload_success',
+    [],
+    '0 while the last reload failed: what runs is not what the file says.',
+  ),
+  since: gauge(
+    'fairlead_config_last_success_timestamp_seconds',
+    [],
+    'Unix time since which the configuration that runs has counted.',
+  ),
+  info: gauge(
+    'fairlead_config_info',
+    ['hash'],
+    'Always 1; the SHA-256 of the text that runs, absent when there is none.',
+  ),
+} as const;
+
 export const processFamilies = {
   buildInfo: gauge('fairlead_build_info', ['version', 'node'], 'Always 1.'),
   eventLoopLag: gauge(
@@ -283,5 +306,6 @@ export const catalogue: readonly MetricFamily[] = [
   ...Object.values(requestFamilies),
   ...Object.values(requestHistograms),
   ...Object.values(gatewayFamilies),
+  ...Object.values(configFamilies),
   ...Object.values(processFamilies),
 ];

@@ -12,6 +12,7 @@ import { poolView } from '../director/pool-view.ts';
 import type { RequestReport } from '../director/request-report.ts';
 import { createMetrics } from './metrics.ts';
 import type { Metrics, MetricsSources } from './metrics.ts';
+import { unreloaded } from '../../../../test/kit/config-status.ts';
 
 /** Series by `name{sorted labels}`. Fails on whatever a monitoring system would refuse: a line it cannot read, a series twice. */
 function read(page: string): Map<string, number> {
@@ -55,6 +56,7 @@ function start(sources: Partial<MetricsSources> = {}): Metrics {
     nowMs: () => 0,
     bypass: () => false,
     buffered: () => ({ bytes: 0, limitBytes: 1024 }),
+    config: () => unreloaded,
     version: '1.2.3',
     ...sources,
   });

@@ -8,10 +8,18 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { OUTCOMES } from '@fairlead/core';
 import type { FlowEvent } from '@fairlead/core';
+import type { ConfigStatus } from '../config/config-status.ts';
 import type { EndpointView, PoolView } from '../director/pool-view.ts';
 import { RETRY_KINDS } from '../director/request-report.ts';
 import type { RequestReport } from '../director/request-report.ts';
-import { catalogue, flowFamilies, gatewayFamilies, processFamilies, requestFamilies } from './catalogue.ts';
+import {
+  catalogue,
+  configFamilies,
+  flowFamilies,
+  gatewayFamilies,
+  processFamilies,
+  requestFamilies,
+} from './catalogue.ts';
 import { EventCounts } from './event-counts.ts';
 import { FamilyLines, contentType, exposition } from './exposition.ts';
 import type { FlowSeries } from './flow-series.ts';
@@ -36,6 +44,8 @@ export interface MetricsSources {
   nowMs(): number;
   bypass(): boolean;
   buffered(): { readonly bytes: number; readonly limitBytes: number };
+  /** The configuration that runs, and what became of the last try to replace it. */
+  config(): ConfigStatus;
   readonly version: string;
   /** `defaultMaxSeries` by default. */
   readonly maxSeries?: number | undefined;
@@ -66,6 +76,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
     readPools(sources.pools(), samples);
     readEndpoints(sources.endpoints(), nowMs, samples);
     addGatewaySamples(samples, counts, sources);
+    addConfigSamples(samples, sources.config());
     addProcessSamples(samples, sources.version, budget.dropped);
     addLagSamples(samples, lag);
     lag.reset();
@@ -111,6 +122,14 @@ function addGatewaySamples(samples: Samples, counts: EventCounts, sources: Metri
   samples.add(gatewayFamilies.bypass, {}, sources.bypass() ? 1 : 0);
   samples.add(gatewayFamilies.bufferedBytes, {}, bytes);
   samples.add(gatewayFamilies.bufferedBytesLimit, {}, limitBytes);
+}
+
+function addConfigSamples(samples: Samples, { reloads, lastReload, since, sha256 }: ConfigStatus): void {
+  for (const result of ['success', 'failure'] as const)
+    samples.add(configFamilies.reloads, { result }, reloads[result]);
+  samples.add(configFamilies.lastReloadSuccess, {}, lastReload?.result === 'failure' ? 0 : 1);
+  samples.add(configFamilies.since, {}, Date.parse(since) / 1000);
+  if (sha256 !== null) samples.add(configFamilies.info, { hash: sha256 }, 1);
 }
 
 function addProcessSamples(samples: Samples, version: string, seriesDropped: number): void {

@@ -11,6 +11,8 @@ import { startAdmin } from '../admin/server.ts';
 import type { AdminServer } from '../admin/server.ts';
 import { assembleState, notReadyReason } from '../admin/state.ts';
 import type { StateDocument } from '../admin/state.ts';
+import type { Reload } from '../config/config-status.ts';
+import { reconfigure } from '../config/reconfigurable.ts';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import { Director } from '../director/director.ts';
 import type { EndpointView } from '../director/pool-view.ts';
@@ -21,11 +23,15 @@ import { EventLog } from '../observability/event-log.ts';
 import type { Log } from '../observability/log.ts';
 import { createMetrics } from '../observability/metrics.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import { createIdentify } from '../tenancy/identify.ts';
+import { Callers } from '../tenancy/callers.ts';
+import { Reloads } from './reloads.ts';
+import type { ConfigSource } from './reloads.ts';
 import { systemClock } from './system-clock.ts';
 
 export interface ServeOptions {
   readonly config: ResolvedConfig;
+  /** Where `config` comes from, and what may replace it later comes from; without, nothing will. */
+  readonly source?: ConfigSource;
   readonly host: string;
   /** 0: any free one; the same for `adminPort`. */
   readonly port: number;
@@ -42,6 +48,10 @@ export interface Serve {
   readonly url: string;
   readonly port: number;
   readonly adminUrl: string;
+  /** After the first stop signal, what is accepted may take so long, as configured now. */
+  readonly drainTimeoutMs: number;
+  /** Reads the configuration file again, changed or not; null when there is none. */
+  reload(): Promise<Reload | null>;
   /** Stops accepting, finishes everything accepted, then closes. Idempotent. */
   close(): Promise<void>;
   /** Ends everything now; what is under way is cut. Idempotent. */
@@ -74,7 +84,10 @@ class House implements Serve {
   readonly #startedMs: number;
   readonly #eventLog: EventLog;
   readonly #metrics: Metrics;
+  readonly #callers: Callers;
   readonly #fleet: Fleet;
+  readonly #reloads: Reloads;
+  #config: ResolvedConfig;
   readonly #director: Director;
   #gateway: Gateway | undefined;
   #admin: AdminServer | undefined;
@@ -82,8 +95,11 @@ class House implements Serve {
   #closed: Promise<void> | undefined;
 
   constructor(options: ServeOptions) {
-    const { config, log, environment = process.env, clock = systemClock } = options;
+    const { config, source, log, environment = process.env, clock = systemClock } = options;
     this.#options = options;
+    this.#config = config;
+    this.#reloads = new Reloads({ source, clock, log, apply: (next) => this.#goOnWith(next) });
+    this.#callers = new Callers(config, () => clock.now());
     this.#clock = clock;
     this.#version = (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
     this.#startedMs = clock.now();
@@ -107,7 +123,7 @@ class House implements Serve {
       config,
       fleet: this.#fleet,
       upstream: this.#fleet.upstream,
-      identify: createIdentify(config.identity, config.inferenceObjectives, () => clock.now()),
+      identify: this.#callers.identify,
       clock,
       observer: {
         flowEvent: (pool, event) => {
@@ -134,8 +150,17 @@ class House implements Serve {
     return this.#admin?.url ?? '';
   }
 
+  get drainTimeoutMs(): number {
+    return this.#config.gateway.drainTimeoutMs;
+  }
+
+  reload(): Promise<Reload | null> {
+    return this.#reloads.reload();
+  }
+
   async open(): Promise<void> {
-    const { config, host, port, adminHost, adminPort, log } = this.#options;
+    const { host, port, adminHost, adminPort, log } = this.#options;
+    const config = this.#config;
     await this.#fleet.start();
     this.#gateway = await startGateway({ config, director: this.#director, host, port });
     this.#admin = await startAdmin({
@@ -148,6 +173,7 @@ class House implements Serve {
       setBypass: (on) => this.#director.setBypass(on),
       onFault: (error) => log.error('the admin port failed to answer', { error: String(error) }),
     });
+    this.#reloads.start();
     log.info('listening', { url: this.url, admin: this.adminUrl, version: this.#version });
   }
 
@@ -164,12 +190,18 @@ class House implements Serve {
     return this.#end();
   }
 
+  async #goOnWith(config: ResolvedConfig): Promise<void> {
+    await reconfigure([this.#callers, this.#director, this.#fleet, this.#gateway], config);
+    this.#config = config;
+  }
+
   get #isDraining(): boolean {
     return this.#closing !== undefined;
   }
 
   async #drain(): Promise<void> {
     this.#options.log.info('draining', { underway: this.#gateway?.underway ?? 0 });
+    await this.#reloads.stop();
     // In this order nothing accepted is lost: clients are answered first, and only then what answers them stops.
     await this.#gateway?.close();
     await this.#director.close();
@@ -179,6 +211,7 @@ class House implements Serve {
   /** Stops what serves nobody any more. */
   #end(): Promise<void> {
     this.#closed ??= (async () => {
+      await this.#reloads.stop();
       await this.#gateway?.close();
       await this.#fleet.stop();
       await this.#admin?.close();
@@ -197,12 +230,12 @@ class House implements Serve {
       endpoints: () => this.#endpoints(),
       bypass: () => this.#director.bypass,
       buffered: () => this.#buffered(),
+      config: () => this.#reloads.status,
     });
   }
 
   #buffered(): { readonly bytes: number; readonly limitBytes: number } {
-    const { maxBufferedBytes } = this.#options.config.gateway;
-    return { bytes: this.#gateway?.budget.used ?? 0, limitBytes: maxBufferedBytes };
+    return { bytes: this.#gateway?.budget.used ?? 0, limitBytes: this.#config.gateway.maxBufferedBytes };
   }
 
   /** Every endpoint, those of no pool included. */
@@ -221,6 +254,7 @@ class House implements Serve {
       draining: this.#isDraining,
       bypass: this.#director.bypass,
       buffered: this.#buffered(),
+      config: this.#reloads.status,
       pools: this.#director.pools(),
       endpoints: this.#endpoints(),
       nowMs,

@@ -10,14 +10,14 @@
  * A presented key is hashed first, and only its digest is looked up. A key is never kept, logged or returned.
  */
 
-import { InFlightCap } from '@fairlead/core';
+import type { InFlightCap } from '@fairlead/core';
 import type { IdentityConfig, IdentityKey, InferenceObjective } from '../config/resolved.ts';
 import { createClientAddress } from './client-address.ts';
 import { FAIRNESS_ID_NAMES, MAX_FAIRNESS_ID_LENGTH, OBJECTIVE_NAMES, isPrintable, present } from './control-names.ts';
 import type { RequestHead } from './control-names.ts';
 import { KeyTable, presentedDigest } from './key-table.ts';
 import { addressTenant, createTrustedSources } from './source-address.ts';
-import { UnverifiedTenants } from './unverified-tenants.ts';
+import { TenantMemory } from './tenant-memory.ts';
 
 /** What `identify` reads: parsed headers and the peer's address of the connection. */
 export interface CallerHead {
@@ -71,22 +71,22 @@ interface Grant {
 }
 
 /**
- * Makes the function that identifies callers. `nowMs` (any monotonic clock) only serves to forget unverified tenants.
+ * Makes the function that identifies callers. `memory` is what outlives it.
  * @throws RangeError when a trusted source or proxy is not an address range.
  */
 export function createIdentify(
   config: IdentityConfig,
   objectives: readonly InferenceObjective[],
-  nowMs: () => number = () => performance.now(),
+  memory: TenantMemory = new TenantMemory(),
 ): Identify {
   const isTrusted = createTrustedSources(config.trustedSources);
   const clientOf = createClientAddress(config.trustedProxies);
-  const grants = readKeys(config.keys);
+  const grants = readKeys(config.keys, memory);
   const keys = new KeyTable(grants);
   // Of several keys of one tenant the first says what a trusted source's requests for it get.
   const byTenant = new Map([...grants.values()].reverse().map((grant) => [grant.tenant, grant]));
   const priorities = new Map(objectives.map(({ name, priority }) => [name, priority]));
-  const unverified = new UnverifiedTenants(config.maxUnverifiedTenants, nowMs);
+  const unverified = memory.unverified(config.maxUnverifiedTenants);
 
   return ({ headers, remoteAddress }) => {
     const { address, viaProxy } = clientOf(headers, remoteAddress);
@@ -124,12 +124,12 @@ function firstFound<T>(digests: readonly string[], keys: KeyTable<T>): T | undef
 }
 
 /** The key table by hash. Keys of one tenant share its cap: the lowest `maxInFlight` that any of them names. */
-function readKeys(keys: readonly IdentityKey[]): ReadonlyMap<string, Grant> {
+function readKeys(keys: readonly IdentityKey[], memory: TenantMemory): ReadonlyMap<string, Grant> {
   const limits = new Map<string, number>();
   for (const { tenant, maxInFlight } of keys) {
     if (maxInFlight !== undefined) limits.set(tenant, Math.min(maxInFlight, limits.get(tenant) ?? Infinity));
   }
-  const caps = new Map([...limits].map(([tenant, max]) => [tenant, new InFlightCap(max)]));
+  const caps = memory.caps(limits);
   return new Map(
     keys.map(({ sha256, tenant, priority, weight }) => {
       const cap = caps.get(tenant);

@@ -14,13 +14,14 @@ export const OVERFLOW_TENANT = 'unverified-overflow';
 export const FORGET_AFTER_MS = 600_000;
 
 export class UnverifiedTenants {
-  readonly #max: number;
+  /** Names told apart at most; those beyond a smaller one go as they fall silent. */
+  max: number;
   readonly #nowMs: () => number;
   /** When each was last seen, longest silent first: a name that is seen moves to the end. */
   readonly #lastSeenMs = new Map<string, number>();
 
   constructor(max: number, nowMs: () => number) {
-    this.#max = max;
+    this.max = max;
     this.#nowMs = nowMs;
   }
 
@@ -38,7 +39,7 @@ export class UnverifiedTenants {
   }
 
   #hasRoom(nowMs: number): boolean {
-    if (this.#lastSeenMs.size < this.#max) return true;
+    if (this.#lastSeenMs.size < this.max) return true;
     for (const [tenant, seenMs] of this.#lastSeenMs) {
       if (nowMs - seenMs < FORGET_AFTER_MS) return false;
       this.#lastSeenMs.delete(tenant);

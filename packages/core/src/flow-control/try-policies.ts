@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Lets every policy begin once, for nobody: one that throws is found out before anything depends on it. */
+
+import type { Plugin } from '../plugin-registry/plugin.ts';
+import type { FlowControlConfig } from './config.ts';
+import { BAND_CONTEXT } from './parking.ts';
+import type { SaturationDetector } from './policies.ts';
+
+/** @throws Error naming the first policy that cannot begin, and why. */
+export function tryPolicies(config: FlowControlConfig, detector: SaturationDetector): void {
+  const { usageLimit } = config;
+  for (const { fairness } of [config.defaultBand, config.defaultNegativeBand, ...config.bands]) {
+    attempt(fairness, () => {
+      fairness.newState(BAND_CONTEXT);
+      fairness.newMemberState();
+    });
+  }
+  attempt(usageLimit, () => {
+    usageLimit.newState();
+  });
+  attempt(detector, () => {
+    detector.newEndpointState();
+  });
+}
+
+function attempt({ name, type }: Plugin, begin: () => void): void {
+  try {
+    begin();
+  } catch (error) {
+    throw new Error(`plugin '${name}' (type: ${type}) cannot begin: ${String(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What is known of tenants beside the configuration, and outlives a change of it. */
+
+import { InFlightCap } from '@fairlead/core';
+import { UnverifiedTenants } from './unverified-tenants.ts';
+
+export class TenantMemory {
+  readonly #nowMs: () => number;
+  readonly #caps = new Map<string, InFlightCap>();
+  #unverified: UnverifiedTenants | undefined;
+
+  /** `nowMs` (any monotonic clock) only serves to forget unverified tenants. */
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
+
+  /** The strangers that are told apart, `max` of them from now on. */
+  unverified(max: number): UnverifiedTenants {
+    this.#unverified ??= new UnverifiedTenants(max, this.#nowMs);
+    this.#unverified.max = max;
+    return this.#unverified;
+  }
+
+  /**
+   * The caps of the tenants that have a limit on requests in flight. One whose limit changed goes on counting what is in
+   * flight; one that has none any more holds nobody back.
+   */
+  caps(limits: ReadonlyMap<string, number>): ReadonlyMap<string, InFlightCap> {
+    for (const [tenant, cap] of this.#caps) {
+      if (limits.has(tenant)) continue;
+      // Kept while it counts something: the limit may be back before that has ended.
+      if (cap.used === 0) this.#caps.delete(tenant);
+      cap.resize(Infinity);
+    }
+    return new Map([...limits].map(([tenant, max]) => [tenant, this.#capOf(tenant, max)]));
+  }
+
+  #capOf(tenant: string, max: number): InFlightCap {
+    const known = this.#caps.get(tenant);
+    if (known !== undefined) {
+      known.resize(max);
+      return known;
+    }
+    const cap = new InFlightCap(max);
+    this.#caps.set(tenant, cap);
+    return cap;
+  }
+}

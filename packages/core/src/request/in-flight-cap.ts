@@ -11,17 +11,14 @@ export interface CapWaiter {
  * waits for it; the moment there is room again every flow that was skipped is told.
  */
 export class InFlightCap {
-  #max: number;
+  /** Changed by `resize` only. */
+  max: number;
   #used = 0;
   #waiters = new Set<CapWaiter>();
 
   /** @throws RangeError unless `max` is a positive integer. */
   constructor(max: number) {
-    this.#max = checked(max);
-  }
-
-  get max(): number {
-    return this.#max;
+    this.max = checked(max);
   }
 
   /**
@@ -29,7 +26,7 @@ export class InFlightCap {
    * @throws RangeError unless `max` is a positive integer or Infinity.
    */
   resize(max: number): void {
-    this.#max = max === Infinity ? max : checked(max);
+    this.max = max === Infinity ? max : checked(max);
     this.#tellWaiters();
   }
 
@@ -38,7 +35,7 @@ export class InFlightCap {
   }
 
   get full(): boolean {
-    return this.#used >= this.#max;
+    return this.#used >= this.max;
   }
 
   take(): void {

@@ -20,7 +20,15 @@ import { DrainRate } from './drain-rate.ts';
 import type { FlowObserver } from './events.ts';
 import { Gate } from './gate.ts';
 import type { Placed, Placement } from './placement.ts';
-import { dropped, type OnSettled, type Settled, type Signal, type WaitingHandle } from './settled.ts';
+import {
+  dropped,
+  SETTLED,
+  settlement,
+  type OnSettled,
+  type Settled,
+  type Signal,
+  type WaitingHandle,
+} from './settled.ts';
 import type { FlowControlSnapshot } from './snapshot.ts';
 import { type ControllerParts, takeSnapshot } from './take-snapshot.ts';
 import { WaitingRequest } from './waiting-request.ts';
@@ -40,9 +48,6 @@ interface Rejection {
   readonly nowMs: number;
   readonly onSettled: OnSettled;
 }
-
-/** The handle of a request that is settled already. */
-const SETTLED: WaitingHandle = { cancel: () => undefined };
 
 export class FlowController {
   readonly #placement: Placement;
@@ -136,14 +141,8 @@ export class FlowController {
     }
     const flow = this.#waitlist.flowFor(band, known, request);
     const sequence = this.#sequence++;
-    const waiting: Queued = new WaitingRequest({
-      request,
-      flow,
-      enqueuedMs: nowMs,
-      sequence,
-      onSettled,
-      onCancel: this.#onCancel,
-    });
+    const onCancel = this.#onCancel;
+    const waiting: Queued = new WaitingRequest({ request, flow, enqueuedMs: nowMs, sequence, onSettled, onCancel });
     waiting.expiresMs = this.#waitlist.budget.expiresMs(waiting);
     waiting.rank = this.#waitlist.rankOf(waiting);
     if (!this.#bypass && this.#placement.hasEndpoints && this.#waitlist.isVain(waiting, nowMs)) {
@@ -158,19 +157,7 @@ export class FlowController {
 
   /** `enqueue` as a promise: resolves with the settlement, never rejects. Aborting the signal cancels the wait. */
   enqueueAndWait(request: InferenceRequest, options: { readonly signal?: Signal | undefined } = {}): Promise<Settled> {
-    const { signal } = options;
-    if (signal?.aborted === true) return Promise.resolve(dropped('cancelledBeforeQueue', 0));
-    return new Promise((resolve) => {
-      let handle = SETTLED;
-      const onAbort = (): void => {
-        handle.cancel();
-      };
-      signal?.addEventListener('abort', onAbort);
-      handle = this.enqueue(request, (settled) => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve(settled);
-      });
-    });
+    return settlement((onSettled) => this.enqueue(request, onSettled), options.signal);
   }
 
   /**
@@ -186,14 +173,8 @@ export class FlowController {
     permit.take();
     const before = permit.waiting;
     const { request, flow, enqueuedMs, sequence } = before;
-    const waiting: Queued = new WaitingRequest({
-      request,
-      flow,
-      enqueuedMs,
-      sequence,
-      onSettled,
-      onCancel: this.#onCancel,
-    });
+    const onCancel = this.#onCancel;
+    const waiting: Queued = new WaitingRequest({ request, flow, enqueuedMs, sequence, onSettled, onCancel });
     waiting.rank = before.rank;
     waiting.latestMs = before.expiresMs;
     waiting.expiresMs = this.#waitlist.budget.expiresMs(waiting);

@@ -29,3 +29,25 @@ export interface Signal {
   addEventListener(type: 'abort', listener: () => void): void;
   removeEventListener(type: 'abort', listener: () => void): void;
 }
+
+/** The handle of a request that is settled already. */
+export const SETTLED: WaitingHandle = { cancel: () => undefined };
+
+/** What `enqueue` leads to, as a promise that is never rejected; aborting the signal cancels the wait. */
+export function settlement(
+  enqueue: (onSettled: OnSettled) => WaitingHandle,
+  signal: Signal | undefined,
+): Promise<Settled> {
+  if (signal?.aborted === true) return Promise.resolve(dropped('cancelledBeforeQueue', 0));
+  return new Promise((resolve) => {
+    let handle = SETTLED;
+    const onAbort = (): void => {
+      handle.cancel();
+    };
+    signal?.addEventListener('abort', onAbort);
+    handle = enqueue((settled) => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve(settled);
+    });
+  });
+}

@@ -21,7 +21,10 @@ export interface Lane {
 export type PoolObserver = (pool: string, event: FlowEvent) => void;
 
 /** The parts of the configuration that decide who goes next, and where. */
-export type LanesConfig = Pick<ResolvedConfig, 'flowControl' | 'flowControlEnabled' | 'detector' | 'tokens' | 'scheduling'>;
+export type LanesConfig = Pick<
+  ResolvedConfig,
+  'flowControl' | 'flowControlEnabled' | 'detector' | 'tokens' | 'scheduling'
+>;
 
 export interface LanesOptions {
   readonly config: LanesConfig;

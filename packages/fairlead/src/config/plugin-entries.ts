@@ -46,7 +46,13 @@ export function pluginDocuments(
   filled: ReadonlyMap<string, Readonly<Record<string, unknown>>>,
 ): readonly Readonly<Record<string, unknown>>[] {
   return handle.records().map(({ instance, definition, parameters }) => {
-    const rendered = { ...renderParameters(definition.parameters, parameters), ...filled.get(instance.name) };
+    const given: Record<string, unknown> = {
+      ...renderParameters(definition.parameters, parameters),
+      ...filled.get(instance.name),
+    };
+    // In one order, whoever gave them: the document has to read the same when it is loaded and written again.
+    const names = Object.keys(definition.parameters).filter((name) => given[name] !== undefined);
+    const rendered = Object.fromEntries(names.map((name) => [name, given[name]]));
     const module = modules.get(instance.name);
     return {
       name: instance.name,

@@ -5,9 +5,9 @@
  * the test ends as it likes, and an answer that is written down in words.
  */
 
-import { Endpoint, FlowController, Pool, PoolPlacement } from '@fairlead/core';
-import type { Clock, FlowEvent, InferenceRequest, Usage } from '@fairlead/core';
-import { concurrencyDetector } from '@fairlead/core/plugins';
+import { Endpoint, FlowController, Pool, PoolPlacement, Scheduler } from '@fairlead/core';
+import type { Clock, FlowEvent, InferenceRequest, Picker, Usage } from '@fairlead/core';
+import { concurrencyDetector, singleProfileHandler } from '@fairlead/core/plugins';
 import { VirtualClock, flowControlConfig, instanceOf } from '@fairlead/core/testing';
 import { Journey } from '../../packages/fairlead/src/director/journey.ts';
 import type { JourneyContext } from '../../packages/fairlead/src/director/journey.ts';
@@ -79,8 +79,12 @@ export function stand({ endpoints: count = 2, limit = 10 }: StandOptions = {}) {
   pool.setEndpoints(endpoints);
   const events: FlowEvent[] = [];
   const detector = instanceOf(concurrencyDetector, { parameters: { maxConcurrency: limit } });
-  const chooser = { schedule: (_request: InferenceRequest, candidates: readonly Endpoint[]) => candidates };
-  const placement = new PoolPlacement({ pool, detector, chooser, clock });
+  const inOrder: Picker = { type: 'in-order', name: 'in-order', pick: (candidates) => candidates };
+  const scheduler = new Scheduler({
+    handler: instanceOf(singleProfileHandler),
+    profiles: [{ name: 'default', filters: [], scorers: [], picker: inOrder }],
+  });
+  const placement = new PoolPlacement({ pool, detector, chooser: scheduler, clock });
   const observer = (event: FlowEvent): void => void events.push(event);
   const controller = new FlowController({
     config: flowControlConfig({ config: { defaultRequestTtlMs: 1000, noEndpointRequestTtlMs: 1000 } }),
@@ -95,7 +99,12 @@ export function stand({ endpoints: count = 2, limit = 10 }: StandOptions = {}) {
   const begin = (answer = new Notebook()) => {
     const request = requestOf(`request-${(begun += 1)}`, clock);
     const arrival = { method: 'POST', path: '/v1/x?y', body: [Buffer.from('{}')] } as unknown as Arrival;
-    const journey = new Journey(context, { arrival, request, lane: { pool, placement, controller }, answer }).start();
+    const journey = new Journey(context, {
+      arrival,
+      request,
+      lane: { pool, scheduler, placement, controller },
+      answer,
+    }).start();
     return { journey, answer };
   };
   return { clock, pool, endpoints, controller, tries, refused, events, begin };

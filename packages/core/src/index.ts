@@ -16,7 +16,7 @@ export type { OnSettled, Settled, Signal, WaitingHandle } from './flow-control/s
 export type { BandSnapshot, FlowControlSnapshot, FlowSnapshot, GateSnapshot } from './flow-control/snapshot.ts';
 export { PoolPlacement } from './scheduling/pool-placement.ts';
 export type { EndpointChooser, PoolPlacementOptions } from './scheduling/pool-placement.ts';
-export { Scheduler } from './scheduling/scheduler.ts';
+export { involvedPlugins, Scheduler } from './scheduling/scheduler.ts';
 export type { OnPluginFault, SchedulerOptions } from './scheduling/scheduler.ts';
 export type { EndpointScore, TrailStep } from './scheduling/trail.ts';
 export { Endpoint } from './endpoints/endpoint.ts';
@@ -27,6 +27,8 @@ export { Pool } from './endpoints/pool.ts';
 export { InFlightCap } from './request/in-flight-cap.ts';
 export type { InferenceRequest, Usage } from './request/inference-request.ts';
 export type { TokenEstimator } from './request/token-estimate.ts';
+export { PromptHasher } from './request/prompt-prefix.ts';
+export type { PrefixMatch, PromptPrefix } from './request/prompt-prefix.ts';
 export { DROPS, OUTCOMES } from './request/outcome.ts';
 export type { Drop, DropCause, DropReason, Outcome } from './request/outcome.ts';
 export type { Ending, Permit } from './request/permit.ts';
@@ -50,7 +52,16 @@ export type {
 } from './flow-control/policies.ts';
 export { defineSimpleFairnessPolicy } from './flow-control/simple-fairness.ts';
 export type { SimpleFairness, SimpleFairnessContext } from './flow-control/simple-fairness.ts';
-export type { Filter, Picker, ProfileHandler, SchedulingProfile, Scorer } from './scheduling/contracts.ts';
+export type {
+  Filter,
+  Picker,
+  PrefixProducer,
+  Producer,
+  ProfileHandler,
+  PromptWish,
+  SchedulingProfile,
+  Scorer,
+} from './scheduling/contracts.ts';
 
 // For those who load plugins and configuration.
 export { PluginRegistry, definitionFault } from './plugin-registry/registry.ts';

@@ -81,6 +81,9 @@ export class Endpoint {
   dispatched = 0;
   finished = 0;
 
+  /** What plugins remember of it, each under its type and name: it outlives a reload, and goes with the endpoint. */
+  readonly memories = new Map<string, unknown>();
+
   constructor(spec: EndpointSpec) {
     this.name = spec.name;
     this.url = spec.url;

@@ -9,6 +9,7 @@ import type { InferenceRequest, Usage } from '../request/inference-request.ts';
 import type { Endpoint } from '../endpoints/endpoint.ts';
 import type { DropCause } from '../request/outcome.ts';
 import type { Ending } from '../request/permit.ts';
+import type { PrefixMatch } from '../request/prompt-prefix.ts';
 
 export type FlowEvent =
   /** `band` is the priority it waits at: the request's own, or 0 when that has no band. */
@@ -33,6 +34,8 @@ export type FlowEvent =
       readonly request: InferenceRequest;
       readonly band: number;
       readonly endpoint: Endpoint;
+      /** What the endpoint should have had of its prompt, when somebody knows. */
+      readonly prefixMatch?: PrefixMatch | undefined;
       readonly waitMs: number;
       readonly atMs: number;
     }

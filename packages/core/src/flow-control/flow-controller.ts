@@ -302,7 +302,8 @@ export class FlowController {
     this.#waitlist.remove(waiting, nowMs);
     const waitMs = nowMs - waiting.enqueuedMs;
     const band = flow.band.priority;
-    this.#observer?.({ kind: 'dispatched', request, band, endpoint: placed.endpoint, waitMs, atMs: nowMs });
+    const { endpoint, prefixMatch } = placed;
+    this.#observer?.({ kind: 'dispatched', request, band, endpoint, prefixMatch, waitMs, atMs: nowMs });
     const permit = new DispatchPermit({ owner: this, waiting, placed, waitMs, cap: flow.cap });
     this.#settle(waiting.onSettled, { outcome: 'Dispatched', permit });
   }

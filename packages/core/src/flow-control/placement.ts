@@ -8,6 +8,7 @@
 import type { Endpoint } from '../endpoints/endpoint.ts';
 import type { InferenceRequest, Usage } from '../request/inference-request.ts';
 import type { Ending } from '../request/permit.ts';
+import type { PrefixMatch } from '../request/prompt-prefix.ts';
 
 /** Capacity taken for one request. */
 export interface Placed {
@@ -17,6 +18,8 @@ export interface Placed {
   readonly sequences: number;
   /** Tokens taken, as estimated. */
   readonly tokens: number;
+  /** What the endpoint should have had of the request's prompt, when somebody knows. */
+  readonly prefixMatch?: PrefixMatch | undefined;
   firstToken(ttftMs: number): void;
   /** Gives the capacity back; called once. */
   release(ending: Ending, usage?: Usage): void;

@@ -20,6 +20,7 @@ import { sloDeadlineOrderingPolicy } from './ordering/slo-deadline-ordering-poli
 import { maxScorePicker } from './pickers/max-score-picker.ts';
 import { randomPicker } from './pickers/random-picker.ts';
 import { weightedRandomPicker } from './pickers/weighted-random-picker.ts';
+import { approxPrefixCacheProducer } from './producers/approx-prefix-cache-producer.ts';
 import { inflightLoadProducer } from './producers/inflight-load-producer.ts';
 import { singleProfileHandler } from './profile-handlers/single-profile-handler.ts';
 import { adaptiveConcurrencyDetector } from './saturation/adaptive-concurrency-detector.ts';
@@ -28,6 +29,8 @@ import { utilizationDetector } from './saturation/utilization-detector.ts';
 import { activeRequestScorer } from './scorers/active-request-scorer.ts';
 import { kvCacheUtilizationScorer } from './scorers/kv-cache-utilization-scorer.ts';
 import { loadAwareScorer } from './scorers/load-aware-scorer.ts';
+import { loraAffinityScorer } from './scorers/lora-affinity-scorer.ts';
+import { prefixCacheScorer } from './scorers/prefix-cache-scorer.ts';
 import { queueScorer } from './scorers/queue-scorer.ts';
 import { runningRequestsSizeScorer } from './scorers/running-requests-size-scorer.ts';
 import { tokenLoadScorer } from './scorers/token-load-scorer.ts';
@@ -60,15 +63,19 @@ export const builtins: readonly PluginDefinition[] = Object.freeze([
   activeRequestScorer,
   tokenLoadScorer,
   loadAwareScorer,
+  prefixCacheScorer,
+  loraAffinityScorer,
   maxScorePicker,
   randomPicker,
   weightedRandomPicker,
+  approxPrefixCacheProducer,
   inflightLoadProducer,
 ]);
 
 export {
   activeRequestScorer,
   adaptiveConcurrencyDetector,
+  approxPrefixCacheProducer,
   byLabel,
   byLabelSelector,
   concurrencyDetector,
@@ -81,8 +88,10 @@ export {
   kvCacheUtilizationScorer,
   labelSelectorFilter,
   loadAwareScorer,
+  loraAffinityScorer,
   maxScorePicker,
   prefillFilter,
+  prefixCacheScorer,
   priorityHoldbackPolicy,
   queueScorer,
   randomPicker,

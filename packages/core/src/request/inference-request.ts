@@ -6,6 +6,7 @@
  */
 
 import type { InFlightCap } from './in-flight-cap.ts';
+import type { PromptPrefix } from './prompt-prefix.ts';
 
 /** One inference request, immutable from the moment it is enqueued. */
 export interface InferenceRequest {
@@ -41,6 +42,10 @@ export interface InferenceRequest {
   readonly flowWeight?: number | undefined;
   /** The limit on its tenant's requests in flight, shared by all of the tenant's flows. */
   readonly cap?: InFlightCap | undefined;
+  /** Its prompt's hashes, when a plugin wants them. */
+  readonly prefix?: PromptPrefix | undefined;
+  /** Those of its headers that a plugin wants, by lower-case name. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Token counts as reported by the model server. */

@@ -6,6 +6,7 @@
  */
 
 import type { InferenceRequest } from '../request/inference-request.ts';
+import type { PrefixMatch } from '../request/prompt-prefix.ts';
 import type { Endpoint } from '../endpoints/endpoint.ts';
 import type { Plugin } from '../plugin-registry/plugin.ts';
 
@@ -24,6 +25,37 @@ export interface Scorer extends Plugin {
 export interface Picker extends Plugin {
   /** Best first; never empty for a non-empty input. `scores` are the weighted sums by index. */
   pick(endpoints: readonly Endpoint[], scores: Float64Array): readonly Endpoint[];
+}
+
+/**
+ * Knows something that scorers and filters ask for, and learns it from where requests go. Any plugin of a profile may
+ * have these methods too.
+ */
+export interface Producer extends Plugin {
+  /** The request headers it reads, in lower case: only these are kept with a request. */
+  readonly requestHeaders?: readonly string[] | undefined;
+  /** How it wants the prompts of requests to these endpoints hashed; undefined when it wants none. */
+  prompts?(endpoints: readonly Endpoint[]): PromptWish | undefined;
+  /** Told of every dispatch in its turn; says what it knew of the request at that endpoint until now. */
+  dispatched?(request: InferenceRequest, endpoint: Endpoint, nowMs: number): PrefixMatch | undefined;
+  /** Headers, lower-case names, to be added to the answer. */
+  answerHeaders?(request: InferenceRequest, endpoint: Endpoint): Readonly<Record<string, string>> | undefined;
+  /** Blocks it holds of an endpoint, for metrics. */
+  remembered?(endpoint: Endpoint): number;
+}
+
+/** A producer that knows how much of a prompt a server should have in its cache. */
+export interface PrefixProducer extends Producer {
+  /** Blocks of the request's prompt that can be matched; 0 when it has none. */
+  blocksOf(request: InferenceRequest): number;
+  /** How many of them, from the first, the endpoint should have. */
+  matchedBlocks(request: InferenceRequest, endpoint: Endpoint): number;
+}
+
+/** Which blocks a prompt is to be hashed in, and how many bytes of it. */
+export interface PromptWish {
+  readonly blockBytes: number;
+  readonly maxBytes: number;
 }
 
 /** Filters, weighted scorers and a picker under a name. */

@@ -7,10 +7,12 @@ import type { Endpoint } from '../endpoints/endpoint.ts';
 import type { Placed } from '../flow-control/placement.ts';
 import type { SaturationDetector, Tracked } from '../flow-control/policies.ts';
 import type { InferenceRequest } from '../request/inference-request.ts';
+import type { PrefixMatch } from '../request/prompt-prefix.ts';
 
 export class PlacedOn implements Placed {
   readonly alternatives: readonly Endpoint[];
   readonly tokens: number;
+  readonly prefixMatch: PrefixMatch | undefined;
   readonly #detector: SaturationDetector;
   readonly #clock: Clock;
   readonly #tracked: Tracked;
@@ -24,6 +26,7 @@ export class PlacedOn implements Placed {
     alternatives: readonly Endpoint[];
     request: InferenceRequest;
     tokens: number;
+    prefixMatch: PrefixMatch | undefined;
   }) {
     this.#detector = input.detector;
     this.#clock = input.clock;
@@ -32,6 +35,7 @@ export class PlacedOn implements Placed {
     this.#inFlightAtDispatch = input.tracked.endpoint.inFlight;
     this.alternatives = input.alternatives;
     this.tokens = input.tokens;
+    this.prefixMatch = input.prefixMatch;
   }
 
   get endpoint(): Endpoint {

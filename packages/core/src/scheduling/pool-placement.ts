@@ -13,6 +13,7 @@ import type { Placed, Placement, PlacementMode, Unplaced } from '../flow-control
 import type { SaturationDetector, Tracked } from '../flow-control/policies.ts';
 import type { InferenceRequest } from '../request/inference-request.ts';
 import { INPUT_ALONE } from '../request/token-estimate.ts';
+import type { PrefixMatch } from '../request/prompt-prefix.ts';
 import type { TokenEstimator } from '../request/token-estimate.ts';
 import { PlacedOn } from './placed-on.ts';
 import { Stages } from './stages.ts';
@@ -28,6 +29,8 @@ const SIZES_PER_DOUBLING = 8;
 export interface EndpointChooser {
   /** Best first; empty when filters leave none. */
   schedule(request: InferenceRequest, candidates: readonly Endpoint[]): readonly Endpoint[];
+  /** Told of every dispatch in its turn; what was known of the request at that endpoint. */
+  dispatched?(request: InferenceRequest, endpoint: Endpoint, nowMs: number): PrefixMatch | undefined;
 }
 
 export interface PoolPlacementOptions {
@@ -197,7 +200,9 @@ export class PoolPlacement implements Placement {
     tracked.endpoint.take(request.sequences, tokens);
     this.#detector.dispatched?.(tracked, nowMs);
     this.#askForReading(tracked);
-    return new PlacedOn({ detector: this.#detector, clock: this.#clock, tracked, alternatives, request, tokens });
+    const prefixMatch = this.#chooser.dispatched?.(request, tracked.endpoint, nowMs);
+    const taken = { tracked, alternatives, request, tokens, prefixMatch };
+    return new PlacedOn({ detector: this.#detector, clock: this.#clock, ...taken });
   }
 
   /**

@@ -9,7 +9,7 @@ import { maxScorePicker } from '../plugins/pickers/max-score-picker.ts';
 import { singleProfileHandler } from '../plugins/profile-handlers/single-profile-handler.ts';
 import type { InferenceRequest } from '../request/inference-request.ts';
 import { instanceOf } from '../testing/plugin-instance.ts';
-import type { Filter, SchedulingProfile, Scorer } from './contracts.ts';
+import type { Filter, Producer, SchedulingProfile, Scorer } from './contracts.ts';
 import { Scheduler } from './scheduler.ts';
 import type { TrailStep } from './trail.ts';
 
@@ -179,4 +179,39 @@ test('the choice is the same whatever was scheduled before, with more candidates
       }
     }),
   );
+});
+
+test('plugins learn where a request went, once each, and one that throws costs nothing', () => {
+  const heard: string[] = [];
+  const learns = (name: string): Scorer & Producer => ({
+    ...scorer(name, () => 0),
+    dispatched: (_request, endpoint, nowMs) => {
+      heard.push(`${name} ${endpoint.name} ${nowMs}`);
+      return undefined;
+    },
+    answerHeaders: (_request, endpoint) => ({ [`x-${name}`]: endpoint.name }),
+  });
+  const match = { producer: { type: 'p', name: 'p' }, matchedBytes: 1, promptBytes: 2 };
+  const producer: Producer = { type: 'p', name: 'p', dispatched: () => match };
+  const faults: Plugin[] = [];
+  const bad: Producer = { type: 'bad', name: 'bad', dispatched: broken('bad'), answerHeaders: broken('bad') };
+  const [both, other] = [learns('both'), learns('other')];
+  const scheduler = new Scheduler({
+    handler: instanceOf(singleProfileHandler),
+    profiles: [
+      {
+        name: 'default',
+        filters: [],
+        scorers: [both, other].map((each) => ({ scorer: each, weight: 1 })),
+        picker: instanceOf(maxScorePicker),
+      },
+    ],
+    producers: [bad, producer, both],
+    onFault: (plugin) => faults.push(plugin),
+  });
+  assert.equal(scheduler.dispatched(request, a, 5), match);
+  assert.deepEqual(heard, ['both a 5', 'other a 5']);
+  assert.deepEqual(scheduler.answerHeaders(request, b), { 'x-both': 'b', 'x-other': 'b' });
+  assert.deepEqual(faults, [bad]);
+  assert.equal(make({}).answerHeaders(request, b), undefined);
 });

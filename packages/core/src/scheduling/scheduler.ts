@@ -10,7 +10,8 @@
 import type { Endpoint } from '../endpoints/endpoint.ts';
 import type { Plugin } from '../plugin-registry/plugin.ts';
 import type { InferenceRequest } from '../request/inference-request.ts';
-import type { Filter, Picker, ProfileHandler, SchedulingProfile } from './contracts.ts';
+import type { PrefixMatch } from '../request/prompt-prefix.ts';
+import type { Filter, Picker, Producer, ProfileHandler, PromptWish, SchedulingProfile } from './contracts.ts';
 import { ScoreBuffers } from './score-buffers.ts';
 import type { TrailStep } from './trail.ts';
 
@@ -20,14 +21,21 @@ export type OnPluginFault = (plugin: Plugin, error: unknown) => void;
 export interface SchedulerOptions {
   readonly handler: ProfileHandler;
   readonly profiles: readonly SchedulingProfile[];
+  /** What the plugins of the profiles ask. */
+  readonly producers?: readonly Producer[] | undefined;
   readonly onFault?: OnPluginFault | undefined;
 }
 
+type SchedulerPlugins = Pick<SchedulerOptions, 'profiles' | 'producers'>;
 type WeightedScorer = SchedulingProfile['scorers'][number];
 
 export class Scheduler {
   readonly #handler: ProfileHandler;
   readonly #profiles: readonly SchedulingProfile[];
+  /** Whoever wants to hear of dispatches, whoever adds to answers, and whoever wants to know prompts. */
+  readonly #learners: readonly Producer[];
+  readonly #headerWriters: readonly Producer[];
+  readonly #promptReaders: readonly Producer[];
   readonly #onFault: OnPluginFault | undefined;
   readonly #faulty = new Set<Plugin>();
   readonly #buffers = new ScoreBuffers();
@@ -39,6 +47,10 @@ export class Scheduler {
     options.handler.check(options.profiles);
     this.#handler = options.handler;
     this.#profiles = options.profiles;
+    const involved = involvedPlugins(options);
+    this.#learners = involved.filter(({ dispatched }) => dispatched !== undefined);
+    this.#headerWriters = involved.filter(({ answerHeaders }) => answerHeaders !== undefined);
+    this.#promptReaders = involved.filter(({ prompts }) => prompts !== undefined);
     this.#onFault = options.onFault;
   }
 
@@ -56,6 +68,51 @@ export class Scheduler {
     const sums = this.#buffers.use(left.length);
     for (const entry of profile.scorers) this.#score(entry, request, left);
     return this.#pick(profile.picker, left, sums);
+  }
+
+  /** How plugins want the prompts of requests to these endpoints hashed: in the finest blocks and the farthest of all. */
+  promptWish(endpoints: readonly Endpoint[]): PromptWish | undefined {
+    let all: PromptWish | undefined;
+    for (const plugin of this.#promptReaders) {
+      try {
+        const wish = plugin.prompts?.(endpoints);
+        if (wish === undefined) continue;
+        all = {
+          blockBytes: Math.min(wish.blockBytes, all?.blockBytes ?? Infinity),
+          maxBytes: Math.max(wish.maxBytes, all?.maxBytes ?? 0),
+        };
+      } catch (error) {
+        this.#fault(plugin, error);
+      }
+    }
+    return all;
+  }
+
+  /** Lets plugins learn where the request went; what was known of its prompt there, if anything was. */
+  dispatched(request: InferenceRequest, endpoint: Endpoint, nowMs: number): PrefixMatch | undefined {
+    let match: PrefixMatch | undefined;
+    for (const plugin of this.#learners) {
+      try {
+        match = plugin.dispatched?.(request, endpoint, nowMs) ?? match;
+      } catch (error) {
+        this.#fault(plugin, error);
+      }
+    }
+    return match;
+  }
+
+  /** The headers, lower-case names, that plugins add to the endpoint's answer; undefined for none. */
+  answerHeaders(request: InferenceRequest, endpoint: Endpoint): Readonly<Record<string, string>> | undefined {
+    let headers: Record<string, string> | undefined;
+    for (const plugin of this.#headerWriters) {
+      try {
+        const added = plugin.answerHeaders?.(request, endpoint);
+        if (added !== undefined) headers = { ...headers, ...added };
+      } catch (error) {
+        this.#fault(plugin, error);
+      }
+    }
+    return headers;
   }
 
   /** Every step and its reasons, as they would be now. The pickers' dice are thrown. */
@@ -130,6 +187,16 @@ export class Scheduler {
     this.#faulty.add(plugin);
     this.#onFault?.(plugin, error);
   }
+}
+
+/** Every plugin that has a part in scheduling, once. */
+export function involvedPlugins({ profiles, producers = [] }: SchedulerPlugins): readonly Producer[] {
+  const members = profiles.flatMap(({ filters, scorers, picker }): Producer[] => [
+    ...filters,
+    ...scorers.map(({ scorer }) => scorer),
+    picker,
+  ]);
+  return [...new Set([...producers, ...members])];
 }
 
 /** Filters nearly always keep the order, so this is one walk over both. */

@@ -6,13 +6,17 @@ import type { Random } from '../clock.ts';
 import type { ParameterSpecs } from '../plugin-registry/parameters.ts';
 import { type Plugin, type PluginDefinition, PluginError, type PluginLookup } from '../plugin-registry/plugin.ts';
 
-/** A lookup that knows nothing. */
-const NO_OTHERS: PluginLookup = {
-  get(name) {
-    throw new PluginError(`there is no plugin ${name}: this instance was made on its own`);
-  },
-  all: () => [],
-};
+/** Knows these and nothing else. */
+function lookupOf(others: readonly Plugin[]): PluginLookup {
+  return {
+    get(name) {
+      const found = others.find((other) => other.name === name);
+      if (found !== undefined) return found;
+      throw new PluginError(`there is no plugin ${name} among the others that this instance was made with`);
+    },
+    all: () => others,
+  };
+}
 
 /** An instance with the defaults of its parameters, or what is given instead; nothing is checked. */
 export function instanceOf<S extends ParameterSpecs, T extends Plugin>(
@@ -21,6 +25,8 @@ export function instanceOf<S extends ParameterSpecs, T extends Plugin>(
     readonly parameters?: Readonly<Record<string, unknown>>;
     readonly name?: string;
     readonly random?: Random;
+    /** The plugins that its parameters name. */
+    readonly others?: readonly Plugin[];
   } = {},
 ): T {
   const defaults = Object.entries(definition.parameters).map(([name, spec]) => [name, spec.default] as const);
@@ -30,7 +36,7 @@ export function instanceOf<S extends ParameterSpecs, T extends Plugin>(
     name: options.name ?? definition.type,
     // The specs say what the parameters are; here they are trusted instead of checked.
     parameters: parameters as Parameters<typeof definition.create>[0]['parameters'],
-    handle: NO_OTHERS,
+    handle: lookupOf(options.others ?? []),
     random: options.random ?? (() => 0.5),
   });
 }

@@ -51,7 +51,12 @@ export const DEFAULTS: Readonly<Record<DefaultSet, Defaults>> = {
     defaultEngine: 'auto',
     // What is in flight from here is exact in the turn it is asked, metrics are up to 500 ms old: it weighs as much as
     // both of them, or everything of one interval would go where the last scrape looked best.
-    scorers: { 'queue-scorer': 2, 'kv-cache-utilization-scorer': 2, 'active-request-scorer': 4 },
+    scorers: {
+      'queue-scorer': 2,
+      'kv-cache-utilization-scorer': 2,
+      'active-request-scorer': 4,
+      'prefix-cache-scorer': 4,
+    },
   },
   reference: {
     ...shared,
@@ -63,7 +68,7 @@ export const DEFAULTS: Readonly<Record<DefaultSet, Defaults>> = {
     maxFlowShare: 1,
     metricsIntervalMs: 50,
     defaultEngine: 'vllm',
-    scorers: { 'queue-scorer': 2, 'kv-cache-utilization-scorer': 2 },
+    scorers: { 'queue-scorer': 2, 'kv-cache-utilization-scorer': 2, 'prefix-cache-scorer': 3 },
   },
 };
 

@@ -106,3 +106,50 @@ test('the name of another kind of producer for what is in flight is refused with
     await rm(directory, { recursive: true });
   }
 });
+
+test('the reference without a file prefers queues, free cache and known prefixes, 2 to 2 to 3', async () => {
+  const { ok } = await loadConfig({ defaults: 'reference' });
+  assert.deepEqual(
+    ok?.scheduling.profiles[0]?.scorers.map(({ scorer, weight }) => [scorer.type, weight]),
+    [
+      ['queue-scorer', 2],
+      ['kv-cache-utilization-scorer', 2],
+      ['prefix-cache-scorer', 3],
+    ],
+  );
+});
+
+const producersOf = async (plugins: string): Promise<string[] | undefined> => {
+  const { ok } = await loadConfig({ text: `${head}plugins: [${plugins}]`, defaults: 'reference' });
+  return ok?.scheduling.producers?.map(({ name, type }) => (name === type ? type : `${name} (${type})`));
+};
+
+test('a producer that a scorer asks is made by itself, is the configured one of that name, or the one it names', async () => {
+  assert.deepEqual(await producersOf('{type: prefix-cache-scorer}'), ['approx-prefix-cache-producer']);
+  const configured = '{type: approx-prefix-cache-producer, parameters: {autoTune: false}}';
+  assert.deepEqual(await producersOf(`${configured}, {type: prefix-cache-scorer}`), ['approx-prefix-cache-producer']);
+  const named = '{name: cpu, type: approx-prefix-cache-producer}';
+  const asks = '{type: prefix-cache-scorer, parameters: {prefixMatchInfoProducerName: cpu}}';
+  assert.deepEqual(await producersOf(`${asks}, ${named}`), ['cpu (approx-prefix-cache-producer)']);
+});
+
+test('a producer that no profile asks does nothing', async () => {
+  const text = `${head}plugins: [{type: approx-prefix-cache-producer}, {type: prefix-cache-scorer}, {type: queue-scorer}]
+schedulingProfiles: [{name: default, plugins: [{pluginRef: queue-scorer}]}]`;
+  const { ok } = await loadConfig({ text, defaults: 'serve' });
+  assert.deepEqual(ok?.scheduling.producers, []);
+  assert.ok(ok?.plugins.some(({ type }) => type === 'approx-prefix-cache-producer'));
+});
+
+test('a producer that knows nothing of prefixes, or does not exist, is named with its place', async () => {
+  const cases: [string, RegExp][] = [
+    ['inflight-load-producer', /:3:11: .*'inflight-load-producer' \(type: .*\) does not know what is cached/],
+    ['aprox-prefix-cache-producer', /prefixMatchInfoProducerName: .*did you mean `approx-prefix-cache-producer`\?/],
+    ['queue-scorer', /is a scorer; wanted is a data producer: approx-prefix-cache-producer/],
+  ];
+  for (const [name, expected] of cases) {
+    const plugin = `{type: prefix-cache-scorer, parameters: {prefixMatchInfoProducerName: ${name}}}`;
+    const { problems = [] } = await loadConfig({ text: `${head}plugins: [${plugin}]`, defaults: 'serve' });
+    assert.match(problems.map(problemLine).join('\n'), expected);
+  }
+});

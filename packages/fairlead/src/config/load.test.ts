@@ -159,7 +159,7 @@ describe('what fairlead serve runs', () => {
     assert.equal(flowControl.defaultBand.maxFlowShare, 0.5);
     assert.deepEqual(
       scheduling.profiles[0]?.scorers.map(({ scorer }) => scorer.type),
-      ['queue-scorer', 'kv-cache-utilization-scorer', 'active-request-scorer'],
+      ['queue-scorer', 'kv-cache-utilization-scorer', 'active-request-scorer', 'prefix-cache-scorer'],
     );
     assert.equal(metricsSource?.intervalMs, 500);
     assert.equal(metricsSource.defaultEngine, undefined);
@@ -169,7 +169,7 @@ describe('what fairlead serve runs', () => {
     const file = `${head}plugins: [{type: concurrency-detector}]\nflowControl: {saturationDetector: {pluginRef: concurrency-detector}}`;
     const { scheduling, detector } = await load(file);
     assert.equal(detector.type, 'concurrency-detector');
-    assert.deepEqual([scheduling.profiles[0]?.filters.length, scheduling.profiles[0]?.scorers.length], [0, 3]);
+    assert.deepEqual([scheduling.profiles[0]?.filters.length, scheduling.profiles[0]?.scorers.length], [0, 4]);
   });
 
   it('knows the priorities of objectives and keys, and the gateway and identity sections', async () => {
@@ -293,7 +293,7 @@ describe('mistakes', () => {
 
   it('about things that are not here yet say so', async () => {
     const cases = [
-      'plugins: [{type: prefix-cache-scorer}]',
+      'plugins: [{type: latency-scorer}]',
       'flowControl: {enableEviction: true}',
       'dataLayer: {peerDiscovery: {pluginRef: x}}',
       'flowControl: {defaultPriorityBand: {fairnessPolicyRef: program-aware-fairness}}',

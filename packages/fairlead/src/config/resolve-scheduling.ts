@@ -2,13 +2,26 @@
 
 /** The `schedulingProfiles` section, with the reference's rules for what a file leaves out. */
 
-import type { Filter, Path, Picker, PluginKind, ProfileHandler, Scorer, SchedulingProfile } from '@fairlead/core';
+import { involvedPlugins } from '@fairlead/core';
+import type {
+  Filter,
+  Path,
+  Picker,
+  Plugin,
+  PluginKind,
+  Producer,
+  ProfileHandler,
+  Scorer,
+  SchedulingProfile,
+} from '@fairlead/core';
 import { refer, refuseDuplicates } from './resolution.ts';
 import type { Resolution, Section } from './resolution.ts';
 
 export interface ResolvedScheduling {
   readonly handler: ProfileHandler;
   readonly profiles: readonly SchedulingProfile[];
+  /** Those that the profiles' plugins refer to. */
+  readonly producers: readonly Producer[];
 }
 
 /** A profile as given, or as made up by default. */
@@ -36,7 +49,8 @@ export function resolveScheduling(resolution: Resolution): Section<ResolvedSched
   const sections = given.map((profile) => resolveProfile(resolution, profile));
   const profiles = sections.map(({ resolved }) => resolved);
   const handler = resolveHandler(resolution, profiles);
-  return { resolved: { handler, profiles }, document: sections.map(({ document }) => document) };
+  const producers = consumedProducers(resolution, profiles);
+  return { resolved: { handler, profiles, producers }, document: sections.map(({ document }) => document) };
 }
 
 function givenProfiles(resolution: Resolution): readonly ProfileFields[] {
@@ -132,6 +146,21 @@ function resolveHandler(resolution: Resolution, profiles: readonly SchedulingPro
   const isReady = (first !== undefined || profiles.length === 1) && profiles.every(isWhole);
   if (isReady && (handler as ProfileHandler | undefined) !== undefined) checkProfiles(resolution, handler, profiles);
   return handler;
+}
+
+/** One that no plugin of a profile asks has nothing to find out. */
+function consumedProducers({ handle }: Resolution, profiles: readonly SchedulingProfile[]): readonly Producer[] {
+  const involved = new Set<Plugin>(involvedPlugins({ profiles: profiles.filter(isWhole) }));
+  const consumed = handle
+    .records()
+    .flatMap(({ instance, definition, parameters }) =>
+      involved.has(instance)
+        ? Object.entries(definition.parameters).flatMap(([key, spec]) =>
+            spec.type === 'plugin-ref' && spec.kind === 'producer' ? [parameters[key]] : [],
+          )
+        : [],
+    );
+  return handle.records('producer').flatMap(({ instance }) => (consumed.includes(instance.name) ? [instance] : []));
 }
 
 /** Whether every plugin of the profile could be made. */

@@ -9,6 +9,7 @@ import type { EngineMetricNames } from '../model-servers/engine-metrics.ts';
 import type {
   FlowControlConfig,
   Plugin,
+  Producer,
   ProfileHandler,
   SaturationDetector,
   SchedulingProfile,
@@ -129,7 +130,12 @@ export interface ResolvedConfig {
   readonly detector: SaturationDetector;
   /** What a request counts for in tokens; undefined: its input alone. */
   readonly tokens?: TokenEstimator | undefined;
-  readonly scheduling: { readonly handler: ProfileHandler; readonly profiles: readonly SchedulingProfile[] };
+  readonly scheduling: {
+    readonly handler: ProfileHandler;
+    readonly profiles: readonly SchedulingProfile[];
+    /** Those that the profiles' plugins refer to. */
+    readonly producers?: readonly Producer[] | undefined;
+  };
   /** Every plugin instance, for `/state`. */
   readonly plugins: readonly Plugin[];
 }

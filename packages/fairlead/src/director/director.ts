@@ -13,7 +13,8 @@
  * Front doors translate between their protocol and this; nothing here knows HTTP messages or sockets.
  */
 
-import type { Clock, FlowEvent, InferenceRequest, Pool } from '@fairlead/core';
+import { involvedPlugins } from '@fairlead/core';
+import type { Clock, FlowEvent, InferenceRequest, Pool, PromptWish } from '@fairlead/core';
 import type { Reconfigurable, Swap } from '../config/reconfigurable.ts';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import type { Identity, CallerHead, Refusal } from '../tenancy/identify.ts';
@@ -48,6 +49,8 @@ export class Director implements Reconfigurable {
   readonly #clock: Clock;
   readonly #observer: DirectorObserver | undefined;
   readonly #context: JourneyContext;
+  /** The headers, lower-case names, that plugins want to see of a request. */
+  requestHeaders: readonly string[];
   /** Who is asking. */
   readonly identify: (head: CallerHead) => Identity | Refusal;
 
@@ -57,6 +60,7 @@ export class Director implements Reconfigurable {
     this.#clock = clock;
     this.#observer = observer;
     this.identify = options.identify;
+    this.requestHeaders = requestHeadersOf(config);
     this.#lanes = new Lanes({
       config,
       clock,
@@ -85,6 +89,7 @@ export class Director implements Reconfigurable {
     return {
       swap: () => {
         lanes.swap();
+        this.requestHeaders = requestHeadersOf(config);
         this.#context.firstByteTimeoutMs = config.gateway.firstByteTimeoutMs;
         this.#context.idleTimeoutMs = config.gateway.upstreamIdleTimeoutMs;
       },
@@ -94,6 +99,16 @@ export class Director implements Reconfigurable {
   /** Milliseconds on the clock that `Arrival.receivedMs` is read from. */
   nowMs(): number {
     return this.#clock.now();
+  }
+
+  /**
+   * How the prompt of a request for this model is to be hashed before it is directed; undefined when nobody would use
+   * it, as where there is no choice of endpoints.
+   */
+  promptWish(model: string | undefined): PromptWish | undefined {
+    const pool = model === undefined ? this.#onlyPool() : this.#fleet.poolFor(model);
+    if (pool === undefined || pool.endpoints.length < 2) return undefined;
+    return this.#lanes.get(pool)?.scheduler.promptWish(pool.endpoints);
   }
 
   /**
@@ -182,6 +197,10 @@ export class Director implements Reconfigurable {
   }
 }
 
+function requestHeadersOf({ scheduling }: ResolvedConfig): readonly string[] {
+  return [...new Set(involvedPlugins(scheduling).flatMap(({ requestHeaders = [] }) => requestHeaders))];
+}
+
 /** Stands in for the model of a request that names none: any that all of the pool's endpoints may serve. */
 function someModelOf(pool: Pool): string {
   for (const endpoint of pool.endpoints) {
@@ -208,5 +227,7 @@ function requestOf(arrival: Arrival, model: string): InferenceRequest {
     ttlMs: arrival.ttlMs,
     deadlineMs: arrival.deadlineMs,
     ttftSloMs: arrival.ttftSloMs,
+    prefix: arrival.prefix,
+    headers: arrival.headers,
   };
 }

@@ -133,7 +133,8 @@ export class Journey implements UpstreamHandler {
     this.#status = status;
     if (this.#permit !== undefined) this.#context.health.answered(this.#permit.endpoint);
     try {
-      this.#streamed = this.#answer.begin({ status, headers, waitMs: this.#waitMs });
+      const added = this.#permit && this.#lane.scheduler.answerHeaders(this.#request, this.#permit.endpoint);
+      this.#streamed = this.#answer.begin({ status, headers, waitMs: this.#waitMs, added });
     } catch {
       // A head that cannot be passed on (a byte no header may hold) is no answer.
       const message = 'the head of its answer cannot be passed on';

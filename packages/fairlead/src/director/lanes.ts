@@ -14,9 +14,13 @@ import type { PoolView } from './pool-view.ts';
 /** A pool with what decides who goes to it next. */
 export interface Lane {
   readonly pool: Pool;
+  readonly scheduler: Scheduler;
   readonly placement: PoolPlacement;
   readonly controller: FlowController;
 }
+
+/** A lane whose scheduler is another after each reload. */
+type OpenLane = Lane & { scheduler: Scheduler };
 
 export type PoolObserver = (pool: string, event: FlowEvent) => void;
 
@@ -37,9 +41,9 @@ export interface LanesOptions {
 export class Lanes implements Reconfigurable<LanesConfig> {
   readonly #options: LanesOptions;
   #config: LanesConfig;
-  readonly #lanes = new Map<Pool, Lane>();
+  readonly #lanes = new Map<Pool, OpenLane>();
   /** Lanes whose pool is gone and whose requests are not. */
-  readonly #ending = new Set<Lane>();
+  readonly #ending = new Set<OpenLane>();
   #bypass: boolean;
 
   constructor(options: LanesOptions) {
@@ -68,11 +72,11 @@ export class Lanes implements Reconfigurable<LanesConfig> {
     const { clock, scrapeSoon, observer } = this.#options;
     const { detector, tokens, flowControl } = this.#config;
     const tell = observer && ((event: FlowEvent): void => observer(pool.name, event));
-    const chooser = this.#chooserFor(pool);
-    const placement = new PoolPlacement({ pool, detector, tokens, chooser, clock, scrapeSoon });
+    const scheduler = this.#schedulerFor(pool);
+    const placement = new PoolPlacement({ pool, detector, tokens, chooser: scheduler, clock, scrapeSoon });
     const controller = new FlowController({ config: flowControl, placement, clock, observer: tell });
     controller.setBypass(this.#bypass);
-    this.#lanes.set(pool, { pool, placement, controller });
+    this.#lanes.set(pool, { pool, scheduler, placement, controller });
   }
 
   /**
@@ -87,9 +91,10 @@ export class Lanes implements Reconfigurable<LanesConfig> {
         const wasEnabled = this.#config.flowControlEnabled;
         this.#config = config;
         const { detector, tokens } = config;
-        for (const { pool, placement, controller } of this.#all()) {
-          placement.reconfigure({ detector, tokens, chooser: this.#chooserFor(pool) });
-          controller.reconfigure(config.flowControl);
+        for (const lane of this.#all()) {
+          lane.scheduler = this.#schedulerFor(lane.pool);
+          lane.placement.reconfigure({ detector, tokens, chooser: lane.scheduler });
+          lane.controller.reconfigure(config.flowControl);
         }
         // Who switched the bypass by hand keeps it.
         if (config.flowControlEnabled !== wasEnabled) this.setBypass(!config.flowControlEnabled);
@@ -140,7 +145,7 @@ export class Lanes implements Reconfigurable<LanesConfig> {
     for (const { controller } of this.#all()) controller.destroy();
   }
 
-  #chooserFor(pool: Pool): Scheduler {
+  #schedulerFor(pool: Pool): Scheduler {
     const { clock, observer } = this.#options;
     return new Scheduler({
       ...this.#config.scheduling,
@@ -155,7 +160,7 @@ export class Lanes implements Reconfigurable<LanesConfig> {
     });
   }
 
-  #all(): Lane[] {
+  #all(): OpenLane[] {
     return [...this.#lanes.values(), ...this.#ending];
   }
 }

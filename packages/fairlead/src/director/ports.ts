@@ -5,7 +5,7 @@
  * who takes the answer. Front doors implement `Answer`; `model-servers/` implements the rest.
  */
 
-import type { Endpoint, Pool, Usage } from '@fairlead/core';
+import type { Endpoint, Pool, PromptPrefix, Usage } from '@fairlead/core';
 import type { Identity } from '../tenancy/identify.ts';
 import type { Problem } from './problem.ts';
 
@@ -33,6 +33,10 @@ export interface Arrival {
   /** On the director's clock. */
   readonly deadlineMs?: number | undefined;
   readonly ttftSloMs?: number | undefined;
+  /** Its prompt's hashes, when `Director.promptWish` asked for them. */
+  readonly prefix?: PromptPrefix | undefined;
+  /** Those of its headers that `Director.requestHeaders` names, by lower-case name. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The head of a model server's answer. */
@@ -42,6 +46,8 @@ export interface AnswerHead {
   readonly headers: readonly string[];
   /** How long the request waited for its turn. */
   readonly waitMs: number;
+  /** What plugins add, by lower-case name. */
+  readonly added?: Readonly<Record<string, string>> | undefined;
 }
 
 /**

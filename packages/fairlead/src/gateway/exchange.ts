@@ -8,7 +8,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Endpoint, Usage } from '@fairlead/core';
+import type { Endpoint, PromptPrefix, Usage } from '@fairlead/core';
 import type { GatewayConfig } from '../config/resolved.ts';
 import type { Director } from '../director/director.ts';
 import type { Journey } from '../director/journey.ts';
@@ -37,8 +37,9 @@ import { wrongHeader, wrongMethod } from './problems.ts';
 import { BodyScan } from './protocol/body-scan.ts';
 import type { BodyFacts } from './protocol/body-scan.ts';
 import type { ApiFormat } from './protocol/error-bodies.ts';
-import { readControlHeaders, requestHeaders, responseHeaders } from './protocol/headers.ts';
+import { readControlHeaders, requestHeaders, responseHeaders, wantedHeaders } from './protocol/headers.ts';
 import type { ControlHeaders, HeaderProblem } from './protocol/headers.ts';
+import { PromptHash } from './protocol/prompt-hash.ts';
 import { BodyReceiver } from './receive-body.ts';
 import type { Body, BodyLimits, BodyProblem, BodyTaker } from './receive-body.ts';
 import { Relay } from './relay.ts';
@@ -133,10 +134,24 @@ export class Exchange implements Answer, BodyTaker, Underway {
     const facts = scan.next(SCAN_SLICE_BYTES);
     if (facts === undefined) setImmediate(() => this.#read(body, scan));
     else if ('message' in facts) this.fail(malformedBody(facts));
-    else this.#direct(body, facts);
+    else this.#understand(body, facts, scan);
   }
 
-  #direct(body: Body, facts: BodyFacts): void {
+  /** Hashes the prompt, if a plugin wants that, while its bytes are at hand. */
+  #understand(body: Body, facts: BodyFacts, scan: BodyScan): void {
+    const wish = this.#context.director.promptWish(facts.model);
+    if (wish === undefined) this.#direct(body, facts);
+    else this.#hash(body, facts, new PromptHash(body.chunks, scan, wish));
+  }
+
+  #hash(body: Body, facts: BodyFacts, hash: PromptHash): void {
+    if (this.#isOver) return;
+    const prefix = hash.next(SCAN_SLICE_BYTES);
+    if (prefix === undefined) setImmediate(() => this.#hash(body, facts, hash));
+    else this.#direct(body, facts, prefix);
+  }
+
+  #direct(body: Body, facts: BodyFacts, prefix?: PromptPrefix): void {
     this.#facts.model = facts.model;
     const { ttlMs, deadlineInMs, ttftSloMs } = this.#control as ControlHeaders;
     const journey = this.#context.director.direct(
@@ -155,6 +170,8 @@ export class Exchange implements Answer, BodyTaker, Underway {
         ttlMs,
         deadlineMs: deadlineInMs === undefined ? undefined : this.#receivedMs + deadlineInMs,
         ttftSloMs,
+        prefix,
+        headers: wantedHeaders(this.#request.headers, this.#context.director.requestHeaders),
       },
       this,
     );
@@ -180,8 +197,8 @@ export class Exchange implements Answer, BodyTaker, Underway {
     });
   }
 
-  begin({ status, headers, waitMs }: AnswerHead): boolean {
-    const extra = answerHeaders(this.#asker, waitMs);
+  begin({ status, headers, waitMs, added }: AnswerHead): boolean {
+    const extra: Record<string, string> = { ...added, ...answerHeaders(this.#asker, waitMs) };
     if ((status === 429 || status === 503) && !hasHeader(headers, 'retry-after')) {
       Object.assign(extra, retryHeaders(this.#context.director.retryAfterMs()));
     }

@@ -9,6 +9,7 @@ import { instanceOf } from '../../testing/plugin-instance.ts';
 import { activeRequestScorer } from './active-request-scorer.ts';
 import { kvCacheUtilizationScorer } from './kv-cache-utilization-scorer.ts';
 import { loadAwareScorer } from './load-aware-scorer.ts';
+import { loraAffinityScorer } from './lora-affinity-scorer.ts';
 import { queueScorer } from './queue-scorer.ts';
 import { runningRequestsSizeScorer } from './running-requests-size-scorer.ts';
 import { tokenLoadScorer } from './token-load-scorer.ts';
@@ -124,4 +125,18 @@ test('the token load scorer rates by the tokens in flight, none 1, the threshold
   const scorer = instanceOf(tokenLoadScorer, { parameters: { queueThresholdTokens: 1000 } });
   assert.deepEqual(scores(scorer, endpoints), [1, 0.75, 0, 0]);
   assert.deepEqual(scores(instanceOf(tokenLoadScorer), [holding(0), holding(2_097_152)]), [1, 0.5]);
+});
+
+test('the LoRA scorer prefers who runs the adapter, then a free slot, then who has it waiting', () => {
+  const lora = (running: readonly string[], waiting: readonly string[], max: number) =>
+    endpoint({ lora: { running: new Set(running), waiting: new Set(waiting), max } });
+  const endpoints = [
+    lora(['m', 'x'], [], 2),
+    lora(['x'], [], 2),
+    lora(['x', 'y'], ['m'], 2),
+    lora(['x', 'y'], [], 2),
+    endpoint({}),
+    endpoint(),
+  ];
+  assert.deepEqual(scores(instanceOf(loraAffinityScorer), endpoints), [1, 0.8, 0.6, 0, 0, 0]);
 });

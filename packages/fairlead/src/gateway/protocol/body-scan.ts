@@ -8,7 +8,7 @@
  * one model to the gateway and another to the engine.
  */
 
-import { BODY_SHAPES, READ_MEMBERS } from './body-shapes.ts';
+import { BODY_SHAPES, CACHE_SALT, READ_MEMBERS } from './body-shapes.ts';
 import type { BodyFamily, BodyShape } from './body-shapes.ts';
 import { JsonObjectScanner } from './json-object-scanner.ts';
 import type { JsonKind, JsonListener, Span } from './json-object-scanner.ts';
@@ -85,6 +85,18 @@ export class BodyScan {
       read += chunk.length;
     }
     return this.#scanner.finish() ? readFacts(this.#members, this.#family) : this.#malformed();
+  }
+
+  /** Where the prompt lies in the body, in the order in which engines render it; once the facts are known. */
+  get promptSpans(): readonly Span[] {
+    const { found } = this.#members;
+    return BODY_SHAPES[this.#family].prompt.flatMap((name) => found.get(name) ?? []);
+  }
+
+  /** Where the body says with whom it shares its cache; undefined when it does not. */
+  get saltSpan(): Span | undefined {
+    const salt = this.#members.found.get(CACHE_SALT);
+    return salt?.kind === 'string' ? salt : undefined;
   }
 
   #malformed(): BodyError {

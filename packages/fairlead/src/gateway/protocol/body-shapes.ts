@@ -21,7 +21,7 @@ export type BodyFamily =
   | 'other';
 
 export interface BodyShape {
-  /** Members that the model reads. */
+  /** Members that the model reads, in the order in which engines render them: that is what prefix caches go by. */
   readonly prompt: readonly string[];
   /** Members whose list makes one sequence of each item; the longest counts. */
   readonly lists?: readonly string[];
@@ -36,15 +36,15 @@ export interface BodyShape {
 /** By family. The paths of each are in `routes.ts`. */
 export const BODY_SHAPES: Readonly<Record<BodyFamily, BodyShape>> = {
   chat: {
-    prompt: ['messages', 'tools'],
+    prompt: ['tools', 'messages'],
     samples: 'outermost',
     limits: ['max_completion_tokens', 'max_tokens'],
   },
   completions: { prompt: ['prompt', 'suffix'], lists: ['prompt'], samples: 'outermost', limits: ['max_tokens'] },
   embeddings: { prompt: ['input', 'messages'], lists: ['input'] },
-  responses: { prompt: ['instructions', 'input', 'tools'], limits: ['max_output_tokens'] },
-  messages: { prompt: ['system', 'messages', 'tools'], limits: ['max_tokens'] },
-  'count-tokens': { prompt: ['system', 'messages', 'tools'] },
+  responses: { prompt: ['tools', 'instructions', 'input'], limits: ['max_output_tokens'] },
+  messages: { prompt: ['tools', 'system', 'messages'], limits: ['max_tokens'] },
+  'count-tokens': { prompt: ['tools', 'system', 'messages'] },
   'vllm-generate': {
     prompt: ['token_ids'],
     samples: 'sampling_params',
@@ -66,15 +66,18 @@ export const BODY_SHAPES: Readonly<Record<BodyFamily, BodyShape>> = {
   tokenize: { prompt: ['messages', 'prompt', 'tokens'] },
   other: {
     prompt: [
-      ...['messages', 'system', 'tools', 'instructions', 'prompt', 'input'],
+      ...['tools', 'system', 'instructions', 'messages', 'prompt', 'input'],
       ...['query', 'documents', 'text', 'text_1', 'text_2'],
     ],
     limits: ['max_completion_tokens', 'max_tokens', 'max_output_tokens'],
   },
 };
 
+/** vLLM's and SGLang's: what was cached for one salt is not used for another. */
+export const CACHE_SALT = 'cache_salt';
+
 /** Every name of a member that means something to some family. */
 export const READ_MEMBERS: ReadonlySet<string> = new Set([
-  ...['model', 'stream', 'stream_options', 'n', 'sampling_params'],
+  ...['model', 'stream', 'stream_options', 'n', 'sampling_params', CACHE_SALT],
   ...Object.values(BODY_SHAPES).flatMap(({ prompt, lists = [], limits = [] }) => [...prompt, ...lists, ...limits]),
 ]);

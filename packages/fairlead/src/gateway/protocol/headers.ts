@@ -77,6 +77,23 @@ export function responseHeaders(raw: readonly string[], extra: Readonly<Record<s
   return sent;
 }
 
+/** More of a header is not handed to plugins; they compare short ids. */
+const MAX_WANTED_LENGTH = 1024;
+
+/** Those of a client's headers that `names` (lower-case) lists and that say something; undefined for none. */
+export function wantedHeaders(
+  headers: RequestHead,
+  names: readonly string[],
+): Readonly<Record<string, string>> | undefined {
+  let wanted: Record<string, string> | undefined;
+  for (const name of names) {
+    const value = headers[name];
+    if (typeof value !== 'string' || value === '' || value.length > MAX_WANTED_LENGTH) continue;
+    (wanted ??= {})[name] = value;
+  }
+  return wanted;
+}
+
 function copyHeaders(raw: readonly string[], to: string[], isKept: (lowerCaseName: string) => boolean): void {
   for (let at = 0; at + 1 < raw.length; at += 2) {
     if (isKept(raw[at]!.toLowerCase())) to.push(raw[at]!, raw[at + 1]!);

@@ -141,7 +141,7 @@ async function warmUp(run: FloodRun): Promise<void> {
 }
 
 /** What one run left in the engines' queues would be charged to the next. */
-async function fleetIdle(run: FloodRun): Promise<void> {
+export async function fleetIdle(run: Pick<FloodRun, 'stop' | 'fleetLoad'>): Promise<void> {
   const untilMs = performance.now() + IDLE_LIMIT_MS;
   while (!run.stop.aborted) {
     const load = await run.fleetLoad();

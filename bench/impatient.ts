@@ -84,7 +84,7 @@ async function measure(
   await rest(context.seconds * 1000, context.stop);
   const seconds = (performance.now() - startMs) / 1000;
   const { served, gaveUp, refused, failed } = { ...load.endings };
-  await load.stop();
+  load.stop();
   if (served === 0) throw new Error(`${name}: nothing was served, ${failed} failed`);
   const reasons = [...refused].map(([why, count]) => `, ${count} refused (${why})`).join('');
   context.say(`${name}: ${served} served in time, ${gaveUp} gave up${reasons}, ${failed} failed`);

@@ -5,8 +5,8 @@
  * comes back when it was told to. One prompt for all, so that this process is a client and not a load of its own.
  */
 
-import { Agent } from 'undici';
-import type { Dispatcher } from 'undici';
+import { Agent, request } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 
 export interface ImpatientClients {
   /** One of these for each loop, in turn. */
@@ -36,7 +36,7 @@ const REST_MS = 500;
 
 export class ImpatientLoad {
   readonly endings: Endings = { served: 0, gaveUp: 0, refused: new Map(), failed: 0 };
-  readonly #agent = new Agent({ pipelining: 1 });
+  readonly #agent = new Agent({ keepAlive: true });
   readonly #clients: ImpatientClients;
   readonly #body: Buffer;
   readonly #headers: Record<string, string>;
@@ -48,7 +48,11 @@ export class ImpatientLoad {
     const { model, promptBytes, tokens, patienceMs, isTold } = clients;
     const content = 'word '.repeat(promptBytes / 5);
     this.#body = Buffer.from(JSON.stringify({ model, max_tokens: tokens, messages: [{ role: 'user', content }] }));
-    this.#headers = { 'content-type': 'application/json', authorization: 'Bearer impatient' };
+    this.#headers = {
+      'content-type': 'application/json',
+      'content-length': String(this.#body.length),
+      authorization: 'Bearer impatient',
+    };
     if (isTold) this.#headers['x-stainless-timeout'] = String(patienceMs / 1000);
   }
 
@@ -58,21 +62,29 @@ export class ImpatientLoad {
   }
 
   /** Drops what is under way. */
-  async stop(): Promise<void> {
+  stop(): void {
     this.#stopped = true;
     for (const timer of this.#timers) clearTimeout(timer);
-    await this.#agent.destroy();
+    this.#agent.destroy();
   }
 
   #ask(origin: string): void {
     if (this.#stopped) return;
-    const request = new Request((ending) => {
+    const options = { agent: this.#agent, method: 'POST', headers: this.#headers };
+    const sent = request(`${origin}/v1/chat/completions`, options);
+    let isOver = false;
+    const over = (ending: Ending): void => {
+      if (isOver) return;
+      isOver = true;
       patience.cancel();
       this.#over(origin, ending);
+    };
+    const patience = this.#after(this.#clients.patienceMs, () => {
+      over('gave up');
+      sent.destroy();
     });
-    const patience = this.#after(this.#clients.patienceMs, () => request.giveUp());
-    const path = '/v1/chat/completions';
-    this.#agent.dispatch({ origin, path, method: 'POST', headers: this.#headers, body: this.#body }, request);
+    follow(sent, over);
+    sent.end(this.#body);
   }
 
   #over(origin: string, ending: Ending): void {
@@ -102,50 +114,20 @@ export class ImpatientLoad {
 
 type Ending = 'served' | 'gave up' | 'failed' | { readonly why: string; readonly againMs: number };
 
-class Request implements Dispatcher.DispatchHandler {
-  readonly #onEnd: (ending: Ending) => void;
-  #controller: Dispatcher.DispatchController | undefined;
-  #head: Ending = 'failed';
-  #isOver = false;
+/** Tells how a request ended, possibly more than once. */
+function follow(sent: ClientRequest, over: (ending: Ending) => void): void {
+  sent.on('error', () => over('failed'));
+  sent.on('response', (response) => {
+    response.on('error', () => over('failed'));
+    response.on('close', () => over('failed'));
+    response.on('end', () => over(endingOf(response)));
+    response.resume();
+  });
+}
 
-  constructor(onEnd: (ending: Ending) => void) {
-    this.#onEnd = onEnd;
-  }
-
-  giveUp(): void {
-    this.#end('gave up');
-    this.#controller?.abort(new Error('gave up'));
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#isOver) controller.abort(new Error('gave up'));
-  }
-
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Record<string, unknown>): void {
-    if (status === 200) this.#head = 'served';
-    else if (status === 429 || status === 503) {
-      const againMs = Number(headers['retry-after-ms'] ?? NaN) || 1000 * Number(headers['retry-after']) || REST_MS;
-      const reason = headers['x-llm-d-request-dropped-reason'];
-      this.#head = { why: `${status} ${typeof reason === 'string' ? reason : ''}`, againMs };
-    }
-  }
-
-  onResponseData(): void {
-    // Only whether it comes to its end in time counts.
-  }
-
-  onResponseEnd(): void {
-    this.#end(this.#head);
-  }
-
-  onResponseError(): void {
-    this.#end('failed');
-  }
-
-  #end(ending: Ending): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#onEnd(ending);
-  }
+function endingOf({ statusCode: status = 0, headers }: IncomingMessage): Ending {
+  if (status === 200) return 'served';
+  if (status !== 429 && status !== 503) return 'failed';
+  const againMs = Number(headers['retry-after-ms'] ?? NaN) || 1000 * Number(headers['retry-after']) || REST_MS;
+  return { why: `${status} ${String(headers['x-llm-d-request-dropped-reason'])}`, againMs };
 }

@@ -33,7 +33,6 @@ export interface HouseOptions {
   readonly limit?: number;
   readonly maxRequests?: number;
   readonly ttlMs?: number;
-  readonly maxConnections?: number;
   /** Whatever else is to be different. */
   readonly config?: Partial<ResolvedConfig>;
 }
@@ -144,10 +143,15 @@ const GATEWAY: GatewayConfig = {
   maxBodyBytes: 32 << 20,
   maxBufferedBytes: 512 << 20,
   maxHeaderBytes: 65_536,
+  maxConnections: 16_384,
+  maxConnectionsPerClient: 16_384,
+  maxRequestsPerClient: 16_384,
   headersTimeoutMs: 15_000,
   bodyIdleTimeoutMs: 10_000,
   keepAliveTimeoutMs: 75_000,
   clientWriteTimeoutMs: 60_000,
+  clientStallTimeoutMs: 120_000,
+  requestTimeoutMs: 3_600_000,
   connectTimeoutMs: 5000,
   firstByteTimeoutMs: 900_000,
   upstreamIdleTimeoutMs: 300_000,
@@ -210,13 +214,11 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     },
   });
   await fleet.start();
-  const { maxConnections } = options;
   const gateway = await startGateway({
     config,
     director,
     host: '127.0.0.1',
     port: 0,
-    ...(maxConnections && { maxConnections }),
   });
   return new House({ director, gateway, fleet, teller });
 }

@@ -111,7 +111,7 @@ describe('a connection beyond the most that are taken', () => {
     const url = await loopback.http((request, response) => {
       request.resume().on('end', () => void response.end('{}'));
     });
-    const house = await houseWith(url, { maxConnections: 1 });
+    const house = await houseWith(url, { gateway: { maxConnections: 1 } });
     const first = connect(house).post('{"model":"m"}');
     assert.equal((await first.answer()).status, 200);
     const second = connect(house);

@@ -72,6 +72,9 @@ export interface GatewayConfig {
   /** Largest head (request line and headers). */
   readonly maxHeaderBytes: number;
   /** Complete request head within. */
+  readonly maxConnections: number;
+  readonly maxConnectionsPerClient: number;
+  readonly maxRequestsPerClient: number;
   readonly headersTimeoutMs: number;
   /** Body bytes that stop coming for so long: the reservation is given back, 408. */
   readonly bodyIdleTimeoutMs: number;
@@ -79,6 +82,8 @@ export interface GatewayConfig {
   readonly keepAliveTimeoutMs: number;
   /** A client that reads nothing for so long while its answer is due is cut. */
   readonly clientWriteTimeoutMs: number;
+  readonly clientStallTimeoutMs: number;
+  readonly requestTimeoutMs: number;
   readonly connectTimeoutMs: number;
   /** First byte of the model server's answer within. */
   readonly firstByteTimeoutMs: number;

@@ -34,6 +34,27 @@ export const gatewayFields = {
     max: 1 * MiB,
     doc: 'Largest request head (request line and headers).',
   },
+  maxConnections: {
+    type: 'integer',
+    default: 16_384,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Connections of clients open at once; further ones are closed as they come. Each may hold a head that is not complete, which no other limit counts: so many of the default size are 1 GiB.',
+  },
+  maxConnectionsPerClient: {
+    type: 'integer',
+    default: 8_192,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Connections from one address (IPv6: one /64) open at once; further ones are closed as they come. `identity.trustedProxies` are exempt.',
+  },
+  maxRequestsPerClient: {
+    type: 'integer',
+    default: 8_192,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Requests of one tenant (of one address, when nobody proved the tenant) under way at once, waiting ones included; beyond, 429.',
+  },
   headersTimeout: { ...time, default: 15 * secondMs, doc: 'A complete request head within this time, or 408.' },
   bodyIdleTimeout: {
     ...time,
@@ -45,6 +66,16 @@ export const gatewayFields = {
     ...time,
     default: 60 * secondMs,
     doc: 'A client that reads nothing of its answer for so long is cut.',
+  },
+  clientStallTimeout: {
+    ...time,
+    default: 2 * minuteMs,
+    doc: 'A client that has held up its answer for so long in all, while a model server was still at it, is cut.',
+  },
+  requestTimeout: {
+    ...time,
+    default: 60 * minuteMs,
+    doc: 'From the head of a request to the last byte of its answer; beyond, 504, or the end of a stream with an error event.',
   },
   connectTimeout: { ...time, default: 5 * secondMs, doc: 'Time to connect to a model server.' },
   firstByteTimeout: {

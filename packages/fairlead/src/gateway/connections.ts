@@ -8,6 +8,8 @@
 
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { addressTenant } from '../tenancy/source-address.ts';
+import { PerClient } from './per-client.ts';
 import type { GatewayProblem } from './problem-answer.ts';
 
 /** How long the last words to a client may take to be taken. */
@@ -23,14 +25,29 @@ export interface Underway {
 }
 
 export class Connections {
+  readonly #perClient = new PerClient(Infinity);
+  readonly #onTooMany: () => void;
+  #isExempt: (address: string | undefined) => boolean = () => false;
   readonly #open = new Map<Socket, Set<Underway>>();
   /** Sockets that are being told why they are closed. */
   readonly #parting = new WeakSet<Socket>();
   #underway = 0;
   #onIdle: (() => void) | undefined;
 
+  /** `onTooMany`: a connection was closed as it came, because its client had as many as it may. */
+  constructor(onTooMany: () => void) {
+    this.#onTooMany = onTooMany;
+  }
+
+  /** Connections that each client may have from now on; from exempt addresses any number may come. */
+  limit(maxPerClient: number, isExempt: (address: string | undefined) => boolean): void {
+    this.#perClient.max = maxPerClient;
+    this.#isExempt = isExempt;
+  }
+
   watch(server: Server): void {
     server.on('connection', (socket: Socket) => {
+      if (!this.#count(socket)) return;
       const underway = new Set<Underway>();
       this.#open.set(socket, underway);
       // node:http has ended our side by now; the rest of an answer could not be written.
@@ -42,6 +59,19 @@ export class Connections {
         for (const request of underway) request.clientGone();
       });
     });
+  }
+
+  /** False when its client has as many connections as it may; then it is closed. */
+  #count(socket: Socket): boolean {
+    if (this.#isExempt(socket.remoteAddress)) return true;
+    const client = addressTenant(socket.remoteAddress);
+    if (this.#perClient.enter(client)) {
+      socket.on('close', () => this.#perClient.leave(client));
+      return true;
+    }
+    socket.destroy();
+    this.#onTooMany();
+    return false;
   }
 
   /** Requests under way on all connections. */

@@ -24,16 +24,19 @@ import {
   MAX_HEADERS,
   bodySlow,
   bodyStopped,
+  clientStuck,
   malformedBody,
   missingHost,
   notAuthorized,
   nothingStored,
   tooLarge,
   tooManyHeaders,
+  tookTooLong,
   unknownPath,
   unmetExpectation,
 } from './problems.ts';
 import { wrongHeader, wrongMethod } from './problems.ts';
+import type { PerClient } from './per-client.ts';
 import { BodyScan } from './protocol/body-scan.ts';
 import type { BodyFacts } from './protocol/body-scan.ts';
 import type { ApiFormat } from './protocol/error-bodies.ts';
@@ -55,6 +58,7 @@ export interface ExchangeContext {
   readonly config: GatewayConfig;
   readonly bodyLimits: BodyLimits;
   readonly connections: Connections;
+  readonly requestsPerClient: PerClient;
   /** When the gateway started, in seconds since 1970: the `created` of models. */
   readonly startedS: number;
   isDraining(): boolean;
@@ -83,6 +87,9 @@ export class Exchange implements Answer, BodyTaker, Underway {
   #receiver: BodyReceiver | undefined;
   #sizeBytes = 0;
   #journey: Journey | undefined;
+  /** In whose name it counts among the requests under way; undefined while it does not. */
+  #client: string | undefined;
+  readonly #timer: NodeJS.Timeout;
   #isOver = false;
 
   constructor(context: ExchangeContext, request: IncomingMessage, response: ServerResponse) {
@@ -94,9 +101,15 @@ export class Exchange implements Answer, BodyTaker, Underway {
     this.#relay = new Relay(response, {
       clientWriteTimeoutMs: context.config.clientWriteTimeoutMs,
       onDrain: () => this.#journey?.resume(),
-      onStuck: () => this.#socket.destroy(),
+      clientStallTimeoutMs: context.config.clientStallTimeoutMs,
+      onStuck: () => {
+        this.#blame(clientStuck);
+        this.#socket.destroy();
+      },
     });
     this.#control = readControlHeaders(request.headers, false);
+    this.#timer = setTimeout(() => this.#tooLong(), context.config.requestTimeoutMs);
+    this.#timer.unref();
     this.id = 'requestId' in this.#control ? this.#control.requestId : randomUUID();
   }
 
@@ -260,13 +273,30 @@ export class Exchange implements Answer, BodyTaker, Underway {
 
   #takeBody(route: InferenceRoute, expectsContinue: boolean): void {
     this.#route = route;
+    const { director, requestsPerClient } = this.#context;
+    const { tenant, verified, address } = this.#identity as Identity;
+    // Whoever may make up tenants cannot make up room for each.
+    const client = verified ? tenant : addressTenant(address);
+    if (!requestsPerClient.enter(client)) {
+      const message = `More than ${requestsPerClient.max} requests of this client are under way.`;
+      this.fail(director.noRoom(message));
+      return;
+    }
+    this.#client = client;
     const receiver = new BodyReceiver(this.#request, this.#context.bodyLimits, this);
     this.#receiver = receiver;
-    const { tenant, verified, address } = this.#identity as Identity;
-    // Whoever may make up tenants cannot make up memory for each.
-    if (!receiver.reserve(verified ? tenant : addressTenant(address))) return;
+    if (!receiver.reserve(client)) return;
     if (expectsContinue) this.#response.writeContinue();
     receiver.start();
+  }
+
+  /** The whole of it takes too long: whatever is under way ends, and the client is told. */
+  #tooLong(): void {
+    // What is left is for the client to read, within a time of its own.
+    if (this.#response.writableEnded) return;
+    this.#receiver?.stop();
+    this.#journey?.cancel();
+    this.fail(tookTooLong(this.#context.config.requestTimeoutMs, this.#journey !== undefined));
   }
 
   #answerModels(route: Extract<Route, { kind: 'models' | 'model' }>): void {
@@ -302,6 +332,8 @@ export class Exchange implements Answer, BodyTaker, Underway {
   #over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    clearTimeout(this.#timer);
+    if (this.#client !== undefined) this.#context.requestsPerClient.leave(this.#client);
     this.#receiver?.stop();
     this.#receiver?.release();
     this.#relay.close();

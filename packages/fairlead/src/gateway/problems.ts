@@ -24,6 +24,29 @@ export const tooManyConnections: GatewayProblem = {
   message: 'The gateway has as many connections as it takes.',
 };
 
+/** Only reported, as above. */
+export const tooManyOfOneClient: GatewayProblem = {
+  status: 503,
+  code: 'too_many_connections',
+  message: 'The client has as many connections as one client may have.',
+};
+
+/** Only reported: whoever reads nothing reads no reason either. */
+export const clientStuck: GatewayProblem = {
+  status: 408,
+  code: 'client_stuck',
+  message: 'The client did not read its answer.',
+};
+
+/** The request as a whole took too long; `hasBody`: it had arrived. */
+export function tookTooLong(requestTimeoutMs: number, hasBody: boolean): GatewayProblem {
+  return {
+    status: hasBody ? 504 : 408,
+    code: 'request_timeout',
+    message: `The request was not over within ${requestTimeoutMs / 1000} s.`,
+  };
+}
+
 export const missingHost: GatewayProblem = {
   status: 400,
   code: 'malformed_http',

@@ -15,6 +15,8 @@ import type { UsageReader } from './protocol/usage-reader.ts';
 export interface RelayOptions {
   /** A client that takes nothing for so long is cut. */
   readonly clientWriteTimeoutMs: number;
+  /** A client that held up the answer for so long in all is cut. */
+  readonly clientStallTimeoutMs: number;
   /** The client takes bytes again. */
   onDrain(): void;
   /** The client was cut. */
@@ -27,10 +29,14 @@ export class Relay {
   readonly #onDrain = (): void => {
     clearTimeout(this.#stuck);
     this.#stuck = undefined;
+    this.#stalledMs += performance.now() - this.#stalledSinceMs;
     this.#options.onDrain();
   };
   #usage: UsageReader | undefined;
   #stuck: NodeJS.Timeout | undefined;
+  /** How long the client has held up the answer, and since when it does so now. */
+  #stalledMs = 0;
+  #stalledSinceMs = 0;
   #isStream = false;
   /** A client can tell by itself where the answer ends. */
   #isSelfDelimited = false;
@@ -71,7 +77,9 @@ export class Relay {
     this.#bytes += chunk.length;
     this.#usage?.push(chunk);
     if (this.#response.write(chunk)) return true;
-    this.#watch();
+    const { clientWriteTimeoutMs, clientStallTimeoutMs } = this.#options;
+    this.#stalledSinceMs = performance.now();
+    this.#watch(Math.min(clientWriteTimeoutMs, Math.max(1, clientStallTimeoutMs - this.#stalledMs)));
     return false;
   }
 
@@ -109,13 +117,13 @@ export class Relay {
     this.#response.off('drain', this.#onDrain);
   }
 
-  #watch(): void {
+  #watch(timeoutMs = this.#options.clientWriteTimeoutMs): void {
     if (this.#stuck !== undefined) return;
     this.#stuck = setTimeout(() => {
       // Behind another answer of the same connection it is not the client that holds this one up.
       if (this.#response.socket === null) this.#stuck?.refresh();
       else this.#options.onStuck();
-    }, this.#options.clientWriteTimeoutMs);
+    }, timeoutMs);
     this.#stuck.unref();
   }
 }

@@ -13,13 +13,15 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Reconfigurable, Swap } from '../config/reconfigurable.ts';
 import type { GatewayConfig, ResolvedConfig } from '../config/resolved.ts';
 import type { Director } from '../director/director.ts';
+import { createTrustedSources } from '../tenancy/source-address.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { Connections } from './connections.ts';
 import { Exchange } from './exchange.ts';
 import type { ExchangeContext } from './exchange.ts';
+import { PerClient } from './per-client.ts';
 import { problemBytes } from './problem-answer.ts';
 import type { GatewayProblem } from './problem-answer.ts';
-import { MAX_HEADERS, malformedHttp, methodConnect, tooManyConnections } from './problems.ts';
+import { MAX_HEADERS, malformedHttp, methodConnect, tooManyConnections, tooManyOfOneClient } from './problems.ts';
 import { Routes } from './routes.ts';
 
 /** How long a connection may be silent before its client is asked whether it is still there. */
@@ -28,20 +30,12 @@ const KEEP_ALIVE_PROBE_MS = 30_000;
 const CHECK_INTERVAL_MS = 1000;
 /** Connections that the system may hold for us to accept: a burst of clients is not refused. */
 const BACKLOG = 2048;
-/**
- * Connections open at once; further ones are closed as they come. Each may hold a head of `maxHeaderBytes` that is not
- * complete, which no other limit counts: so many of the default size are one gigabyte.
- */
-const MAX_CONNECTIONS = 16_384;
-
 export interface GatewayOptions {
   readonly config: ResolvedConfig;
   readonly director: Director;
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-  /** Default 16 384. */
-  readonly maxConnections?: number;
 }
 
 export interface Gateway extends Reconfigurable {
@@ -73,17 +67,20 @@ class GatewayServer implements Gateway {
   port = 0;
   readonly budget: ByteBudget;
   readonly #server: Server;
-  readonly #connections = new Connections();
+  readonly #connections: Connections;
   readonly #context: { -readonly [K in keyof ExchangeContext]: ExchangeContext[K] };
   #closing: Promise<void> | undefined;
 
-  constructor({ config, director, maxConnections = MAX_CONNECTIONS }: GatewayOptions) {
+  constructor({ config, director }: GatewayOptions) {
     const { gateway } = config;
     this.budget = new ByteBudget(gateway.maxBufferedBytes);
+    this.#connections = new Connections(() => this.#refused(randomUUID(), tooManyOfOneClient));
+    this.#connections.limit(gateway.maxConnectionsPerClient, createTrustedSources(config.identity.trustedProxies));
     this.#context = {
       director,
       ...this.#configured(gateway, director),
       connections: this.#connections,
+      requestsPerClient: new PerClient(gateway.maxRequestsPerClient),
       startedS: Math.floor(Date.now() / 1000),
       isDraining: () => this.#closing !== undefined,
     };
@@ -102,17 +99,21 @@ class GatewayServer implements Gateway {
     // One more than is allowed: some versions of node drop what is beyond, and a request must not pass without its
     // last headers.
     this.#server.maxHeadersCount = MAX_HEADERS + 1;
-    this.#server.maxConnections = maxConnections;
+    // No option, only a property.
+    this.#server.maxConnections = gateway.maxConnections;
     this.#serve();
   }
 
   /** Limits of a head count for connections that come later, all others for what comes next on any. */
-  prepare({ gateway }: Pick<ResolvedConfig, 'gateway'>): Swap {
+  prepare({ gateway, identity }: Pick<ResolvedConfig, 'gateway' | 'identity'>): Swap {
     const context = this.#configured(gateway, this.#context.director);
+    const isExempt = createTrustedSources(identity.trustedProxies);
     return {
       swap: () => {
         Object.assign(this.#context, context);
         this.budget.resize(gateway.maxBufferedBytes);
+        this.#context.requestsPerClient.max = gateway.maxRequestsPerClient;
+        this.#connections.limit(gateway.maxConnectionsPerClient, isExempt);
         Object.assign(this.#server, serverLimits(gateway));
       },
     };
@@ -202,11 +203,13 @@ class GatewayServer implements Gateway {
 function serverLimits(gateway: GatewayConfig): {
   maxHeaderSize: number;
   headersTimeout: number;
+  maxConnections: number;
   keepAliveTimeout: number;
 } {
   return {
     maxHeaderSize: gateway.maxHeaderBytes,
     headersTimeout: gateway.headersTimeoutMs,
+    maxConnections: gateway.maxConnections,
     keepAliveTimeout: gateway.keepAliveTimeoutMs,
   };
 }

@@ -204,6 +204,13 @@ describe('a try that fails', () => {
     assert.equal(await kindOf(exchange(upstream(), url.replace('http:', 'https:'))), 'refused');
   });
 
+  it('is refused when a connection is not there in time', async () => {
+    // Never a word back: the TLS handshake, part of connecting, does not end.
+    const url = await raw(() => undefined);
+    const client = upstream({ connectTimeoutMs: 50 });
+    assert.equal(await kindOf(exchange(client, url.replace('http:', 'https:'))), 'refused');
+  });
+
   it('is reset when a fresh connection ends before any byte of an answer', async () => {
     const closing = await raw((socket) => socket.once('data', () => socket.end()));
     const resetting = await raw((socket) => socket.once('data', () => socket.resetAndDestroy()));

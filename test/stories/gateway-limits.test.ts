@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What one client may have at once, and how long the whole of a request may take. */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { afterEach, describe, it } from 'node:test';
+import { openHouse } from '../kit/house.ts';
+import type { House, HouseOptions } from '../kit/house.ts';
+import { Loopback } from '../kit/loopback.ts';
+import { RawClient } from '../kit/raw-client.ts';
+
+const loopback = new Loopback();
+const body = '{"model":"m"}';
+
+afterEach(() => loopback.end());
+
+async function houseWith(url: string, options: Partial<HouseOptions> = {}): Promise<House> {
+  const house = await openHouse({ servers: [{ url, models: ['m'] }], ...options });
+  loopback.atEnd(() => house.close());
+  return house;
+}
+
+function connect(house: House): RawClient {
+  const client = new RawClient(house.url);
+  loopback.atEnd(() => client.destroy());
+  return client;
+}
+
+/** A model server that takes requests and says nothing. */
+const silent = () => loopback.http((request) => void request.resume());
+const quick = () =>
+  loopback.http((request, response) => {
+    request.resume().on('end', () => void response.end('{}'));
+  });
+
+describe('one client', () => {
+  it('that has as many connections as it may is sent away with the next, and let in again when one is closed', async () => {
+    const house = await houseWith(await quick(), { gateway: { maxConnectionsPerClient: 1 } });
+    const first = connect(house).post(body);
+    assert.equal((await first.answer()).status, 200);
+    await connect(house).closed;
+    const reports = await house.heard('report', 2);
+    assert.partialDeepStrictEqual(reports[1], { status: 503, reason: 'too_many_connections' });
+    assert.equal((await first.post(body).answer()).status, 200);
+    first.socket.end();
+    await first.closed;
+    assert.equal((await connect(house).post(body).answer()).status, 200);
+  });
+
+  it('that is a trusted proxy may have as many connections as it likes', async () => {
+    const house = await houseWith(await quick(), {
+      gateway: { maxConnectionsPerClient: 1 },
+      identity: { trustedProxies: ['127.0.0.1'] },
+    });
+    for (let count = 0; count < 3; count += 1) assert.equal((await connect(house).post(body).answer()).status, 200);
+  });
+
+  it('that has as many requests under way as it may is told so, and others are not', async () => {
+    const house = await houseWith(await silent(), {
+      gateway: { maxRequestsPerClient: 2 },
+      identity: { trustedProxies: ['127.0.0.1'] },
+    });
+    const from = (address: string): RawClient => connect(house).post(body, [`x-forwarded-for: ${address}`]);
+    const held = from('192.0.2.1');
+    from('192.0.2.1');
+    await house.heard('dispatched', 2);
+    const answer = await from('192.0.2.1').answer();
+    assert.equal(answer.status, 429);
+    assert.match(answer.body, /More than 2 requests of this client are under way/);
+    assert.equal(answer.headers['x-llm-d-request-dropped-reason'], 'rejected-saturated');
+    from('192.0.2.2');
+    await house.heard('dispatched', 3);
+    held.destroy();
+    await house.heard('report', 2);
+    from('192.0.2.1');
+    await house.heard('dispatched', 4);
+  });
+
+  it('cannot get around that with one connection', async () => {
+    const house = await houseWith(await silent(), { gateway: { maxRequestsPerClient: 3 } });
+    const client = connect(house);
+    for (let count = 0; count < 10; count += 1) client.post(body);
+    const reports = await house.heard('dispatched', 3);
+    assert.equal(reports.length, 3);
+    client.destroy();
+    await house.quiet();
+    house.assertEmpty();
+  });
+});
+
+describe('a request that as a whole takes too long', () => {
+  it('is answered 504 when no answer has begun, and its server freed', async () => {
+    const house = await houseWith(await silent(), { gateway: { requestTimeoutMs: 50 } });
+    const answer = await connect(house).post(body).answer();
+    assert.equal(answer.status, 504);
+    assert.match(answer.body, /was not over within 0\.05 s/);
+    const [report] = await house.heard('report');
+    assert.partialDeepStrictEqual(report, { status: 504, reason: 'request_timeout', ending: 'cancelled' });
+    await house.quiet();
+    house.assertEmpty();
+  });
+
+  it('is answered 408 when its body never came', async () => {
+    const house = await houseWith(await silent(), { gateway: { requestTimeoutMs: 50 } });
+    const client = connect(house).write('POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 13\r\n\r\n{');
+    const answer = await client.answer();
+    assert.equal(answer.status, 408);
+    await house.quiet();
+    house.assertEmpty();
+  });
+
+  it('ends its stream with an error event and without its proper end', async () => {
+    const url = await loopback.http((request, response) => {
+      request.resume();
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('data: {}\n\n');
+    });
+    const house = await houseWith(url, { gateway: { requestTimeoutMs: 50 } });
+    const client = connect(house).post(body);
+    await client.closed;
+    assert.match(client.text, /data: \{\}[^]*"code":"request_timeout"/);
+    assert.ok(!client.text.endsWith('0\r\n\r\n'));
+    house.assertEmpty();
+  });
+});
+
+describe('a client that reads a little now and then', () => {
+  it('is cut when it has held up its model server for long enough in all', async () => {
+    const url = await loopback.http((request, response) => {
+      request.resume();
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      const fill = (): void => {
+        while (response.write(Buffer.alloc(65_536, '\n')));
+      };
+      response.on('drain', fill);
+      fill();
+    });
+    const house = await houseWith(url, { gateway: { clientStallTimeoutMs: 300 } });
+    const client = connect(house).post(body);
+    let reads = 0;
+    client.socket.on('data', () => {
+      reads += 1;
+      client.socket.pause();
+      setTimeout(() => client.socket.resume(), 5);
+    });
+    const [ended] = await house.heard('ended');
+    assert.equal(ended?.ending, 'cancelled');
+    const [report] = await house.heard('report');
+    assert.partialDeepStrictEqual(report, { status: 200, reason: 'client_stuck' });
+    assert.ok(reads > 3, `it had read ${reads} times`);
+    house.assertEmpty();
+  });
+});
+
+describe('a model server', () => {
+  for (const [title, gateway, code] of [
+    ['that says nothing in time is given up', { firstByteTimeoutMs: 50 }, 'upstream_timeout'],
+    ['that stops in the middle is given up', { upstreamIdleTimeoutMs: 50 }, 'upstream_stalled'],
+  ] as const) {
+    it(title, async () => {
+      const url = await loopback.http((request, response) => {
+        request.resume();
+        if ('firstByteTimeoutMs' in gateway) return;
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.write('data: {}\n\n');
+      });
+      const house = await houseWith(url, { gateway });
+      const client = connect(house).post(body);
+      const [report] = await house.heard('report');
+      assert.partialDeepStrictEqual(report, { reason: code, ending: 'failed' });
+      client.destroy();
+      await house.quiet();
+      house.assertEmpty();
+    });
+  }
+});
+
+describe('a connection', () => {
+  it('on which no whole head arrives is told so and closed', async () => {
+    const house = await houseWith(await quick(), { gateway: { headersTimeoutMs: 50 } });
+    const client = connect(house).write('POST /v1/completions HTTP/1.1\r\nhost:');
+    const answer = await client.answer();
+    assert.equal(answer.status, 408);
+    assert.match(answer.body, /head did not arrive in time/);
+    await client.closed;
+  });
+
+  it('on which nothing happens for the keep-alive time is closed', async () => {
+    const house = await houseWith(await quick(), { gateway: { keepAliveTimeoutMs: 50 } });
+    const client = connect(house).post(body);
+    assert.equal((await client.answer()).status, 200);
+    await once(client.socket, 'end');
+  });
+});

@@ -109,7 +109,7 @@ describe('the published packages', () => {
     for (const tarball of tarballs) {
       const files = (await run(work, 'tar', '-tzf', tarball)).trim().split('\n');
       const strangers = files.filter(
-        (file) => !/^package\/(dist\/.*\.(js|d\.ts)|LICENSE|README\.md|package\.json)$/.test(file),
+        (file) => !/^package\/(dist\/.*\.(js|d\.ts)|LICENSE|README\.md|package\.json|schema\.json)$/.test(file),
       );
       assert.deepEqual(strangers, []);
       assert.deepEqual(

@@ -55,6 +55,20 @@ fairlead serve --config-file fairlead.yaml
 duplicate key or a value out of range is a problem, and all problems are told at once, each with file, line and column. A
 field that is null counts as left out.
 
+**Editors.** \`# yaml-language-server: $schema=node_modules/fairlead/schema.json\` in the first line has an editor complete,
+explain and mark every field; \`fairlead schema\` prints the same schema.
+[examples/configuration/fairlead.yaml](../examples/configuration/fairlead.yaml) shows every section at work.
+
+**Reload.** \`fairlead serve --config-file FILE\` watches the file, also through the links of a mounted ConfigMap, and takes
+SIGHUP as a wish to look now. What it says is read, checked and resolved, and then counts everywhere in one turn, or, when
+anything is wrong with it, nowhere: every problem is in the log, \`fairlead_config_last_reload_success\` is 0, and
+\`fairlead status\` and \`/state\` say what and when. What waits keeps its place. A plugin whose name, type and parameters are the
+same keeps what it remembers (turns, learned limits); another fairness policy is told of the flows in the order of their
+turns, another ordering ranks anew what waits, and a band that is gone serves what waits in it. New wait budgets count
+from when a request came; new limits of a head (\`maxHeaderBytes\`, \`headersTimeout\`) for connections that come later. Keys
+and certificates of model servers are read anew. Flags, the environment and the code of a \`module\` stay as they are until
+a restart.
+
 **Amounts.** A _duration_ is Go's (\`500ms\`, \`1m30s\`, \`1.5h\`); a _quantity_ is Kubernetes' (\`5000\`, \`500k\`, \`512Mi\`),
 rounded up to a whole number.
 

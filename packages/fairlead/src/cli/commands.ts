@@ -18,6 +18,7 @@ export interface CommandEntry {
 export const commands: readonly CommandEntry[] = [
   { name: 'serve', load: async () => (await import('./serve.ts')).serveCommand },
   { name: 'check', load: async () => (await import('./check.ts')).checkCommand },
+  { name: 'schema', load: async () => (await import('./schema.ts')).schemaCommand },
   { name: 'keys', load: async () => (await import('./keys.ts')).keysCommand },
   { name: 'demo', load: async () => (await import('./demo.ts')).demoCommand },
   { name: 'model-server', load: async () => (await import('./model-server.ts')).modelServerCommand },

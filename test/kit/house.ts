@@ -169,7 +169,14 @@ function configOf(options: HouseOptions): ResolvedConfig {
       labels,
     })),
     gateway: { ...GATEWAY, ...options.gateway },
-    identity: { keys: [], trustedSources: [], trustedProxies: [], maxUnverifiedTenants: 1000, ...options.identity },
+    identity: {
+      keys: [],
+      tenants: [],
+      trustedSources: [],
+      trustedProxies: [],
+      maxUnverifiedTenants: 1000,
+      ...options.identity,
+    },
     inferenceObjectives: [],
     flowControlEnabled: true,
     flowControl: flowControlConfig({

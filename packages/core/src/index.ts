@@ -25,6 +25,7 @@ export { continueGroups, groupEndpoints } from './endpoints/grouping.ts';
 export type { EndpointGroup } from './endpoints/grouping.ts';
 export { Pool } from './endpoints/pool.ts';
 export { InFlightCap } from './request/in-flight-cap.ts';
+export { TokenBucket, type TokenBucketOptions } from './request/token-bucket.ts';
 export type { InferenceRequest, Usage } from './request/inference-request.ts';
 export type { TokenEstimator } from './request/token-estimate.ts';
 export { PromptHasher } from './request/prompt-prefix.ts';

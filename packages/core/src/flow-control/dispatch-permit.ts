@@ -5,6 +5,7 @@
 import type { Endpoint } from '../endpoints/endpoint.ts';
 import type { InFlightCap } from '../request/in-flight-cap.ts';
 import type { InferenceRequest, Usage } from '../request/inference-request.ts';
+import type { TokenBucket } from '../request/token-bucket.ts';
 import type { Ending, Permit } from '../request/permit.ts';
 import type { Placed } from './placement.ts';
 import type { Queued } from './waitlist.ts';
@@ -21,15 +22,21 @@ export class DispatchPermit implements Permit {
   readonly placed: Placed;
   readonly waitMs: number;
   readonly cap: InFlightCap | undefined;
+  readonly bucket: TokenBucket | undefined;
+  /** Tokens taken from the bucket. */
+  readonly debited: number;
   #ended = false;
   #firstToken = false;
 
-  constructor(input: Pick<DispatchPermit, 'owner' | 'waiting' | 'placed' | 'waitMs' | 'cap'>) {
+  constructor(input: Pick<DispatchPermit, 'owner' | 'waiting' | 'placed' | 'waitMs' | 'debited'>) {
     this.owner = input.owner;
     this.waiting = input.waiting;
     this.placed = input.placed;
     this.waitMs = input.waitMs;
-    this.cap = input.cap;
+    // As they are now: a flow that was empty takes those of its next request.
+    this.cap = input.waiting.flow.cap;
+    this.bucket = input.waiting.flow.bucket;
+    this.debited = input.debited;
   }
 
   get request(): InferenceRequest {

@@ -92,6 +92,12 @@ export class Dispatcher {
     if (flow.standing === 'capped') this.#unpark(flow);
   }
 
+  /** Throttled flows whose buckets have tokens again may go on. */
+  unthrottle(nowMs: number): void {
+    const { throttled } = this.#waitlist;
+    for (let flow = throttled.refilled(nowMs); flow !== undefined; flow = throttled.refilled(nowMs)) this.#unpark(flow);
+  }
+
   /** An endpoint is kept only for as long as someone waits for it. */
   lotLeft(band: PriorityBand, lot: Lot): void {
     if (lot.size === 0 && this.#isReservedFor(band, lot)) this.#unreserve();
@@ -105,6 +111,7 @@ export class Dispatcher {
       const flow = band.pick();
       if (flow === undefined) return true;
       if (flow.cap?.full === true) this.#park(flow, 'capped');
+      else if (flow.bucket?.isEmpty(nowMs) === true) this.#park(flow, 'throttled');
       else this.#place(flow, nowMs);
     }
   }
@@ -183,8 +190,8 @@ export class Dispatcher {
     return this.#reservation !== undefined && band.priority > this.#reservation.band.priority ? 'reserved' : 'fair';
   }
 
-  #park(flow: Flow, why: 'no-room' | 'capped'): void {
-    flow.band.stand(flow, why === 'capped' ? 'capped' : 'parked');
+  #park(flow: Flow, why: 'no-room' | 'capped' | 'throttled'): void {
+    flow.band.stand(flow, why === 'no-room' ? 'parked' : why);
     this.#observer?.({ kind: 'flow-parked', why, ...this.#told(flow) });
   }
 

@@ -71,7 +71,7 @@ export type FlowEvent =
       readonly kind: 'flow-parked';
       readonly fairnessId: string;
       readonly band: number;
-      readonly why: 'no-room' | 'capped';
+      readonly why: 'no-room' | 'capped' | 'throttled';
       readonly atMs: number;
     }
   | { readonly kind: 'flow-unparked'; readonly fairnessId: string; readonly band: number; readonly atMs: number }

@@ -15,6 +15,7 @@ import type { Endpoint } from '../endpoints/endpoint.ts';
 import { concurrencyDetector } from '../plugins/saturation/concurrency-detector.ts';
 import { InFlightCap } from '../request/in-flight-cap.ts';
 import type { Ending, Permit } from '../request/permit.ts';
+import { TokenBucket } from '../request/token-bucket.ts';
 import { FlowControlKit } from '../testing/flow-control-kit.ts';
 import { instanceOf } from '../testing/plugin-instance.ts';
 import { checkInvariants } from './invariants.ts';
@@ -92,6 +93,7 @@ class Run {
   readonly settlements = new Map<string, number>();
   readonly detector: SaturationDetector;
   readonly #cap = new InFlightCap(2);
+  readonly #bucket = new TokenBucket({ tokensPerMinute: 600, burstTokens: 60 });
 
   constructor(fairness: FairnessPolicy, detector: SaturationDetector) {
     this.detector = detector;
@@ -166,6 +168,7 @@ class Run {
     kit.pool.refresh();
     for (let round = 0; round < 1000 && (kit.permits.length > 0 || kit.controller.waiting > 0); round += 1) {
       kit.settle();
+      kit.clock.advance(100);
       for (const permit of kit.permits.splice(0)) permit.end('succeeded');
     }
     assert.deepEqual([kit.controller.waiting, kit.controller.inFlight, this.#cap.used], [0, 0, 0]);
@@ -184,6 +187,7 @@ class Run {
       targetModel: step.model,
       ttlMs: step.ttlMs,
       cap: step.flow === 0 ? this.#cap : undefined,
+      tokenBucket: step.flow <= 1 ? this.#bucket : undefined,
     });
     this.settlements.set(request.id, 0);
     this.handles.push(this.kit.controller.enqueue(request, this.#recorder(request)));
@@ -207,6 +211,7 @@ class Run {
       for (const flow of band.flows.values()) {
         if (flow.queue.size === 0 || flow.cap?.full === true) continue;
         const { request } = flow.head;
+        if (flow.bucket?.isEmpty(this.kit.clock.now()) === true) continue;
         if (request.fairnessId === PICKY && (this.kit.endpoints[0]?.inFlight ?? 0) >= LIMIT) continue;
         if (request.fairnessId === PICKY && this.kit.endpoints[0]?.up === false) continue;
         const now = this.kit.clock.now();

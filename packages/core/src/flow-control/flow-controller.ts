@@ -9,7 +9,7 @@
  * leaves frees his place in the turn in which he leaves.
  */
 
-import type { Alarm, Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { InferenceRequest, Usage } from '../request/inference-request.ts';
 import type { DropCause } from '../request/outcome.ts';
 import type { Ending, Permit } from '../request/permit.ts';
@@ -19,6 +19,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { DrainRate } from './drain-rate.ts';
 import type { FlowObserver } from './events.ts';
 import { Gate } from './gate.ts';
+import { NextAlarm } from './next-alarm.ts';
 import type { Placed, Placement } from './placement.ts';
 import {
   dropped,
@@ -57,6 +58,7 @@ export class FlowController {
   readonly #gate: Gate;
   readonly #dispatcher: Dispatcher;
   readonly #drainRate = new DrainRate();
+  readonly #alarm: NextAlarm;
   readonly #onCancel = (waiting: Queued): void => {
     this.#evict(waiting, 'cancelled');
   };
@@ -64,16 +66,9 @@ export class FlowController {
     this.#scheduled = false;
     this.pump();
   };
-  readonly #onAlarm = (): void => {
-    this.#alarm = undefined;
-    this.#alarmMs = Infinity;
-    this.pump();
-  };
   #sequence = 0;
   #inFlight = 0;
   #scheduled = false;
-  #alarm: Alarm | undefined;
-  #alarmMs = Infinity;
   #bypass = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closed: PromiseWithResolvers<void> | undefined;
@@ -81,6 +76,9 @@ export class FlowController {
   constructor({ config, placement, clock, observer }: FlowControllerOptions) {
     this.#placement = placement;
     this.#clock = clock;
+    this.#alarm = new NextAlarm(clock, () => {
+      this.pump();
+    });
     this.#observer = observer;
     this.#waitlist = new Waitlist({
       config,
@@ -91,6 +89,7 @@ export class FlowController {
         this.#dispatcher.uncap(flow);
         this.#schedule();
       },
+      onRefund: () => this.#schedule(),
       onLotLeft: (band, lot) => {
         this.#dispatcher.lotLeft(band, lot);
         this.#schedule();
@@ -182,6 +181,7 @@ export class FlowController {
     this.#observer?.({ kind: 'requeued', request, band: flow.band.priority, endpoint: permit.endpoint, atMs });
     this.#waitlist.add(waiting, atMs);
     permit.placed.release('failed');
+    permit.bucket?.giveBack(permit.debited, atMs);
     this.#free(permit, atMs);
     if (this.#state === 'closed') this.#evict(waiting, 'evictedShuttingDown');
     return waiting;
@@ -225,9 +225,14 @@ export class FlowController {
     return this.#inFlight;
   }
 
-  /** Milliseconds, 100 to 60 000, after which a refused client should find room, by the measured drain rate. */
-  retryAfterMs(): number {
-    return this.#drainRate.retryAfterMs(this.waiting + 1, this.#clock.now());
+  /**
+   * Milliseconds after which a refused client should find room: 100 to 60 000 by the measured drain rate; for a
+   * request whose tenant has no tokens left, up to an hour, when there are some for all of its that waits and one more.
+   */
+  retryAfterMs(request?: InferenceRequest): number {
+    const nowMs = this.#clock.now();
+    const tokensMs = request && this.#waitlist.tokensMs(request, nowMs);
+    return tokensMs ?? this.#drainRate.retryAfterMs(this.waiting + 1, nowMs);
   }
 
   snapshot(): FlowControlSnapshot {
@@ -274,6 +279,7 @@ export class FlowController {
       this.#evict(due, this.#waitlist.budget.hasEndpoints ? 'ttl' : 'ttlNoEndpoints');
     }
     this.#waitlist.forgetIdle(nowMs);
+    this.#dispatcher.unthrottle(nowMs);
     if (this.waiting > 0 && this.#placement.hasEndpoints) {
       if (this.#bypass) this.#dispatcher.dispatchAll(nowMs);
       else this.#dispatcher.dispatchFairly(nowMs);
@@ -281,7 +287,7 @@ export class FlowController {
     const busy = this.waiting > 0 && this.#placement.hasEndpoints && !this.#bypass;
     const change = this.#gate.settle({ nowMs, busy, held: this.#dispatcher.reserving });
     if (change !== undefined) this.#observer?.(change);
-    this.#arm(this.#waitlist.nextMs());
+    this.#alarm.arm(this.#waitlist.nextMs());
   }
 
   #reject(request: InferenceRequest, why: Rejection): WaitingHandle {
@@ -297,6 +303,7 @@ export class FlowController {
     flow.band.inFlight += 1;
     flow.inFlight += 1;
     flow.cap?.take();
+    const debited = flow.bucket?.take(request, nowMs) ?? 0;
     this.#drainRate.note(nowMs);
     this.#waitlist.noteProgress(waiting, nowMs);
     this.#waitlist.remove(waiting, nowMs);
@@ -304,7 +311,7 @@ export class FlowController {
     const band = flow.band.priority;
     const { endpoint, prefixMatch } = placed;
     this.#observer?.({ kind: 'dispatched', request, band, endpoint, prefixMatch, waitMs, atMs: nowMs });
-    const permit = new DispatchPermit({ owner: this, waiting, placed, waitMs, cap: flow.cap });
+    const permit = new DispatchPermit({ owner: this, waiting, placed, waitMs, debited });
     this.#settle(waiting.onSettled, { outcome: 'Dispatched', permit });
   }
 
@@ -313,6 +320,7 @@ export class FlowController {
     const atMs = this.#clock.now();
     permit.placed.release(ending, usage);
     this.#waitlist.patience.ended(permit, ending, atMs);
+    permit.bucket?.settle(permit.debited, { ending, usage }, atMs);
     this.#free(permit, atMs);
     const { request, endpoint } = permit;
     const band = permit.waiting.flow.band.priority;
@@ -369,14 +377,6 @@ export class FlowController {
     this.#clock.soon(this.#pumpSoon);
   }
 
-  /** One alarm for everything that is due by itself. It is only ever set earlier; one that comes too early finds nothing to do. */
-  #arm(timeMs: number): void {
-    if (timeMs >= this.#alarmMs || this.#state === 'closed') return;
-    this.#alarm?.cancel();
-    this.#alarmMs = timeMs;
-    this.#alarm = this.#clock.at(timeMs, this.#onAlarm);
-  }
-
   #checkClosed(): void {
     if (this.#closed === undefined || this.waiting > 0 || this.#inFlight > 0) return;
     this.#shut();
@@ -385,7 +385,6 @@ export class FlowController {
 
   #shut(): void {
     this.#state = 'closed';
-    this.#alarm?.cancel();
-    this.#alarm = undefined;
+    this.#alarm.stop();
   }
 }

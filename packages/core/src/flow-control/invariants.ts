@@ -35,7 +35,7 @@ export function checkInvariants(controller: FlowController): void {
 
 function checkBand(band: PriorityBand): { expiring: number } {
   const name = `band ${band.priority}`;
-  const count = { ready: 0, parked: 0, capped: 0, empty: 0 };
+  const count = { ready: 0, parked: 0, capped: 0, throttled: 0, empty: 0 };
   const sum = { requests: 0, bytes: 0, inFlight: 0, expiring: 0, inLots: 0 };
   for (const flow of band.flows.values()) {
     count[flow.standing] += 1;
@@ -57,6 +57,7 @@ function checkBand(band: PriorityBand): { expiring: number } {
   equal(`${name}: parked flows`, count.parked, band.count.parked);
   equal(`${name}: flows in lots`, sum.inLots, band.count.parked);
   equal(`${name}: capped flows`, count.capped, band.count.capped);
+  equal(`${name}: throttled flows`, count.throttled, band.count.throttled);
   equal(`${name}: picks a flow exactly when one is ready`, band.pick() !== undefined, count.ready > 0);
   return sum;
 }
@@ -78,6 +79,7 @@ function checkFlow(flow: Flow, name: string): number {
   equal(`${name}: standing is empty exactly when nothing waits`, flow.standing === 'empty', flow.queue.size === 0);
   equal(`${name}: is in a lot exactly when parked`, flow.lot !== undefined, flow.standing === 'parked');
   holds(`${name}: in flight is not negative`, flow.inFlight >= 0);
+  equal(`${name}: waits for tokens exactly when throttled`, flow.refillSlot >= 0, flow.standing === 'throttled');
   if (flow.standing === 'capped') holds(`${name}: is capped by a full cap`, flow.cap?.full === true);
   checkHeap(`${name}: queue`, flow.queue.values(), compareWaiting);
   return expiring;

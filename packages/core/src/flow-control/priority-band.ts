@@ -7,6 +7,7 @@
  */
 
 import type { CapWaiter, InFlightCap } from '../request/in-flight-cap.ts';
+import type { BucketWaiter, TokenBucket } from '../request/token-bucket.ts';
 import type { BandConfig, BandTemplate } from './config.ts';
 import { BacklogRate } from './backlog-rate.ts';
 import { Occupancy } from './occupancy.ts';
@@ -17,11 +18,11 @@ import type { WaitingRequest } from './waiting-request.ts';
 
 /**
  * `empty`: nothing waits. `ready`: known to the band's fairness policy. `parked`: its head found no room. `capped`: its
- * tenant is at `maxInFlight`.
+ * tenant is at `maxInFlight`. `throttled`: its tenant's token bucket is empty.
  */
-export type Standing = 'empty' | 'ready' | 'parked' | 'capped';
+export type Standing = 'empty' | 'ready' | 'parked' | 'capped' | 'throttled';
 
-export class Flow implements Parkable, CapWaiter {
+export class Flow implements Parkable, CapWaiter, BucketWaiter {
   readonly id: string;
   readonly band: PriorityBand;
   state: unknown;
@@ -35,6 +36,7 @@ export class Flow implements Parkable, CapWaiter {
   /** Requests in flight. */
   inFlight = 0;
   cap: InFlightCap | undefined;
+  bucket: TokenBucket | undefined;
   /** Held something when the configuration changed; its weight may be another now. */
   isOld = false;
   /** The lot it is parked in while `standing` is `parked`. */
@@ -44,6 +46,10 @@ export class Flow implements Parkable, CapWaiter {
   /** The idle collector's: when to look at it again, and its slot there; -1 for none. */
   lookMs = 0;
   lookSlot = -1;
+  /** While it is throttled: when its bucket has tokens again, and its place among those that wait for that. */
+  refillMs = 0;
+  refillOrder = 0;
+  refillSlot = -1;
 
   constructor(id: string, band: PriorityBand) {
     this.id = id;
@@ -54,6 +60,11 @@ export class Flow implements Parkable, CapWaiter {
   /** Its tenant is under its cap again. */
   onRoom(): void {
     this.band.roomFor(this);
+  }
+
+  /** Its tenant's bucket got tokens back. */
+  onRefund(): void {
+    this.band.refunded(this);
   }
 
   /** The request it would send next; there is one whenever the flow is not empty. */
@@ -78,6 +89,10 @@ export class Flow implements Parkable, CapWaiter {
 export interface BandCallbacks {
   /** A capped flow's tenant is under its cap again. */
   onRoom(flow: Flow): void;
+  /** A flow's tenant has no tokens left, or the flow does not wait for them any more. */
+  onThrottled(flow: Flow, isThrottled: boolean): void;
+  /** A throttled flow's tenant got tokens back. */
+  onRefund(flow: Flow): void;
   /** The fairness policy broke its contract. */
   onFault(band: PriorityBand, error: unknown): void;
 }
@@ -100,7 +115,7 @@ export class PriorityBand {
   /** Requests in flight. */
   inFlight = 0;
   /** Flows by standing; `empty` is not counted. */
-  readonly count = { ready: 0, parked: 0, capped: 0 };
+  readonly count = { ready: 0, parked: 0, capped: 0, throttled: 0 };
   idleSinceMs = 0;
 
   constructor(config: BandConfig, configured: boolean, callbacks: BandCallbacks) {
@@ -209,12 +224,20 @@ export class PriorityBand {
     if (before === 'ready') fairness.unready(this.#state, flow);
     else if (before === 'parked') this.parking.leave(flow);
     else if (before === 'capped') flow.cap?.unawait(flow);
+    else if (before === 'throttled') this.#awaitTokens(flow, false);
     if (before !== 'empty') this.count[before] -= 1;
     flow.standing = standing;
     if (standing !== 'empty') this.count[standing] += 1;
     if (standing === 'ready') fairness.ready(this.#state, flow);
     else if (standing === 'parked') this.parking.enter(flow);
     else if (standing === 'capped') flow.cap?.await(flow);
+    else if (standing === 'throttled') this.#awaitTokens(flow, true);
+  }
+
+  #awaitTokens(flow: Flow, isThrottled: boolean): void {
+    if (isThrottled) flow.bucket?.await(flow);
+    else flow.bucket?.unawait(flow);
+    this.#callbacks.onThrottled(flow, isThrottled);
   }
 
   /** The flow's head is another than before. */
@@ -226,6 +249,11 @@ export class PriorityBand {
   /** The tenant of one of its capped flows is under its cap again. */
   roomFor(flow: Flow): void {
     this.#callbacks.onRoom(flow);
+  }
+
+  /** The tenant of one of its throttled flows got tokens back. */
+  refunded(flow: Flow): void {
+    this.#callbacks.onRefund(flow);
   }
 
   /** The flow was served. */

@@ -17,6 +17,8 @@ export interface FlowSnapshot {
   readonly inFlight: number;
   /** True while its tenant is at its `maxInFlight`. */
   readonly capped: boolean;
+  /** True while its tenant has used up its tokens. */
+  readonly throttled: boolean;
   /** True while its head fits on no endpoint, so that the flow is skipped. */
   readonly parked: boolean;
 }

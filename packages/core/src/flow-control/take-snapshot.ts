@@ -68,6 +68,7 @@ function ofFlow(flow: Flow, nowMs: number): FlowSnapshot {
     oldestWaitMs: nowMs - oldestMs,
     inFlight: flow.inFlight,
     capped: flow.standing === 'capped',
+    throttled: flow.standing === 'throttled',
     parked: flow.standing === 'parked',
   };
 }

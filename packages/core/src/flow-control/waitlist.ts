@@ -17,6 +17,7 @@ import type { Lot } from './parking.ts';
 import { Patience } from './patience.ts';
 import type { Placement } from './placement.ts';
 import { Flow, type PriorityBand, type Standing } from './priority-band.ts';
+import { ThrottledFlows } from './throttled-flows.ts';
 import { WaitBudget } from './wait-budget.ts';
 import { DeadlineHeap, type WaitingRequest } from './waiting-request.ts';
 
@@ -29,6 +30,8 @@ export interface WaitlistOptions {
   readonly observer: FlowObserver | undefined;
   /** A capped flow's tenant is under its cap again. */
   readonly onRoom: (flow: Flow) => void;
+  /** The tenant of throttled flows got tokens back. */
+  readonly onRefund: () => void;
   /** A flow left a lot without having been served. */
   readonly onLotLeft: (band: PriorityBand, lot: Lot) => void;
 }
@@ -38,6 +41,7 @@ export class Waitlist {
   readonly occupancy: Occupancy;
   readonly deadlines = new DeadlineHeap<Flow>();
   readonly idle: IdleCollector;
+  readonly throttled = new ThrottledFlows();
   readonly budget: WaitBudget;
   readonly patience = new Patience();
   readonly #options: WaitlistOptions;
@@ -49,6 +53,14 @@ export class Waitlist {
     this.#options = options;
     this.bands = new Bands(config, {
       onRoom: options.onRoom,
+      onThrottled: (flow, isThrottled) => {
+        if (isThrottled) this.throttled.add(flow, clock.now());
+        else this.throttled.remove(flow);
+      },
+      onRefund: (flow) => {
+        this.throttled.refunded(flow, clock.now());
+        options.onRefund();
+      },
       onFault: (band, error) => {
         this.fault(band.config.fairness, error, band);
       },
@@ -109,8 +121,9 @@ export class Waitlist {
     // seen for the first time since the configuration changed.
     else if (flow.isOld) band.reweigh(flow, weight);
     flow.isOld = false;
-    // Who waits for room waits under the cap he was found at.
+    // Who waits for room, or for tokens, waits under the limit he was found at.
     if (flow.standing !== 'capped') flow.cap = request.cap;
+    if (flow.standing !== 'throttled') flow.bucket = request.tokenBucket;
     return flow;
   }
 
@@ -211,7 +224,15 @@ export class Waitlist {
 
   /** When something here is next due by itself; Infinity for never. */
   nextMs(): number {
-    return Math.min(this.deadlines.peek()?.expiresMs ?? Infinity, this.idle.nextMs());
+    return Math.min(this.deadlines.peek()?.expiresMs ?? Infinity, this.idle.nextMs(), this.throttled.nextMs());
+  }
+
+  /** When the request's tenant has no tokens: milliseconds until it has some for all of the flow's and for one more. */
+  tokensMs({ priority, fairnessId, tokenBucket }: InferenceRequest, nowMs: number): number | undefined {
+    if (tokenBucket?.isEmpty(nowMs) !== true) return undefined;
+    const flow = (this.bands.get(priority) ?? this.bands.fallback).flows.get(fairnessId);
+    const ahead = { bytes: flow?.bytes ?? 0, requests: flow?.queue.size ?? 0 };
+    return tokenBucket.waitMs(ahead, nowMs);
   }
 
   /** One leaves its queue undispatched. Who leaves for want of time must not make the drain look quicker than it is. */

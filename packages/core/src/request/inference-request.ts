@@ -7,6 +7,7 @@
 
 import type { InFlightCap } from './in-flight-cap.ts';
 import type { PromptPrefix } from './prompt-prefix.ts';
+import type { TokenBucket } from './token-bucket.ts';
 
 /** One inference request, immutable from the moment it is enqueued. */
 export interface InferenceRequest {
@@ -42,6 +43,8 @@ export interface InferenceRequest {
   readonly flowWeight?: number | undefined;
   /** The limit on its tenant's requests in flight, shared by all of the tenant's flows. */
   readonly cap?: InFlightCap | undefined;
+  /** The limit on its tenant's tokens a minute, shared in the same way. */
+  readonly tokenBucket?: TokenBucket | undefined;
   /** Its prompt's hashes, when a plugin wants them. */
   readonly prefix?: PromptPrefix | undefined;
   /** Those of its headers that a plugin wants, by lower-case name. */

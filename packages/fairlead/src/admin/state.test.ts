@@ -11,7 +11,16 @@ import { assembleState, notReadyReason, withoutCredentials } from './state.ts';
 import { unreloaded } from '../../../../test/kit/config-status.ts';
 
 function flow(fairnessId: string, waiting: number): FlowSnapshot {
-  return { fairnessId, waiting, bytes: waiting * 10, oldestWaitMs: 1.6, inFlight: 1, capped: false, parked: false };
+  return {
+    fairnessId,
+    waiting,
+    bytes: waiting * 10,
+    oldestWaitMs: 1.6,
+    inFlight: 1,
+    capped: false,
+    throttled: false,
+    parked: false,
+  };
 }
 
 function snapshot(flows: readonly FlowSnapshot[], fields: Partial<FlowControlSnapshot> = {}): FlowControlSnapshot {

@@ -19,6 +19,7 @@ export interface FlowState {
   readonly oldestWaitMs: number;
   readonly inFlight: number;
   readonly capped: boolean;
+  readonly throttled: boolean;
   readonly parked: boolean;
 }
 
@@ -172,8 +173,17 @@ function bandState(band: BandSnapshot): BandState {
   };
 }
 
-function flowState({ fairnessId, waiting, bytes, oldestWaitMs, inFlight, capped, parked }: FlowSnapshot): FlowState {
-  return { fairnessId, waiting, bytes, oldestWaitMs: Math.round(oldestWaitMs), inFlight, capped, parked };
+function flowState({
+  fairnessId,
+  waiting,
+  bytes,
+  oldestWaitMs,
+  inFlight,
+  capped,
+  throttled,
+  parked,
+}: FlowSnapshot): FlowState {
+  return { fairnessId, waiting, bytes, oldestWaitMs: Math.round(oldestWaitMs), inFlight, capped, throttled, parked };
 }
 
 function endpointState({ endpoint, limit }: EndpointView, nowMs: number): EndpointState {

@@ -45,6 +45,8 @@ Examples:
       entryFlag('priority', 'N', 'the band of its requests, an integer'),
       entryFlag('weight', 'N', 'its share relative to other tenants, a number'),
       entryFlag('max-in-flight', 'N', 'requests at model servers at once, an integer'),
+      entryFlag('tokens-per-minute', 'N', 'tokens a minute, prompts and answers, such as 60k'),
+      entryFlag('burst-tokens', 'N', 'tokens at once after a silence, such as 10k'),
     ],
     run: (input) => run(input, stdin),
   };
@@ -56,7 +58,8 @@ type EntryField = Exclude<keyof typeof keyFields, 'sha256' | 'hash'>;
 function entryFlag(name: string, value: string, summary: string): Flag {
   const field = camelCase(name);
   const parse = (text: string): unknown => {
-    const given = keyFields[field].type === 'string' || text.trim() === '' ? text : Number(text);
+    const isText = keyFields[field].type === 'string' || keyFields[field].type === 'quantity';
+    const given = isText || text.trim() === '' ? text : Number(text);
     const problems: Problem[] = [];
     halfCheckParameters({ [field]: keyFields[field] }, { [field]: given }, { path: [], problems });
     if (problems.length > 0) throw new UsageError(`allowed is ${problems[0]?.allowed}`);
@@ -89,7 +92,7 @@ async function run(input: CommandInput, stdin: SecretInput): Promise<number> {
 
 /** The fields of the entry beside the hash; undefined without a tenant. */
 function entryOf(options: CommandInput['options']): Record<string, unknown> | undefined {
-  const fields = (['tenant', 'priority', 'weight', 'maxInFlight'] as const)
+  const fields = (['tenant', 'priority', 'weight', 'maxInFlight', 'tokensPerMinute', 'burstTokens'] as const)
     .map((field) => [field, options[field]] as const)
     .filter(([, value]) => value !== undefined);
   if (fields.length > 0 && options['tenant'] === undefined) {

@@ -89,7 +89,9 @@ function flowTable(bands: readonly BandState[]): string {
       size(flow.bytes),
       flow.waiting === 0 ? '' : duration(flow.oldestWaitMs),
       String(flow.inFlight),
-      [flow.capped ? 'at its limit' : '', flow.parked ? 'no room' : ''].filter(Boolean).join(', '),
+      [flow.capped ? 'at its limit' : '', flow.throttled ? 'no tokens' : '', flow.parked ? 'no room' : '']
+        .filter(Boolean)
+        .join(', '),
     ]);
   const more = flows.length - rows.length + bands.reduce((sum, band) => sum + band.otherFlows.count, 0);
   const text = table(['FLOW', 'PRIORITY', 'WAITING', 'BYTES', 'OLDEST', 'IN FLIGHT', ''], rows);

@@ -13,7 +13,7 @@ import { runProgram } from './program.ts';
 import { statusCommand } from './status.ts';
 import { unreloaded } from '../../../../test/kit/config-status.ts';
 
-const flow = { bytes: 2_048, oldestWaitMs: 3_200, inFlight: 4, capped: true, parked: false };
+const flow = { bytes: 2_048, oldestWaitMs: 3_200, inFlight: 4, capped: true, throttled: false, parked: false };
 
 const busy: StateDocument = {
   schema: 1,

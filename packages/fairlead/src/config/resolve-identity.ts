@@ -6,15 +6,49 @@ import type { Path } from '@fairlead/core';
 import { parseCidr } from '../tenancy/source-address.ts';
 import { refuseDuplicates } from './resolution.ts';
 import type { Resolution, Section } from './resolution.ts';
-import type { IdentityConfig, IdentityKey, InferenceObjective } from './resolved.ts';
+import type { IdentityConfig, IdentityKey, InferenceObjective, TenantConfig, TenantLimits } from './resolved.ts';
 import { digest } from './schema-gateway.ts';
 
 export function resolveIdentity(resolution: Resolution): Section<IdentityConfig, IdentityConfig> {
-  const { identity: fields } = resolution.fields;
-  const keys = fields.keys.flatMap((given, index) => {
+  const tenants = resolveTenants(resolution);
+  const resolved = {
+    keys: resolveKeys(resolution, tenants),
+    tenants,
+    trustedSources: addressRanges(resolution, 'trustedSources'),
+    trustedProxies: addressRanges(resolution, 'trustedProxies'),
+    maxUnverifiedTenants: resolution.fields.identity.maxUnverifiedTenants,
+  };
+  return { resolved, document: resolved };
+}
+
+function resolveTenants(resolution: Resolution): TenantConfig[] {
+  const given = resolution.fields.identity.tenants;
+  const names = given.map((entry, index) => ({ value: entry?.tenant, path: ['identity', 'tenants', index, 'tenant'] }));
+  refuseDuplicates(resolution, names, (name) => `duplicate tenant '${String(name)}'`);
+  return given.flatMap((entry, index) => {
+    if (entry?.tenant === undefined) return [];
+    const { tenant, priority, weight } = entry;
+    return [{ tenant, priority, weight, ...limitsOf(resolution, entry, ['identity', 'tenants', index]) }];
+  });
+}
+
+/** The limits that an entry names. */
+function limitsOf({ problems }: Resolution, given: TenantLimits, path: Path): TenantLimits {
+  const { maxInFlight, tokensPerMinute, burstTokens } = given;
+  if (burstTokens !== undefined && tokensPerMinute === undefined) {
+    const message = 'has no effect without tokensPerMinute: give both';
+    problems.push({ path: [...path, 'burstTokens'], message, at: 'key' });
+  }
+  return Object.fromEntries(
+    Object.entries({ maxInFlight, tokensPerMinute, burstTokens }).filter(([, value]) => value !== undefined),
+  );
+}
+
+function resolveKeys(resolution: Resolution, tenants: readonly TenantConfig[]): IdentityKey[] {
+  const keys = resolution.fields.identity.keys.flatMap((given, index) => {
     if (given === undefined) return [];
     const path = ['identity', 'keys', index];
-    const { hash, tenant, priority, weight, maxInFlight } = given;
+    const { hash, tenant } = given;
     if (given.sha256 !== undefined && hash !== undefined) {
       resolution.problems.push({
         path: [...path, 'hash'],
@@ -24,25 +58,15 @@ export function resolveIdentity(resolution: Resolution): Section<IdentityConfig,
     }
     const sha256 = (given.sha256 ?? hash)?.replace(/^sha256:/, '').toLowerCase();
     if (sha256 === undefined) refuseMissingHash(resolution, index);
+    const limits = limitsOf(resolution, given, path);
     if (sha256 === undefined || tenant === undefined) return [];
-    const key: IdentityKey = {
-      sha256,
-      tenant,
-      priority,
-      weight,
-      ...(maxInFlight === undefined ? {} : { maxInFlight }),
-    };
+    const entry = tenants.find((candidate) => candidate.tenant === tenant);
+    const { priority = entry?.priority ?? 0, weight = entry?.weight ?? 1 } = given;
+    const key: IdentityKey = { sha256, tenant, priority, weight, ...limits };
     return [{ key, path: [...path, given.sha256 === undefined ? 'hash' : 'sha256'] }];
   });
   refuseDuplicateKeys(resolution, keys);
-  const { maxUnverifiedTenants } = fields;
-  const resolved = {
-    keys: keys.map(({ key }) => key),
-    trustedSources: addressRanges(resolution, 'trustedSources'),
-    trustedProxies: addressRanges(resolution, 'trustedProxies'),
-    maxUnverifiedTenants,
-  };
-  return { resolved, document: resolved };
+  return keys.map(({ key }) => key);
 }
 
 function refuseMissingHash({ problems }: Resolution, index: number): void {

@@ -93,7 +93,9 @@ function resolveSections(resolution: Resolution, { endpointUrls }: ResolveOption
   const gateway = resolveGateway(resolution);
   const identity = resolveIdentity(resolution);
   const inferenceObjectives = resolveObjectives(resolution);
-  const priorities = [...identity.resolved.keys, ...inferenceObjectives].map(({ priority }) => priority);
+  const priorities = [...identity.resolved.keys, ...identity.resolved.tenants, ...inferenceObjectives].map(
+    ({ priority }) => priority,
+  );
   const dataLayer = resolveDataLayer(resolution);
   const flowControl = resolveFlowControl(resolution, priorities);
   const scheduling = resolveScheduling(resolution);

@@ -97,17 +97,29 @@ export interface GatewayConfig {
   readonly relayedPaths: readonly string[];
 }
 
-export interface IdentityKey {
-  /** Hex SHA-256 of the key. */
-  readonly sha256: string;
+/** Limits that hold a tenant's requests in the queue; undefined for none. */
+export interface TenantLimits {
+  readonly maxInFlight?: number | undefined;
+  readonly tokensPerMinute?: number | undefined;
+  /** Undefined: as many as `tokensPerMinute`. */
+  readonly burstTokens?: number | undefined;
+}
+
+/** What a tenant gets, whoever shows that it is one. */
+export interface TenantConfig extends TenantLimits {
   readonly tenant: string;
   readonly priority: number;
   readonly weight: number;
-  readonly maxInFlight?: number | undefined;
+}
+
+export interface IdentityKey extends TenantConfig {
+  /** Hex SHA-256 of the key. */
+  readonly sha256: string;
 }
 
 export interface IdentityConfig {
   readonly keys: readonly IdentityKey[];
+  readonly tenants: readonly TenantConfig[];
   /** CIDR ranges whose control headers (fairness id, objective, SLO) count. */
   readonly trustedSources: readonly string[];
   /** CIDR ranges whose `Forwarded` and `X-Forwarded-For` count. */

@@ -124,6 +124,44 @@ export const digest = {
   allowed: '64 hexadecimal digits (the SHA-256 of the key)',
 } as const;
 
+const priorityDoc = 'The band of its requests; higher is served first.';
+
+const weight = {
+  type: 'number',
+  min: 0,
+  exclusiveMin: true,
+  max: 1_000_000,
+  doc: 'Share relative to other tenants, for fairness policies that weigh.',
+} as const;
+
+const limitFields = {
+  maxInFlight: {
+    type: 'integer',
+    min: 1,
+    defaultDoc: 'no limit',
+    doc: "The tenant's requests at model servers at once; more of them wait. The lowest that is named for it counts.",
+  },
+  tokensPerMinute: {
+    type: 'quantity',
+    min: 1,
+    defaultDoc: 'no limit',
+    doc: "The tenant's tokens a minute, prompts and answers; who has none left waits. The lowest that is named for it counts.",
+  },
+  burstTokens: {
+    type: 'quantity',
+    min: 1,
+    defaultDoc: '`tokensPerMinute`',
+    doc: 'Tokens that the tenant may use at once after a silence.',
+  },
+} as const satisfies ParameterSpecs;
+
+const tenantFields = {
+  tenant: { type: 'string', required: true, pattern: shortName, doc: 'Who it is; unique.' },
+  priority: { ...priority, default: 0, doc: priorityDoc },
+  weight: { ...weight, default: 1 },
+  ...limitFields,
+} as const satisfies ParameterSpecs;
+
 export const keyFields = {
   sha256: {
     type: 'string',
@@ -139,21 +177,9 @@ export const keyFields = {
     pattern: shortName,
     doc: 'Whose key it is: the fairness id of its requests. Several keys may share one.',
   },
-  priority: { ...priority, default: 0, doc: 'The band of its requests; higher is served first.' },
-  weight: {
-    type: 'number',
-    default: 1,
-    min: 0,
-    exclusiveMin: true,
-    max: 1_000_000,
-    doc: 'Share relative to other tenants, for fairness policies that weigh.',
-  },
-  maxInFlight: {
-    type: 'integer',
-    min: 1,
-    defaultDoc: 'no limit',
-    doc: "The tenant's requests at model servers at once; more of them wait. The lowest of its keys counts.",
-  },
+  priority: { ...priority, defaultDoc: "the tenant's, else `0`", doc: priorityDoc },
+  weight: { ...weight, defaultDoc: "the tenant's, else `1`" },
+  ...limitFields,
 } as const satisfies ParameterSpecs;
 
 export const identityFields = {
@@ -163,6 +189,12 @@ export const identityFields = {
     default: [],
     of: { type: 'object', hidden: true, fields: keyFields, doc: 'A key.' },
     doc: 'API keys. With any configured, who shows none of them is answered 401.',
+  },
+  tenants: {
+    type: 'list',
+    default: [],
+    of: { type: 'object', fields: tenantFields, doc: 'A tenant.' },
+    doc: 'What tenants get, however they show who they are.',
   },
   trustedSources: {
     type: 'list',

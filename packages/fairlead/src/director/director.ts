@@ -217,6 +217,7 @@ function requestOf(arrival: Arrival, model: string): InferenceRequest {
     priority: identity.priority,
     flowWeight: identity.weight,
     cap: identity.cap,
+    tokenBucket: identity.tokenBucket,
     model,
     targetModel: model,
     sizeBytes: arrival.sizeBytes,

@@ -11,7 +11,7 @@
  * it in the turn in which it is called.
  */
 
-import type { Ending, InferenceRequest, Outcome, Permit, Settled, WaitingHandle } from '@fairlead/core';
+import type { Ending, InferenceRequest, Outcome, Permit, Settled, Usage, WaitingHandle } from '@fairlead/core';
 import type { Lane } from './lanes.ts';
 import type {
   Answer,
@@ -30,6 +30,9 @@ import type { RequestReport, RetryKind } from './request-report.ts';
 
 /** Failures by which a model server takes a request and gives nothing for it. */
 const CUTS: ReadonlySet<UpstreamErrorKind> = new Set(['reset', 'reset-idle', 'died']);
+
+/** What a request costs that its model server found wrong. */
+const NO_TOKENS: Usage = Object.freeze({ promptTokens: 0 });
 
 /** What all journeys share. */
 export interface JourneyContext {
@@ -196,7 +199,7 @@ export class Journey implements UpstreamHandler {
   }
 
   #dropProblem(drop: Parameters<typeof dropped>[0]): Problem {
-    return dropped(drop, this.#lane.controller.retryAfterMs());
+    return dropped(drop, this.#lane.controller.retryAfterMs(this.#request));
   }
 
   #send(freshConnection: boolean): void {
@@ -233,6 +236,6 @@ export class Journey implements UpstreamHandler {
   #end(ending: Ending): void {
     this.#ending = ending;
     this.#usage = this.#answer.usage();
-    this.#permit?.end(ending, this.#usage);
+    this.#permit?.end(ending, this.#usage ?? (this.#status >= 400 ? NO_TOKENS : undefined));
   }
 }

@@ -157,7 +157,8 @@ function ended(pool: PoolSeries, event: EventOf<'ended'>): void {
   request.observe(measure.durationS, durationS);
   const { usage } = event;
   if (usage === undefined) return;
-  if (usage.promptTokens !== undefined) request.observe(measure.inputTokens, usage.promptTokens);
+  // None are told of a request that its model server found wrong.
+  if (usage.promptTokens) request.observe(measure.inputTokens, usage.promptTokens);
   if (usage.cachedTokens !== undefined) request.observe(measure.cachedTokens, usage.cachedTokens);
   const tokens = usage.completionTokens;
   if (tokens === undefined) return;

@@ -10,7 +10,13 @@ import { createIdentify } from './identify.ts';
 import type { Identify, Identity } from './identify.ts';
 import { OVERFLOW_TENANT } from './unverified-tenants.ts';
 
-const open: IdentityConfig = { keys: [], trustedSources: [], trustedProxies: [], maxUnverifiedTenants: 100 };
+const open: IdentityConfig = {
+  keys: [],
+  tenants: [],
+  trustedSources: [],
+  trustedProxies: [],
+  maxUnverifiedTenants: 100,
+};
 const alice = { sha256: hashKey('sk-alice'), tenant: 'alice', priority: 5, weight: 2, maxInFlight: 4 };
 const bob = { sha256: hashKey('sk-bob').toUpperCase(), tenant: 'bob', priority: 0, weight: 1 };
 const keyed: IdentityConfig = { ...open, keys: [alice, bob] };

@@ -10,12 +10,14 @@
  * A presented key is hashed first, and only its digest is looked up. A key is never kept, logged or returned.
  */
 
-import type { InFlightCap } from '@fairlead/core';
-import type { IdentityConfig, IdentityKey, InferenceObjective } from '../config/resolved.ts';
+import type { InFlightCap, TokenBucket } from '@fairlead/core';
+import type { IdentityConfig, InferenceObjective } from '../config/resolved.ts';
 import { createClientAddress } from './client-address.ts';
 import { FAIRNESS_ID_NAMES, MAX_FAIRNESS_ID_LENGTH, OBJECTIVE_NAMES, isPrintable, present } from './control-names.ts';
 import type { RequestHead } from './control-names.ts';
-import { KeyTable, presentedDigest } from './key-table.ts';
+import { Grants } from './grants.ts';
+import { presentedDigest } from './key-table.ts';
+import type { KeyTable } from './key-table.ts';
 import { addressTenant, createTrustedSources } from './source-address.ts';
 import { TenantMemory } from './tenant-memory.ts';
 
@@ -33,6 +35,8 @@ export interface Identity {
   readonly weight: number;
   /** The tenant's limit on requests in flight: the same object for all of its keys. */
   readonly cap?: InFlightCap;
+  /** Its limit on tokens a minute, shared in the same way. */
+  readonly tokenBucket?: TokenBucket;
   /** The tenant was proven by a configured key, or named by a trusted source. */
   readonly verified: boolean;
   /** The request comes from `identity.trustedSources`: its control headers count. */
@@ -62,14 +66,6 @@ const REFUSAL: Refusal = Object.freeze({
 /** Hex digits of a presented key's hash that name an unverified tenant. */
 const SHORT_HASH_LENGTH = 12;
 
-/** What a tenant gets, from the key table. */
-interface Grant {
-  readonly tenant: string;
-  readonly priority: number;
-  readonly weight: number;
-  readonly cap?: InFlightCap;
-}
-
 /**
  * Makes the function that identifies callers. `memory` is what outlives it.
  * @throws RangeError when a trusted source or proxy is not an address range.
@@ -81,10 +77,8 @@ export function createIdentify(
 ): Identify {
   const isTrusted = createTrustedSources(config.trustedSources);
   const clientOf = createClientAddress(config.trustedProxies);
-  const grants = readKeys(config.keys, memory);
-  const keys = new KeyTable(grants);
-  // Of several keys of one tenant the first says what a trusted source's requests for it get.
-  const byTenant = new Map([...grants.values()].reverse().map((grant) => [grant.tenant, grant]));
+  const grants = new Grants(config, memory);
+  const { keys } = grants;
   const priorities = new Map(objectives.map(({ name, priority }) => [name, priority]));
   const unverified = memory.unverified(config.maxUnverifiedTenants);
 
@@ -98,7 +92,7 @@ export function createIdentify(
 
     const named = trusted ? namedTenant(headers) : undefined;
     const objective = trusted ? present(headers, OBJECTIVE_NAMES)?.value : undefined;
-    const granted = (named === undefined ? undefined : byTenant.get(named)) ?? grant;
+    const granted = (named === undefined ? undefined : grants.ofTenant(named)) ?? grant;
     const unknownObjective = !!objective && !priorities.has(objective);
     const stranger = () => unverified.admit(unverifiedTenant(digests[0], address));
     return {
@@ -106,6 +100,7 @@ export function createIdentify(
       priority: objective ? (priorities.get(objective) ?? 0) : (granted?.priority ?? 0),
       weight: granted?.weight ?? 1,
       ...(granted?.cap && { cap: granted.cap }),
+      ...(granted?.tokenBucket && { tokenBucket: granted.tokenBucket }),
       verified: named !== undefined || grant !== undefined,
       trusted,
       ...(unknownObjective && { unknownObjective }),
@@ -121,21 +116,6 @@ function firstFound<T>(digests: readonly string[], keys: KeyTable<T>): T | undef
     if (found !== undefined) return found;
   }
   return undefined;
-}
-
-/** The key table by hash. Keys of one tenant share its cap: the lowest `maxInFlight` that any of them names. */
-function readKeys(keys: readonly IdentityKey[], memory: TenantMemory): ReadonlyMap<string, Grant> {
-  const limits = new Map<string, number>();
-  for (const { tenant, maxInFlight } of keys) {
-    if (maxInFlight !== undefined) limits.set(tenant, Math.min(maxInFlight, limits.get(tenant) ?? Infinity));
-  }
-  const caps = memory.caps(limits);
-  return new Map(
-    keys.map(({ sha256, tenant, priority, weight }) => {
-      const cap = caps.get(tenant);
-      return [sha256.toLowerCase(), { tenant, priority, weight, ...(cap && { cap }) }];
-    }),
-  );
 }
 
 /** What the caller presents as a key, in the order in which it is tried. */

@@ -2,12 +2,14 @@
 
 /** What is known of tenants beside the configuration, and outlives a change of it. */
 
-import { InFlightCap } from '@fairlead/core';
+import { InFlightCap, TokenBucket } from '@fairlead/core';
+import type { TokenBucketOptions } from '@fairlead/core';
 import { UnverifiedTenants } from './unverified-tenants.ts';
 
 export class TenantMemory {
   readonly #nowMs: () => number;
   readonly #caps = new Map<string, InFlightCap>();
+  readonly #buckets = new Map<string, TokenBucket>();
   #unverified: UnverifiedTenants | undefined;
 
   /** `nowMs` (any monotonic clock) only serves to forget unverified tenants. */
@@ -34,6 +36,30 @@ export class TenantMemory {
       cap.resize(Infinity);
     }
     return new Map([...limits].map(([tenant, max]) => [tenant, this.#capOf(tenant, max)]));
+  }
+
+  /**
+   * The buckets of the tenants that have a limit on tokens. One whose limit changed goes on with what is in it, or with
+   * its debt; one that has none any more holds nobody back.
+   */
+  buckets(rates: ReadonlyMap<string, TokenBucketOptions>): ReadonlyMap<string, TokenBucket> {
+    for (const [tenant, bucket] of this.#buckets) {
+      if (rates.has(tenant)) continue;
+      this.#buckets.delete(tenant);
+      bucket.resize({ tokensPerMinute: Infinity }, this.#nowMs());
+    }
+    return new Map([...rates].map(([tenant, rate]) => [tenant, this.#bucketOf(tenant, rate)]));
+  }
+
+  #bucketOf(tenant: string, rate: TokenBucketOptions): TokenBucket {
+    const known = this.#buckets.get(tenant);
+    if (known !== undefined) {
+      known.resize(rate, this.#nowMs());
+      return known;
+    }
+    const bucket = new TokenBucket(rate);
+    this.#buckets.set(tenant, bucket);
+    return bucket;
   }
 
   #capOf(tenant: string, max: number): InFlightCap {

@@ -4,6 +4,10 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createAnthropic } from '@ai-sdk/anthropic';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import Anthropic from '@anthropic-ai/sdk';
+import { generateText } from 'ai';
 import OpenAI from 'openai';
 import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
 import type { ModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
@@ -12,13 +16,28 @@ import type { House } from '../kit/house.ts';
 
 const messages = [{ role: 'user' as const, content: 'hi' }];
 
-/** A client of `house` as its makers ship it, retries included. */
-function openai(house: House): OpenAI {
-  return new OpenAI({ baseURL: `${house.url}/v1`, apiKey: 'the one who retries' });
-}
-
-const kinds = {
-  'the openai client': (house: House) => openai(house).chat.completions.create({ model: 'm', messages, max_tokens: 1 }),
+/** Each client as its makers ship it, retries included. */
+const official = {
+  'the openai client': (house: House) =>
+    new OpenAI({ baseURL: `${house.url}/v1`, apiKey: 'k' }).chat.completions.create({
+      model: 'm',
+      messages,
+      max_tokens: 1,
+    }),
+  'the Anthropic client': (house: House) =>
+    new Anthropic({ baseURL: house.url, apiKey: 'k' }).messages.create({ model: 'm', messages, max_tokens: 1 }),
+};
+const vercel = {
+  'the Vercel AI SDK with OpenAI’s API': (house: House) => {
+    const provider = createOpenAICompatible({ name: 'fairlead', baseURL: `${house.url}/v1`, apiKey: 'k' });
+    return generateText({ model: provider('m'), messages, maxOutputTokens: 1 });
+  },
+  'the Vercel AI SDK with Anthropic’s API': (house: House) =>
+    generateText({
+      model: createAnthropic({ baseURL: `${house.url}/v1`, apiKey: 'k' })('m'),
+      messages,
+      maxOutputTokens: 1,
+    }),
 };
 
 /** A house that is full (one request answered, one waiting), has drained fast, and tells how to make room. */
@@ -44,7 +63,7 @@ async function fullHouse(): Promise<{ house: House; server: ModelServer; makeRoo
 }
 
 describe('a client that is refused because the queue is full', () => {
-  for (const [name, ask] of Object.entries(kinds)) {
+  for (const [name, ask] of Object.entries({ ...official, ...vercel })) {
     it(`is told when to come back, and served when it does: ${name}`, async () => {
       const { house, server, makeRoom } = await fullHouse();
       const answer = ask(house);
@@ -60,7 +79,8 @@ describe('a client that is refused because the queue is full', () => {
 });
 
 describe('a client whose request a server may have received', () => {
-  for (const [name, ask] of Object.entries(kinds)) {
+  for (const [name, ask] of Object.entries(official)) {
+    // The Vercel AI SDK goes by the status alone, whatever it is told.
     it(`is told not to send it again by itself, and does not: ${name}`, async () => {
       const server = await startModelServer({ resetRate: 1, models: ['m'] });
       const house = await openHouse({ servers: [{ url: server.url, models: ['m'] }] });

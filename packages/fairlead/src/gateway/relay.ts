@@ -23,6 +23,12 @@ export interface RelayOptions {
   onStuck(): void;
 }
 
+/**
+ * A web stream that breaks throws away what has arrived and is not read yet: a client gets so long to read the error
+ * event before its connection ends.
+ */
+const READ_ERROR_MS = 250;
+
 export class Relay {
   readonly #response: ServerResponse;
   readonly #options: RelayOptions;
@@ -37,6 +43,7 @@ export class Relay {
   /** How long the client has held up the answer, and since when it does so now. */
   #stalledMs = 0;
   #stalledSinceMs = 0;
+  #breaking: NodeJS.Timeout | undefined;
   #isStream = false;
   /** A client can tell by itself where the answer ends. */
   #isSelfDelimited = false;
@@ -103,7 +110,9 @@ export class Relay {
       return;
     }
     this.#watch();
-    this.#response.write(event, () => this.#response.destroy());
+    this.#response.write(event, () => {
+      this.#breaking = setTimeout(() => this.#response.destroy(), READ_ERROR_MS);
+    });
   }
 
   /** Tokens as told so far. */
@@ -114,6 +123,7 @@ export class Relay {
   /** Nothing more will be written. */
   close(): void {
     clearTimeout(this.#stuck);
+    clearTimeout(this.#breaking);
     this.#response.off('drain', this.#onDrain);
   }
 

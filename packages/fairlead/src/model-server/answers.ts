@@ -1,81 +1,106 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * vLLM's answers, byte for byte what its clients parse: whole JSON bodies and the pieces of server-sent events.
+ * vLLM's answers to OpenAI's oldest APIs, byte for byte what their clients parse: whole JSON bodies and the pieces of
+ * server-sent events.
  */
 
+import { TEXT, halves } from './dialect.ts';
+import type { AnswerHead, Dialect, EventFrame } from './dialect.ts';
 import type { EmbeddingRequest, GenerationRequest } from './inference-request.ts';
-import { textOf } from './words.ts';
+import { choiceCount, outputTokensOf, spoken, sum, tokenCounts } from './speech.ts';
 
-/** What every part of one answer repeats. */
-export interface AnswerHead {
-  readonly id: string;
-  readonly createdS: number;
-  readonly model: string;
+const DONE = 'data: [DONE]\n\n';
+
+/** `/v1/chat/completions`. */
+export const chatDialect: Dialect = {
+  idPrefix: 'chatcmpl-',
+  frame(head, request, choice) {
+    const frame = framing(head, request, choice);
+    const { tool } = request;
+    if (tool === undefined) {
+      const opening = frame('"delta":{"role":"assistant","content":""}', false);
+      return {
+        opening,
+        token: tokens(request, choice, (isLast) => halves(frame(`"delta":{"content":"${TEXT}"}`, isLast))),
+      };
+    }
+    const call = { index: 0, id: callId(head, choice), type: 'function', function: { name: tool.name, arguments: '' } };
+    const opening = frame(`"delta":{"role":"assistant","content":null,"tool_calls":[${JSON.stringify(call)}]}`, false);
+    const piece = `"delta":{"tool_calls":[{"index":0,"function":{"arguments":"${TEXT}"}}]}`;
+    return { opening, token: tokens(request, choice, (isLast) => halves(frame(piece, isLast))) };
+  },
+  closing: openaiClosing,
+  body(head, request) {
+    return wholeBody(head, request, (choice) => {
+      const { tool } = request;
+      const call = tool && {
+        id: callId(head, choice),
+        type: 'function',
+        function: { name: tool.name, arguments: spoken(request, choice) },
+      };
+      const content = tool === undefined ? spoken(request, choice) : null;
+      return { message: { role: 'assistant', content, refusal: null, tool_calls: call === undefined ? [] : [call] } };
+    });
+  },
+};
+
+/** `/v1/completions`. */
+export const completionDialect: Dialect = {
+  idPrefix: 'cmpl-',
+  frame(head, request, choice) {
+    const frame = framing(head, request, choice);
+    return { opening: '', token: tokens(request, choice, (isLast) => halves(frame(`"text":"${TEXT}"`, isLast))) };
+  },
+  closing: openaiClosing,
+  body: (head, request) =>
+    wholeBody(head, request, (choice) => ({ text: spoken(request, choice), prompt_logprobs: null })),
+};
+
+/** Makes the events of one choice; the last has the reason for which it ended. */
+function framing(head: AnswerHead, request: GenerationRequest, choice: number) {
+  const start = `data: {${headFields(head, chunkObject(request))},"choices":[{"index":${choice},`;
+  const finish = `"finish_reason":"${request.finishReason}","stop_reason":null`;
+  return (content: string, isLast: boolean): string =>
+    `${start}${content},"logprobs":null,${isLast ? finish : '"finish_reason":null'}}]}\n\n`;
 }
 
-/** The text around each word of one streamed choice, made once so that a token costs one concatenation. */
-export interface EventFrame {
-  /** Sent before the first token; empty where the API has none. */
-  readonly opening: string;
-  readonly beforeWord: string;
-  readonly afterWord: string;
-  readonly afterLastWord: string;
+/** `parts`: the text before and after that of a token. */
+function tokens(
+  request: GenerationRequest,
+  choice: number,
+  parts: (isLast: boolean) => readonly [string, string],
+): EventFrame['token'] {
+  const [before, after] = parts(false);
+  const [lastBefore, lastAfter] = parts(true);
+  const last = outputTokensOf(request, choice) - 1;
+  return (index, text) => (index === last ? lastBefore + text + lastAfter : before + text + after);
 }
 
-/** Sequences are numbered prompt by prompt: prompt p, sample s is choice `p * n + s`. */
-export function choiceCount(request: GenerationRequest): number {
-  return request.promptTokens.length * request.n;
+function callId(head: AnswerHead, choice: number): string {
+  return `call_${choice}_${head.id.slice(-24)}`;
 }
 
-export function outputTokensOf(request: GenerationRequest, choice: number): number {
-  return request.outputTokens[Math.floor(choice / request.n)] ?? 0;
+function chunkObject({ kind }: GenerationRequest): string {
+  return kind === 'chat' ? 'chat.completion.chunk' : 'text_completion';
 }
 
-/** Where in the word list a choice begins: the same for the same request. */
-export function firstWordOf(request: GenerationRequest, choice: number): number {
-  return (request.promptTokens[Math.floor(choice / request.n)] ?? 0) + choice;
+/** The event that `stream_options.include_usage` asks for (no choices, and the usage), and the end. */
+function openaiClosing(head: AnswerHead, request: GenerationRequest): string {
+  if (!request.includeUsage) return DONE;
+  const usage = JSON.stringify(openaiUsage(request));
+  return `data: {${headFields(head, chunkObject(request))},"choices":[],"usage":${usage}}\n\n${DONE}`;
 }
 
-export function eventFrame(head: AnswerHead, request: GenerationRequest, choice: number): EventFrame {
-  const start = `data: {${headFields(head, request.kind === 'chat' ? 'chat.completion.chunk' : 'text_completion')},"choices":[{"index":${choice},`;
-  const finish = `"logprobs":null,"finish_reason":"${request.finishReason}","stop_reason":null}]}\n\n`;
-  const goOn = '"logprobs":null,"finish_reason":null}]}\n\n';
-  if (request.kind === 'chat') {
-    return {
-      opening: `${start}"delta":{"role":"assistant","content":""},${goOn}`,
-      beforeWord: `${start}"delta":{"content":"`,
-      afterWord: `"},${goOn}`,
-      afterLastWord: `"},${finish}`,
-    };
-  }
-  return { opening: '', beforeWord: `${start}"text":"`, afterWord: `",${goOn}`, afterLastWord: `",${finish}` };
-}
-
-/** The event that `stream_options.include_usage` asks for: no choices, and the usage. */
-export function usageEvent(head: AnswerHead, request: GenerationRequest): string {
-  const object = request.kind === 'chat' ? 'chat.completion.chunk' : 'text_completion';
-  return `data: {${headFields(head, object)},"choices":[],"usage":${JSON.stringify(usageOf(request))}}\n\n`;
-}
-
-export function generationBody(head: AnswerHead, request: GenerationRequest): string {
-  const choices: unknown[] = [];
-  for (let index = 0; index < choiceCount(request); index++) {
-    const text = textOf(firstWordOf(request, index), outputTokensOf(request, index));
-    const ending = { logprobs: null, finish_reason: request.finishReason, stop_reason: null };
-    choices.push(
-      request.kind === 'chat'
-        ? { index, message: { role: 'assistant', content: text, refusal: null, tool_calls: [] }, ...ending }
-        : { index, text, ...ending, prompt_logprobs: null },
-    );
-  }
+function wholeBody(head: AnswerHead, request: GenerationRequest, content: (choice: number) => object): string {
+  const ending = { logprobs: null, finish_reason: request.finishReason, stop_reason: null };
   return JSON.stringify({
     id: head.id,
     object: request.kind === 'chat' ? 'chat.completion' : 'text_completion',
     created: head.createdS,
     model: head.model,
-    choices,
-    usage: usageOf(request),
+    choices: Array.from({ length: choiceCount(request) }, (_, index) => ({ index, ...content(index), ...ending })),
+    usage: openaiUsage(request),
   });
 }
 
@@ -122,19 +147,15 @@ function headFields(head: AnswerHead, object: string): string {
   return `"id":${JSON.stringify(head.id)},"object":"${object}","created":${head.createdS},"model":${JSON.stringify(head.model)}`;
 }
 
-function usageOf(request: GenerationRequest): Record<string, unknown> {
-  const prompt = sum(request.promptTokens);
-  const completion = sum(request.outputTokens) * request.n;
+/** Usage as OpenAI's chat and completions have it, and vLLM's own API. */
+export function openaiUsage(request: GenerationRequest): Record<string, unknown> {
+  const { prompt, completion } = tokenCounts(request);
   return {
     prompt_tokens: prompt,
     total_tokens: prompt + completion,
     completion_tokens: completion,
     prompt_tokens_details: null,
   };
-}
-
-function sum(counts: readonly number[]): number {
-  return counts.reduce((total, count) => total + count, 0);
 }
 
 /** A vector of length 1 that depends on the prompt's size alone. */

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The errors a client sees, in the shape vLLM gives them (`{"error": {message, type, param, code}}`).
+ * The errors a client sees, in the shape vLLM gives them (`{"error": {message, type, param, code}}`, Anthropic's own for
+ * its messages), and SGLang for its own API.
  */
 
 import { STATUS_CODES } from 'node:http';
+
+/** Whose shape. */
+export type ErrorFormat = 'openai' | 'anthropic' | 'sglang';
 
 /** A request that gets an error answer. */
 export class ApiError extends Error {
@@ -21,7 +25,10 @@ export class ApiError extends Error {
     this.param = about.param ?? null;
   }
 
-  body(): string {
+  body(format: ErrorFormat): string {
+    const { message, type } = this;
+    if (format === 'anthropic') return JSON.stringify({ type: 'error', error: { type, message } });
+    if (format === 'sglang') return JSON.stringify({ error: { message } });
     return JSON.stringify({
       error: { message: this.message, type: this.type, param: this.param, code: this.status },
     });

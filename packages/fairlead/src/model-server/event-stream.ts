@@ -6,17 +6,17 @@
  */
 
 import type { ServerResponse } from 'node:http';
-import type { AnswerHead, EventFrame } from './answers.ts';
-import { choiceCount, eventFrame, firstWordOf, outputTokensOf, usageEvent } from './answers.ts';
+import type { AnswerHead, EventFrame } from './dialect.ts';
+import { DIALECTS } from './dialects.ts';
 import type { GenerationRequest } from './inference-request.ts';
-import { wordAt } from './words.ts';
+import { choiceCount, outputTokensOf, tokenInJson } from './speech.ts';
 
 /** Events put into one write at most, so that backpressure is noticed in time. */
 const EVENTS_PER_WRITE = 64;
 
 interface Choice {
+  readonly index: number;
   readonly frame: EventFrame;
-  readonly firstWord: number;
   readonly total: number;
   due: number;
   written: number;
@@ -24,6 +24,7 @@ interface Choice {
 
 export class EventStream {
   readonly #response: ServerResponse;
+  readonly #request: GenerationRequest;
   readonly #choices: Choice[] = [];
   readonly #closing: string;
   #unfinished: number;
@@ -32,17 +33,19 @@ export class EventStream {
   /** Sends the header at once, as vLLM does, long before the first token. */
   constructor(response: ServerResponse, head: AnswerHead, request: GenerationRequest) {
     this.#response = response;
+    this.#request = request;
+    const dialect = DIALECTS[request.kind];
     for (let index = 0; index < choiceCount(request); index++) {
       this.#choices.push({
-        frame: eventFrame(head, request, index),
-        firstWord: firstWordOf(request, index),
+        index,
+        frame: dialect.frame(head, request, index),
         total: outputTokensOf(request, index),
         due: 0,
         written: 0,
       });
     }
     this.#unfinished = this.#choices.length;
-    this.#closing = `${request.includeUsage ? usageEvent(head, request) : ''}data: [DONE]\n\n`;
+    this.#closing = dialect.closing(head, request);
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
     response.flushHeaders();
     response.on('drain', () => {
@@ -64,8 +67,7 @@ export class EventStream {
       let text = choice.written === 0 ? choice.frame.opening : '';
       const until = Math.min(choice.due, choice.written + EVENTS_PER_WRITE);
       for (let index = choice.written; index < until; index++) {
-        const after = index === choice.total - 1 ? choice.frame.afterLastWord : choice.frame.afterWord;
-        text += choice.frame.beforeWord + wordAt(choice.firstWord, index) + after;
+        text += choice.frame.token(index, tokenInJson(this.#request, choice.index, index));
       }
       choice.written = until;
       if (until === choice.total && --this.#unfinished === 0) {

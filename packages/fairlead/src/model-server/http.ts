@@ -8,13 +8,17 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { modelsBody } from './answers.ts';
+import { tokenCountBody } from './anthropic-answers.ts';
 import { ApiError } from './api-error.ts';
+import type { ErrorFormat } from './api-error.ts';
 import type { Clock } from './clock.ts';
 import type { Engine } from './engine.ts';
 import { Failures } from './failures.ts';
 import { embed, generate } from './inference.ts';
-import type { Served } from './inference-request.ts';
+import type { Body } from './fields.ts';
+import type { GenerationRequest, Served } from './inference-request.ts';
 import { parseBody, parseChat, parseCompletion, parseEmbedding } from './inference-request.ts';
+import { messageTokens, parseMessages, parseResponses, parseSglang, parseTokens } from './other-requests.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { LoggedRequest, RequestLog } from './request-log.ts';
 import type { Settings } from './settings.ts';
@@ -50,10 +54,23 @@ interface Exchange {
 
 type Route = (context: HttpContext, exchange: Exchange) => void;
 
+/** Paths that generate, and how what is asked of them is read. */
+const GENERATIONS: Readonly<Record<string, (body: Body, served: Served) => GenerationRequest>> = {
+  '/v1/chat/completions': parseChat,
+  '/v1/completions': parseCompletion,
+  '/v1/messages': parseMessages,
+  '/v1/responses': parseResponses,
+  '/inference/v1/generate': parseTokens,
+  '/generate': parseSglang,
+};
+
+const COUNT_TOKENS = '/v1/messages/count_tokens';
+
 const ROUTES: ReadonlyMap<string, Readonly<Record<string, Route>>> = new Map([
-  ['/v1/chat/completions', { POST: inference }],
-  ['/v1/completions', { POST: inference }],
-  ['/v1/embeddings', { POST: inference }],
+  ...[...Object.keys(GENERATIONS), '/v1/embeddings', COUNT_TOKENS].map((path): [string, Record<string, Route>] => [
+    path,
+    { POST: inference },
+  ]),
   ['/v1/models', { GET: models }],
   ['/health', { GET: health }],
   ['/version', { GET: version }],
@@ -120,8 +137,9 @@ function inference(context: HttpContext, exchange: Exchange): void {
     if (fate === 'fail') throw new ApiError(500, 'injected failure', { type: 'InternalServerError' });
     const body = parseBody(bytes);
     const to = { response, requestId: entry.id };
-    if (path === '/v1/chat/completions') generate(context.engine, parseChat(body, context.served), to);
-    else if (path === '/v1/completions') generate(context.engine, parseCompletion(body, context.served), to);
+    const parse = GENERATIONS[path];
+    if (parse !== undefined) generate(context.engine, parse(body, context.served), to);
+    else if (path === COUNT_TOKENS) send(exchange, { body: tokenCountBody(messageTokens(body)) });
     else embed(context.engine, parseEmbedding(body, context.served), to);
   });
 }
@@ -218,7 +236,12 @@ function sendError(exchange: Exchange, error: unknown): void {
   }
   const answer =
     error instanceof ApiError ? error : new ApiError(500, 'internal error', { type: 'InternalServerError' });
-  send(exchange, { status: answer.status, body: answer.body() });
+  send(exchange, { status: answer.status, body: answer.body(errorFormat(exchange.path)) });
+}
+
+function errorFormat(path: string): ErrorFormat {
+  if (path.startsWith('/v1/messages')) return 'anthropic';
+  return path === '/generate' ? 'sglang' : 'openai';
 }
 
 function send(exchange: Exchange, answer: { status?: number; body: string; contentType?: string }): void {

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * From a request body to the work it asks of the engine, for the three inference routes. Bodies are untrusted: whatever
- * they hold, the answer is a request or an `ApiError`.
+ * From a request body to the work it asks of the engine, for OpenAI's routes; what all APIs share is here too. Bodies
+ * are untrusted: whatever they hold, the answer is a request or an `ApiError`.
  */
 
 import { ApiError, badField, missingField } from './api-error.ts';
+import { booleanField, integerField, isObject, objectsIn, shown } from './fields.ts';
+import type { Body } from './fields.ts';
+import { readToolChoice, toolCall } from './tool-call.ts';
+import type { ToolCall } from './tool-call.ts';
 
 /** Output tokens of a request that names no maximum: the model then ends by itself, with `finish_reason` `stop`. */
 const DEFAULT_OUTPUT_TOKENS = 64;
@@ -21,8 +25,11 @@ export interface Served {
   readonly maxModelLen: number;
 }
 
+/** The API that a generation is asked for in, and answered in. */
+export type GenerationKind = 'chat' | 'completion' | 'message' | 'response' | 'tokens' | 'sglang';
+
 export interface GenerationRequest {
-  readonly kind: 'chat' | 'completion';
+  readonly kind: GenerationKind;
   readonly model: string;
   readonly adapter: string | undefined;
   /** One entry a prompt. */
@@ -31,7 +38,11 @@ export interface GenerationRequest {
   readonly n: number;
   /** Of each sequence, prompt by prompt, capped by the context length. */
   readonly outputTokens: readonly number[];
-  readonly finishReason: 'length' | 'stop';
+  readonly finishReason: 'length' | 'stop' | 'tool_calls';
+  /** Said in place of words. */
+  readonly tool?: ToolCall | undefined;
+  /** The request is a list, and wants one for an answer. */
+  readonly isBatch?: boolean;
   readonly stream: boolean;
   readonly includeUsage: boolean;
 }
@@ -44,8 +55,6 @@ export interface EmbeddingRequest {
   readonly dimensions: number;
   readonly encoding: 'float' | 'base64';
 }
-
-type Body = Readonly<Record<string, unknown>>;
 
 /** @throws {ApiError} 400 when the bytes are not a JSON object. */
 export function parseBody(bytes: Buffer): Body {
@@ -63,7 +72,13 @@ export function parseBody(bytes: Buffer): Body {
 /** @throws {ApiError} 400 or 404. */
 export function parseChat(body: Body, served: Served): GenerationRequest {
   if (body['messages'] === undefined) throw missingField('messages');
-  return parseGeneration(body, { kind: 'chat', served, promptTokens: [chatTokens(body['messages'])] });
+  const messages = objectsIn(body['messages']);
+  const tools = objectsIn(body['tools']).flatMap(({ function: tool }) =>
+    isObject(tool) && typeof tool['name'] === 'string' ? [{ name: tool['name'], schema: tool['parameters'] }] : [],
+  );
+  const hasResult = messages.at(-1)?.['role'] === 'tool';
+  const tool = toolCall(tools, readToolChoice(body['tool_choice']), hasResult);
+  return parseGeneration(body, { kind: 'chat', served, promptTokens: [chatTokens(body['messages'])], tool });
 }
 
 /** @throws {ApiError} 400 or 404. */
@@ -85,22 +100,36 @@ export function parseEmbedding(body: Body, served: Served): EmbeddingRequest {
   return { kind: 'embedding', ...modelOf(body, served), promptTokens: tokens, dimensions, encoding };
 }
 
-function parseGeneration(
-  body: Body,
-  parts: { kind: 'chat' | 'completion'; served: Served; promptTokens: readonly number[] },
-): GenerationRequest {
-  const { kind, served } = parts;
+/** What a generation is made of beside the members that all APIs have. */
+interface GenerationParts {
+  readonly kind: GenerationKind;
+  readonly served: Served;
+  readonly promptTokens: readonly number[];
+  readonly tool?: ToolCall | undefined;
+  readonly isBatch?: boolean;
+  /** Where `n` and the maximum stand; the body when absent. */
+  readonly sampling?: Body;
+  /** The name of the maximum. */
+  readonly maximum?: string;
+}
+
+/** @throws {ApiError} 400 or 404. */
+export function parseGeneration(body: Body, parts: GenerationParts): GenerationRequest {
+  const { kind, served, tool, isBatch = false, sampling = body } = parts;
   const model = modelOf(body, served);
-  const n = integerField(body, 'n', { fallback: 1, max: MAX_SEQUENCES });
+  const n = integerField(sampling, 'n', { fallback: 1, max: MAX_SEQUENCES });
   if (n * parts.promptTokens.length > MAX_SEQUENCES) {
     throw badField(
       'n',
       `a request may start ${MAX_SEQUENCES} sequences, got ${n} for each of ${parts.promptTokens.length} prompts.`,
     );
   }
-  const field = body['max_completion_tokens'] != null ? 'max_completion_tokens' : 'max_tokens';
-  const wanted = integerField(body, field, { fallback: DEFAULT_OUTPUT_TOKENS, max: Number.MAX_SAFE_INTEGER });
+  const field = parts.maximum ?? (body['max_completion_tokens'] != null ? 'max_completion_tokens' : 'max_tokens');
+  const all = tool?.pieces.length ?? DEFAULT_OUTPUT_TOKENS;
+  const asked = integerField(sampling, field, { fallback: all, max: Number.MAX_SAFE_INTEGER });
+  const wanted = tool === undefined ? asked : Math.min(asked, all);
   const outputTokens = parts.promptTokens.map((count) => Math.min(wanted, checkContext(count, served)));
+  const isWhole = tool === undefined ? sampling[field] == null : outputTokens.every((count) => count === all);
   const streamOptions = body['stream_options'];
   return {
     kind,
@@ -108,7 +137,9 @@ function parseGeneration(
     promptTokens: parts.promptTokens,
     n,
     outputTokens,
-    finishReason: body[field] == null ? 'stop' : 'length',
+    finishReason: isWhole ? (tool === undefined ? 'stop' : 'tool_calls') : 'length',
+    tool,
+    isBatch,
     stream: booleanField(body, 'stream'),
     includeUsage: isObject(streamOptions) && booleanField(streamOptions, 'include_usage'),
   };
@@ -138,34 +169,33 @@ function checkContext(promptTokens: number, served: Served): number {
 }
 
 /** A quarter of the text's bytes: a fair guess at what a tokenizer would make of English. */
-function tokensOf(textBytes: number): number {
+export function tokensOf(textBytes: number): number {
   return Math.max(1, Math.ceil(textBytes / 4));
 }
 
-function chatTokens(messages: unknown): number {
+/** Tokens of a list of messages. @throws {ApiError} 400 */
+export function chatTokens(messages: unknown): number {
   if (!Array.isArray(messages) || messages.length === 0) {
     throw badField('messages', 'messages must be an array of at least one message.');
   }
   let bytes = 0;
   for (const message of messages as readonly unknown[]) {
     if (!isObject(message)) throw badField('messages', `each message must be an object, got ${shown(message)}.`);
-    bytes += contentBytes(message['content']);
+    bytes += textBytes(message['content']);
   }
   return tokensOf(bytes);
 }
 
-function contentBytes(content: unknown): number {
+/** Bytes of a text, or of the texts in a list of blocks. */
+export function textBytes(content: unknown): number {
   if (typeof content === 'string') return Buffer.byteLength(content);
-  if (!Array.isArray(content)) return 0;
   let bytes = 0;
-  for (const part of content as readonly unknown[]) {
-    if (isObject(part) && typeof part['text'] === 'string') bytes += Buffer.byteLength(part['text']);
-  }
+  for (const { text, content: inner } of objectsIn(content)) bytes += textBytes(text ?? inner);
   return bytes;
 }
 
-/** A text, a list of texts, a list of tokens, or a list of such lists. */
-function promptTokens(field: string, prompt: unknown): number[] {
+/** A text, a list of texts, a list of tokens, or a list of such lists. @throws {ApiError} 400 */
+export function promptTokens(field: string, prompt: unknown): number[] {
   if (typeof prompt === 'string') return [tokensOf(Buffer.byteLength(prompt))];
   const wrong = `${field} must be a string, an array of strings, an array of tokens or an array of token arrays.`;
   if (!Array.isArray(prompt) || prompt.length === 0) throw badField(field, wrong);
@@ -183,26 +213,4 @@ function promptTokens(field: string, prompt: unknown): number[] {
 
 function isTokens(items: readonly unknown[]): boolean {
   return items.every((item) => typeof item === 'number');
-}
-
-function integerField(body: Body, field: string, range: { fallback: number; max: number }): number {
-  const value = body[field] ?? range.fallback;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= range.max) return value;
-  throw badField(field, `${field} must be an integer from 1 to ${range.max}, got ${shown(value)}.`);
-}
-
-function booleanField(body: Body, field: string): boolean {
-  const value = body[field] ?? false;
-  if (typeof value === 'boolean') return value;
-  throw badField(field, `${field} must be true or false, got ${shown(value)}.`);
-}
-
-function isObject(value: unknown): value is Body {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** A refused value as it goes into a message: short, whatever was sent. */
-function shown(value: unknown): string {
-  const text = JSON.stringify(value);
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

@@ -6,11 +6,13 @@
  */
 
 import type { ServerResponse } from 'node:http';
-import type { AnswerHead } from './answers.ts';
-import { choiceCount, embeddingBody, generationBody, outputTokensOf } from './answers.ts';
+import { embeddingBody } from './answers.ts';
+import type { AnswerHead } from './dialect.ts';
+import { DIALECTS } from './dialects.ts';
 import type { Engine, Sequence, Work } from './engine.ts';
 import { EventStream } from './event-stream.ts';
 import type { EmbeddingRequest, GenerationRequest } from './inference-request.ts';
+import { choiceCount, outputTokensOf, promptTokensOf } from './speech.ts';
 
 /** Answers by generating text, streamed or whole. */
 export function generate(
@@ -18,20 +20,19 @@ export function generate(
   request: GenerationRequest,
   to: { response: ServerResponse; requestId: string },
 ): void {
-  const prefix = request.kind === 'chat' ? 'chatcmpl' : 'cmpl';
-  const head = answerHead(`${prefix}-${to.requestId}`, request.model);
+  const dialect = DIALECTS[request.kind];
+  const head = answerHead(`${dialect.idPrefix}${to.requestId}`, request.model);
   const stream = request.stream ? new EventStream(to.response, head, request) : undefined;
   const works: Work[] = [];
   let unfinished = choiceCount(request);
   for (let index = 0; index < choiceCount(request); index++) {
     works.push({
-      promptTokens: request.promptTokens[Math.floor(index / request.n)] ?? 0,
+      promptTokens: promptTokensOf(request, index),
       outputTokens: outputTokensOf(request, index),
       adapter: request.adapter,
       onTokens(count, finished) {
         stream?.advance(index, count);
-        if (finished && --unfinished === 0 && stream === undefined)
-          sendJson(to.response, generationBody(head, request));
+        if (finished && --unfinished === 0 && stream === undefined) sendJson(to.response, dialect.body(head, request));
       },
     });
   }

@@ -111,7 +111,7 @@ export class Relay {
     }
     this.#watch();
     this.#response.write(event, () => {
-      this.#breaking = setTimeout(() => this.#response.destroy(), READ_ERROR_MS);
+      this.#breaking = setTimeout(() => this.#response.destroy(), READ_ERROR_MS).unref();
     });
   }
 

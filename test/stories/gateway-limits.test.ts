@@ -121,6 +121,7 @@ describe('a request that as a whole takes too long', () => {
     await client.closed;
     assert.match(client.text, /data: \{\}[^]*"code":"request_timeout"/);
     assert.ok(!client.text.endsWith('0\r\n\r\n'));
+    await house.quiet();
     house.assertEmpty();
   });
 });

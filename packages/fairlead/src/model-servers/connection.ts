@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * One connection to a model server: an undici client that is used for one request at a time. Keeping them one by one,
- * in place of undici's own pool, is what tells a fresh connection from one that had been idle; and that decides
- * whether a request may be sent again after a reset.
+ * One connection to a model server: a socket, plain or TLS, that carries one request at a time. It knows whether it is
+ * fresh or had been idle, which decides whether a request may be sent again after a reset; and it has no timers of its
+ * own: whoever keeps it looks after all connections now and then (`sweep`).
  */
 
-import { Client } from 'undici';
-import type { buildConnector, Dispatcher } from 'undici';
+import { connect as connectPlain, isIP } from 'node:net';
+import type { Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
+import type { UpstreamTls } from './tls-files.ts';
+import { AnswerParser } from './wire/answer-parser.ts';
+import type { AnswerSink } from './wire/answer-sink.ts';
+import { writeRequest } from './wire/request-bytes.ts';
+import type { WireRequest } from './wire/request-bytes.ts';
 
 /**
  * An idle connection is closed after so long, or a second before the server says it will (`keep-alive: timeout=5` of
@@ -18,84 +25,204 @@ export const IDLE_TIMEOUT_MS = 4000;
 /** A server that asks for more is not believed beyond this: connections that long idle are cut by what lies between. */
 const IDLE_TIMEOUT_MAX_MS = 60_000;
 const HINT_MARGIN_MS = 1000;
+/** How long a connection may be silent before the system asks whether anybody is still there. */
+const KEEP_ALIVE_PROBE_MS = 60_000;
 
-/** A larger head of an answer is refused. */
-const MAX_HEADER_BYTES = 64 * 1024;
+/** All connections read into it: what came is looked at, and the bodies in it are copied, before the next read. */
+const lent = Buffer.allocUnsafeSlow(64 * 1024);
 
-export interface ConnectionOptions {
-  readonly origin: string;
-  readonly connector: buildConnector.connector;
-  /** The connection ended while nobody used it. */
-  readonly onIdleEnd: (connection: Connection) => void;
+/** Where to connect to. */
+export interface ConnectTarget {
+  readonly host: string;
+  readonly port: number;
+  /** Undefined: not encrypted. */
+  readonly tls: UpstreamTls | undefined;
+  /** The TLS session of the last connection: resumed, a handshake is cheaper. */
+  session: Buffer | undefined;
+}
+
+/** Whose request a connection carries. Ends with `end` or `fail`, after which the connection knows it no more. */
+export interface Passenger extends AnswerSink {
+  /** When the model server will have taken too long, on the clock of `performance.now`. */
+  readonly deadlineMs: number;
+  /** The request is handed to the socket. */
+  sent(nowMs: number, isReused: boolean): void;
+  /** Bytes came. */
+  touch(nowMs: number): void;
+  /** Whether no more is wanted for now; asked once for each time. */
+  takePause(): boolean;
+  /** What to fail with when the deadline has passed. */
+  lateError(): Error;
+  /** The answer is whole; `isKept`: the connection can be used again. */
+  end(isKept: boolean): void;
+  /** The connection is lost, or what comes on it cannot be an answer. */
+  fail(error: Error): void;
+  abort(reason: string): void;
+}
+
+export interface ConnectionOwner {
+  readonly target: ConnectTarget;
+  readonly connectTimeoutMs: number;
+  /** It ended while nobody used it, or was idle for long enough. */
+  onIdleEnd(connection: Connection): void;
 }
 
 export class Connection {
-  readonly #client: Client;
+  readonly #owner: ConnectionOwner;
+  readonly #socket: Socket;
+  readonly #parser = new AnswerParser();
   /** Whether it is in its origin's list, to be used again. */
   idle = false;
+  #idleUntilMs = Infinity;
+  #connectUntilMs: number;
   #isConnected = false;
-  #isUsed = false;
-  #tlsError: Error | undefined;
+  #isReused = false;
+  #isPaused = false;
+  #current: Passenger | undefined;
+  #unsent: WireRequest | undefined;
 
-  constructor(options: ConnectionOptions) {
-    this.#client = new Client(options.origin, {
-      allowH2: false,
-      pipelining: 1,
-      connect: (target, callback) =>
-        options.connector(target, (...result) => {
-          this.#tlsError = undefined;
-          result[1]?.once('error', (error: NodeJS.ErrnoException) => {
-            if (error.code?.startsWith('ERR_SSL_') === true) this.#tlsError = error;
-          });
-          callback(...result);
-        }),
-      keepAliveTimeout: IDLE_TIMEOUT_MS,
-      keepAliveMaxTimeout: IDLE_TIMEOUT_MAX_MS,
-      keepAliveTimeoutThreshold: HINT_MARGIN_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-    });
-    this.#client.on('connect', () => {
-      this.#isConnected = true;
-      this.#isUsed = false;
-    });
-    this.#client.on('disconnect', () => {
-      this.#isConnected = false;
-      // With a request that is not written yet, undici connects anew by itself.
-      if (this.idle) options.onIdleEnd(this);
-    });
+  constructor(owner: ConnectionOwner) {
+    this.#owner = owner;
+    this.#connectUntilMs = performance.now() + owner.connectTimeoutMs;
+    this.#socket = this.#connect(owner.target);
+    this.#socket.on('error', (error) => this.#lost(error));
+    this.#socket.on('end', () => this.#ended());
+    this.#socket.on('close', () => this.#lost(closedError()));
   }
 
-  /** Whether there is a socket: without one, nothing can have been sent. */
-  get isConnected(): boolean {
-    return this.#isConnected;
+  /** Sends a request; the try is told what comes. At most one at a time. */
+  send(request: WireRequest, current: Passenger): void {
+    this.#current = current;
+    this.#parser.begin(request.method);
+    if (this.#isConnected) this.#write(request);
+    else this.#unsent = request;
   }
 
-  /** How TLS failed after it was established; undici replaces it by the end of the socket, which follows. */
-  get tlsError(): Error | undefined {
-    return this.#tlsError;
+  /** The server is listened to again. */
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#current?.touch(performance.now());
+    this.#socket.resume();
   }
 
-  /** Whether the socket of the moment has carried an answer already, and was idle since. */
-  get isReused(): boolean {
-    return this.#isUsed;
+  /** Ends what took too long. */
+  sweep(nowMs: number): void {
+    const current = this.#current;
+    if (current === undefined) {
+      if (nowMs >= this.#idleUntilMs) this.#owner.onIdleEnd(this);
+    } else if (!this.#isConnected) {
+      const { connectTimeoutMs } = this.#owner;
+      if (nowMs >= this.#connectUntilMs) this.#lost(new Error(`no connection within ${connectTimeoutMs} ms`));
+    } else if (!this.#isPaused && nowMs >= current.deadlineMs) this.#lost(current.lateError());
   }
 
-  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
-    this.#client.dispatch(options, handler);
+  /** Whether it is idle and may still be used. */
+  isUsable(nowMs: number): boolean {
+    return nowMs < this.#idleUntilMs && this.#socket.writable;
   }
 
-  /** An answer came to its end. */
-  noteAnswered(): void {
-    this.#isUsed = true;
-  }
-
-  /** Destroys the socket, if there is one. Idempotent. */
+  /** Destroys the socket. Idempotent; what is under way is told nothing. */
   destroy(): void {
-    this.#client.destroy(null, () => undefined);
+    this.#current = undefined;
+    this.#unsent = undefined;
+    this.#socket.destroy();
   }
 
-  /** As `destroy`; called back when the socket is gone. */
+  /** As `destroy`, but what is under way is aborted; called back when the socket is gone. */
   destroyed(callback: () => void): void {
-    this.#client.destroy(null, callback);
+    if (this.#socket.closed) callback();
+    else this.#socket.once('close', callback);
+    this.#current?.abort('the upstream client is closed');
+    this.destroy();
   }
+
+  #connect({ host, port, tls, session }: ConnectTarget): Socket {
+    const onread = { buffer: lent, callback: (count: number): boolean => this.#read(lent.subarray(0, count)) };
+    const keepAlive = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS };
+    const options = { host, port, onread, ...keepAlive };
+    if (tls === undefined) return connectPlain(options, () => this.#connected());
+    const secure: ConnectionOptions = {
+      ...options,
+      ALPNProtocols: ['http/1.1'],
+      ...(isIP(host) === 0 && { servername: host }),
+      ...tls,
+      ...(session && { session }),
+    };
+    const socket = connectTls(secure, () => this.#connected());
+    socket.on('session', (latest) => (this.#owner.target.session = latest));
+    return socket;
+  }
+
+  #connected(): void {
+    this.#isConnected = true;
+    const unsent = this.#unsent;
+    this.#unsent = undefined;
+    if (unsent !== undefined) this.#write(unsent);
+  }
+
+  #write(request: WireRequest): void {
+    this.#current?.sent(performance.now(), this.#isReused);
+    writeRequest(this.#socket, request);
+  }
+
+  /** True: more. */
+  #read(chunk: Buffer): boolean {
+    const current = this.#current;
+    // Nobody asked: it closes itself, or answers something else than we know of.
+    if (current === undefined) {
+      this.#lost(new Error('it sent something that nobody asked for'));
+      return true;
+    }
+    current.touch(performance.now());
+    let used: number;
+    try {
+      used = this.#parser.feed(chunk, current);
+    } catch (error) {
+      this.#lost(error as Error);
+      return true;
+    }
+    if (this.#current !== current) return true;
+    if (used >= 0) this.#complete(current, used === chunk.length);
+    else this.#isPaused = current.takePause();
+    return !this.#isPaused;
+  }
+
+  /** The answer is whole; what a server sends behind it makes the connection useless. */
+  #complete(current: Passenger, isClean: boolean): void {
+    const idleMs = idleMsFor(this.#parser.hintMs);
+    const isKept = this.#parser.keepAlive && isClean && idleMs > 0 && this.#socket.writableLength === 0;
+    this.#current = undefined;
+    this.#isReused = true;
+    this.#isPaused = false;
+    this.#idleUntilMs = performance.now() + idleMs;
+    current.end(isKept);
+  }
+
+  /** The server says that it sends no more. */
+  #ended(): void {
+    const current = this.#current;
+    if (current === undefined || !this.#parser.endsHere()) return this.#lost(closedError());
+    this.#current = undefined;
+    current.end(false);
+  }
+
+  #lost(error: Error): void {
+    const current = this.#current;
+    this.#current = undefined;
+    this.#unsent = undefined;
+    this.#socket.destroy();
+    if (current !== undefined) current.fail(error);
+    else if (this.idle) this.#owner.onIdleEnd(this);
+  }
+}
+
+function closedError(): NodeJS.ErrnoException {
+  return Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' });
+}
+
+/** How long a connection is kept idle, by what the server says of it; 0 when not at all. */
+function idleMsFor(hintMs: number | undefined): number {
+  if (hintMs === undefined) return IDLE_TIMEOUT_MS;
+  return Math.min(IDLE_TIMEOUT_MAX_MS, hintMs - HINT_MARGIN_MS);
 }

@@ -154,7 +154,7 @@ describe('health', () => {
     assert.equal(endpoint.up, false);
     assert.match(endpoint.problem ?? '', /^does not speak HTTP: /);
     health.nonsense(endpoint, 'said again');
-    assert.match(endpoint.problem ?? '', /^does not speak HTTP: Response/);
+    assert.match(endpoint.problem ?? '', /^does not speak HTTP: not HTTP/);
   });
 
   it('forgives one connection closed without an answer, not two', async () => {

@@ -5,8 +5,9 @@
  * what was certainly not received may. One pure function from what is known of the try to the kind of its failure.
  */
 
-import { errors } from 'undici';
 import type { UpstreamErrorKind } from '../director/ports.ts';
+import { BadAnswer } from './wire/answer-sink.ts';
+import { UnwritableRequest } from './wire/request-bytes.ts';
 
 /** The error `onError` is called with; `message` may hold addresses and is for logs and `/state`, not for clients. */
 export class UpstreamError extends Error {
@@ -22,11 +23,19 @@ export class UpstreamError extends Error {
   }
 }
 
+/** The model server took too long. */
+export class LateAnswer extends Error {
+  override readonly name = 'LateAnswer';
+  readonly kind: 'timeout-first-byte' | 'timeout-idle';
+
+  constructor(kind: LateAnswer['kind']) {
+    super(kind === 'timeout-idle' ? 'nothing more came of its answer' : 'no answer began in time');
+    this.kind = kind;
+  }
+}
+
 /** What is known of a try when it fails. */
 export interface Try {
-  readonly isAborted: boolean;
-  /** There is a socket. */
-  readonly isConnected: boolean;
   /** The request was, at least in part, handed to the socket. */
   readonly isSent: boolean;
   /** Its connection had been idle, and did not end later than a close that crossed the request would. */
@@ -36,9 +45,6 @@ export interface Try {
   /** The head of the answer has come. */
   readonly hasHead: boolean;
 }
-
-const ABORTED = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED', 'UND_ERR_ABORTED']);
-const UNWRITABLE = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH']);
 
 /** We have run out of files, ports or buffers ourselves: no word about the model server, which must not go down for it. */
 const OUR_SHORTAGE = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL']);
@@ -67,23 +73,16 @@ export function upstreamError(cause: unknown, known: Try): UpstreamError {
 
 // The order is the meaning: what we did ourselves, then what cannot have been sent, then how an answer went wrong.
 function kindOf(error: Error, code: string | undefined, known: Try): UpstreamErrorKind {
-  if (known.isAborted || (code !== undefined && (ABORTED.has(code) || UNWRITABLE.has(code)))) return 'aborted';
+  if (error instanceof UnwritableRequest) return 'aborted';
   if (!known.isSent && code !== undefined && OUR_SHORTAGE.has(code)) return 'aborted';
   // It has read nothing of the request: an alert of the handshake is all that it says.
   if (code !== undefined && TURNED_AWAY.test(code) && !known.isBegun) return 'refused';
-  if (!known.isSent) return known.isConnected ? 'reset-idle' : 'refused';
-  if (code === 'UND_ERR_HEADERS_TIMEOUT') return 'timeout-first-byte';
-  if (code === 'UND_ERR_BODY_TIMEOUT') return 'timeout-idle';
+  if (!known.isSent) return 'refused';
+  if (error instanceof LateAnswer) return error.kind;
   if (known.hasHead) return 'died';
-  if (isNonsense(error, code)) return 'protocol';
+  if (error instanceof BadAnswer) return 'protocol';
   if (known.isBegun) return 'died';
   return known.isIdleClose ? 'reset-idle' : 'reset';
-}
-
-/** Not HTTP/1.1, a head without end, a `100` or an upgrade nobody asked for. */
-function isNonsense(error: Error, code: string | undefined): boolean {
-  if (error instanceof errors.HTTPParserError || code === 'UND_ERR_HEADERS_OVERFLOW') return true;
-  return code === 'UND_ERR_SOCKET' && error.message.startsWith('bad ');
 }
 
 /** Several addresses tried in vain come as one error that holds one for each. */

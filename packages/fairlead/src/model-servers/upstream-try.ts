@@ -1,101 +1,103 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * One try at a model server: translates undici's handler protocol to ours, keeps what has to be known to tell one
- * failure from another, and ends once.
+ * One try at a model server: hands on what its connection reads, keeps what has to be known to tell one failure from
+ * another, and ends once.
  */
 
-import type { Dispatcher } from 'undici';
 import type { UpstreamCall, UpstreamHandler } from '../director/ports.ts';
-import type { Connection } from './connection.ts';
-import { UpstreamError, upstreamError } from './upstream-error.ts';
+import type { Connection, Passenger } from './connection.ts';
+import { LateAnswer, UpstreamError, upstreamError } from './upstream-error.ts';
 
 export interface UpstreamTryOptions {
   readonly connection: Connection;
   readonly handler: UpstreamHandler;
+  readonly firstByteTimeoutMs: number;
+  readonly idleTimeoutMs: number;
   readonly idleCloseWindowMs: number;
-  /** The try is over, just before its handler is told: after an error the connection must not be used again. */
-  readonly onOver: (error: UpstreamError | undefined) => void;
+  /** The try is over, just before its handler is told; `isKept`: its connection can be used again. */
+  readonly onOver: (isKept: boolean, error: UpstreamError | undefined) => void;
 }
 
-export class UpstreamTry implements UpstreamCall, Dispatcher.DispatchHandler {
-  readonly #connection: Connection;
-  readonly #handler: UpstreamHandler;
-  readonly #idleCloseWindowMs: number;
-  readonly #onOver: (error: UpstreamError | undefined) => void;
-  #controller: Dispatcher.DispatchController | undefined;
+export class UpstreamTry implements UpstreamCall, Passenger {
+  readonly #options: UpstreamTryOptions;
+  #isSent = false;
   #isReused = false;
   #isBegun = false;
   #hasHead = false;
+  #isFull = false;
   #isOver = false;
   #sentMs = 0;
+  #deadlineMs = Infinity;
 
   constructor(options: UpstreamTryOptions) {
-    this.#connection = options.connection;
-    this.#handler = options.handler;
-    this.#idleCloseWindowMs = options.idleCloseWindowMs;
-    this.#onOver = options.onOver;
+    this.#options = options;
   }
 
-  get isOver(): boolean {
-    return this.#isOver;
+  get deadlineMs(): number {
+    return this.#deadlineMs;
   }
 
   abort(reason: string): void {
-    // Not through undici's own abort: it would call back as if the model server had failed.
     this.#fail(new UpstreamError('aborted', reason));
   }
 
+  /** Nothing will be sent. */
+  refuse(error: UpstreamError): void {
+    this.#fail(error);
+  }
+
   resume(): void {
-    // Not at once: undici cannot read from one connection while it reads from another, as the caller may be doing.
-    queueMicrotask(() => {
-      if (!this.#isOver) this.#controller?.resume();
-    });
+    if (!this.#isOver) this.#options.connection.resume();
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.#isOver) {
-      controller.abort(new UpstreamError('aborted', 'aborted'));
-      return;
-    }
-    this.#controller = controller;
-    this.#isReused = this.#connection.isReused;
-    this.#sentMs = performance.now();
+  sent(nowMs: number, isReused: boolean): void {
+    this.#isSent = true;
+    this.#isReused = isReused;
+    this.#sentMs = nowMs;
+    this.#deadlineMs = nowMs + (this.#options.firstByteTimeoutMs || Infinity);
   }
 
-  onResponseStarted(): void {
+  touch(nowMs: number): void {
     this.#isBegun = true;
+    if (this.#hasHead) this.#deadlineMs = nowMs + (this.#options.idleTimeoutMs || Infinity);
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
-    // Interim answers (103 Early Hints) are between the server and us.
-    if (this.#isOver || status < 200) return;
-    this.#hasHead = true;
-    this.#handler.onHeaders(status, rawHeaders(controller.rawHeaders));
-  }
-
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onHead(status: number, headers: string[]): void {
     if (this.#isOver) return;
-    if (!this.#handler.onData(chunk)) controller.pause();
+    this.#hasHead = true;
+    this.#deadlineMs = performance.now() + (this.#options.idleTimeoutMs || Infinity);
+    this.#options.handler.onHeaders(status, headers);
   }
 
-  onResponseEnd(): void {
+  onBody(chunk: Buffer): void {
+    if (this.#isOver) return;
+    if (!this.#options.handler.onData(Buffer.from(chunk))) this.#isFull = true;
+  }
+
+  takePause(): boolean {
+    const isFull = this.#isFull;
+    this.#isFull = false;
+    return isFull;
+  }
+
+  lateError(): LateAnswer {
+    return new LateAnswer(this.#hasHead ? 'timeout-idle' : 'timeout-first-byte');
+  }
+
+  end(isKept: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#connection.noteAnswered();
-    this.#onOver(undefined);
-    this.#handler.onEnd();
+    this.#options.onOver(isKept, undefined);
+    this.#options.handler.onEnd();
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    if (this.#isOver) return;
-    const isSent = this.#controller !== undefined;
+  fail(error: Error): void {
+    const { idleCloseWindowMs } = this.#options;
     this.#fail(
-      upstreamError(this.#connection.tlsError ?? error, {
-        isAborted: false,
-        isConnected: this.#connection.isConnected,
-        isSent,
-        isIdleClose: this.#isReused && performance.now() - this.#sentMs <= this.#idleCloseWindowMs,
+      upstreamError(error, {
+        isSent: this.#isSent,
+        isIdleClose: this.#isReused && performance.now() - this.#sentMs <= idleCloseWindowMs,
         isBegun: this.#isBegun,
         hasHead: this.#hasHead,
       }),
@@ -105,13 +107,7 @@ export class UpstreamTry implements UpstreamCall, Dispatcher.DispatchHandler {
   #fail(error: UpstreamError): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#onOver(error);
-    this.#handler.onError(error);
+    this.#options.onOver(false, error);
+    this.#options.handler.onError(error);
   }
-}
-
-/** Names and values in turn, byte for byte (Latin-1); undici's parser lets no control byte through. */
-function rawHeaders(raw: Dispatcher.DispatchController['rawHeaders']): string[] {
-  if (!Array.isArray(raw)) return [];
-  return raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1')));
 }

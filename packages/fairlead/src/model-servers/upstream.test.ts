@@ -155,6 +155,21 @@ describe('the upstream client', () => {
     assert.deepEqual(client.connections(url), { open: 2, idle: 2 });
   });
 
+  it('never uses a connection again on which more came than was asked for, or that is to be closed', async () => {
+    for (const [head, more] of [
+      ['', 'HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison'],
+      ['connection: close\r\n', ''],
+      ['keep-alive: timeout=1\r\n', ''],
+    ]) {
+      const url = await raw((socket) =>
+        socket.on('data', () => void socket.write(`HTTP/1.1 200 OK\r\n${head}content-length: 4\r\n\r\nfine${more}`)),
+      );
+      const client = upstream();
+      assert.equal((await exchange(client, url)).body, 'fine');
+      assert.deepEqual(client.connections(url), { open: 0, idle: 0 });
+    }
+  });
+
   it('calls nothing before send has returned', async () => {
     const client = upstream();
     await client.close();

@@ -6,12 +6,14 @@
  * times out; as many as there are requests, because the flow controller is what limits those.
  */
 
-import { buildConnector } from 'undici';
 import type { UpstreamCall, UpstreamErrorKind, UpstreamHandler, UpstreamPort } from '../director/ports.ts';
 import { Connection } from './connection.ts';
-import type { UpstreamError } from './upstream-error.ts';
+import type { ConnectTarget } from './connection.ts';
+import { UpstreamError, upstreamError } from './upstream-error.ts';
 import type { UpstreamTls } from './tls-files.ts';
 import { UpstreamTry } from './upstream-try.ts';
+import { wireRequest } from './wire/request-bytes.ts';
+import type { WireRequest } from './wire/request-bytes.ts';
 
 /** A request as it goes on the wire. */
 export interface UpstreamRequest {
@@ -48,12 +50,17 @@ export interface UpstreamOptions {
 /** Not those that are told otherwise: a refused connection by whoever asked, a stale one is no news, an abort is ours. */
 const TELLING = new Set<UpstreamErrorKind>(['reset', 'died', 'timeout-first-byte', 'timeout-idle', 'protocol']);
 
+/** How often connections are looked at that took too long: times are kept to about so much. */
+const SWEEP_MS = 500;
+
+const UNSENT = { isSent: false, isIdleClose: false, isBegun: false, hasHead: false };
+
 /** What is kept for one base URL. */
 interface Origin {
-  readonly origin: string;
+  /** As it is named in requests. */
+  readonly host: string;
   readonly prefix: string;
-  connector: buildConnector.connector;
-  tls: UpstreamTls;
+  target: ConnectTarget;
   readonly idle: Connection[];
   /** Connections, idle ones included. */
   open: number;
@@ -68,6 +75,7 @@ export class Upstream implements UpstreamPort {
   #isClosing = false;
   #onQuiet: (() => void) | undefined;
   #underWay = 0;
+  #sweeping: NodeJS.Timeout | undefined;
 
   constructor(options: UpstreamOptions) {
     this.#options = { idleCloseWindowMs: 1000, tls: {}, onFailure: () => undefined, ...options };
@@ -81,25 +89,22 @@ export class Upstream implements UpstreamPort {
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall {
     const origin = this.#originOf(request.endpoint.url);
     const connection = this.#connectionTo(origin, request.freshConnection);
-    this.#underWay += 1;
-    // What follows may be kept as long as the answer takes: it must not hold the request, and with it the whole body.
     const { url } = request.endpoint;
-    const options = dispatchOptions(request, origin);
+    this.#underWay += 1;
+    const { firstByteTimeoutMs, idleTimeoutMs } = request;
     const call = new UpstreamTry({
       connection,
       handler,
+      firstByteTimeoutMs,
+      idleTimeoutMs,
       idleCloseWindowMs: this.#options.idleCloseWindowMs,
-      onOver: (error) => {
-        this.#over(origin, connection, error);
+      // Kept as long as the answer takes: what it holds on to must not be the request, and with it the whole body.
+      onOver: (isKept, error) => {
+        this.#over(origin, connection, isKept);
         if (error !== undefined && TELLING.has(error.kind)) this.#options.onFailure(url);
       },
     });
-    const isClosed = this.#isClosing;
-    // Not at once: undici cannot write to one connection while it reads from another, as a caller may be doing.
-    queueMicrotask(() => {
-      if (isClosed) call.abort('the upstream client is closed');
-      else if (!call.isOver) connection.dispatch(options, call);
-    });
+    begin(connection, call, this.#isClosing ? closed() : bytesOf(request, origin));
     return call;
   }
 
@@ -111,15 +116,12 @@ export class Upstream implements UpstreamPort {
   /** How connections to an https base URL are made from now on. */
   setTls(url: string, tls: UpstreamTls): void {
     const origin = this.#originOf(url);
-    origin.tls = tls;
-    origin.connector = this.#connectorWith(tls);
+    if (origin.target.tls !== undefined) origin.target = { ...origin.target, tls, session: undefined };
   }
 
   /** Another time to connect within, for connections that are opened later. */
   setConnectTimeout(connectTimeoutMs: number): void {
-    if (connectTimeoutMs === this.#options.connectTimeoutMs) return;
     this.#options = { ...this.#options, connectTimeoutMs };
-    for (const origin of this.#origins.values()) origin.connector = this.#connectorWith(origin.tls);
   }
 
   /** Closes idle connections to a base URL: the server behind it went away. */
@@ -153,7 +155,11 @@ export class Upstream implements UpstreamPort {
   /** Cuts everything; what is under way fails as `aborted`. Resolves when every socket is gone. */
   async destroy(): Promise<void> {
     this.#isClosing = true;
-    await Promise.all([...this.#connections].map((each) => new Promise<void>((resolve) => each.destroyed(resolve))));
+    const all = [...this.#connections];
+    const gone = all.map((connection) => new Promise<void>((resolve) => connection.destroyed(resolve)));
+    await Promise.all(gone);
+    clearInterval(this.#sweeping);
+    this.#sweeping = undefined;
     this.#connections.clear();
     this.#origins.clear();
   }
@@ -161,48 +167,43 @@ export class Upstream implements UpstreamPort {
   #originOf(url: string): Origin {
     let origin = this.#origins.get(url);
     if (origin === undefined) {
-      const { origin: base, pathname } = new URL(url);
-      const { tls } = this.#options;
-      const connector = this.#connectorWith(tls);
+      const { host, pathname } = new URL(url);
+      const target = targetOf(url, this.#options.tls);
       const prefix = pathname.replace(/\/+$/, '');
-      origin = {
-        origin: base,
-        prefix,
-        connector,
-        tls,
-        idle: [],
-        open: 0,
-        authorization: undefined,
-        isForgotten: false,
-      };
+      origin = { host, prefix, target, idle: [], open: 0, authorization: undefined, isForgotten: false };
       this.#origins.set(url, origin);
     }
     return origin;
   }
 
-  #connectorWith(tls: UpstreamTls): buildConnector.connector {
-    const options: buildConnector.BuildOptions = { timeout: this.#options.connectTimeoutMs, allowH2: false };
-    return buildConnector({ ...options, ...(tls as buildConnector.BuildOptions) });
-  }
-
   #connectionTo(origin: Origin, fresh: boolean): Connection {
-    const idle = fresh ? undefined : origin.idle.pop();
-    if (idle !== undefined) {
+    const nowMs = performance.now();
+    for (let idle = fresh ? undefined : origin.idle.pop(); idle !== undefined; idle = origin.idle.pop()) {
       idle.idle = false;
-      return idle;
+      if (idle.isUsable(nowMs)) return idle;
+      this.#discard(origin, idle);
     }
     const connection = new Connection({
-      origin: origin.origin,
-      connector: origin.connector,
+      target: origin.target,
+      connectTimeoutMs: this.#options.connectTimeoutMs,
       onIdleEnd: (ended) => this.#discard(origin, ended),
     });
     this.#connections.add(connection);
+    this.#sweeping ??= setInterval(() => this.#sweep(), SWEEP_MS).unref();
     origin.open += 1;
     return connection;
   }
 
-  #over(origin: Origin, connection: Connection, error: UpstreamError | undefined): void {
-    if (error === undefined && !this.#isClosing && !origin.isForgotten) {
+  #sweep(): void {
+    const nowMs = performance.now();
+    for (const connection of this.#connections) connection.sweep(nowMs);
+    if (this.#connections.size > 0) return;
+    clearInterval(this.#sweeping);
+    this.#sweeping = undefined;
+  }
+
+  #over(origin: Origin, connection: Connection, isKept: boolean): void {
+    if (isKept && !this.#isClosing && !origin.isForgotten) {
       connection.idle = true;
       origin.idle.push(connection);
     } else this.#discard(origin, connection);
@@ -219,54 +220,34 @@ export class Upstream implements UpstreamPort {
   }
 }
 
-/** Made by the client from the body and the connection, or meaningless on this hop. */
-const OWN_HEADERS = new Set([
-  'host',
-  'content-length',
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'upgrade',
-  'expect',
-]);
-
-function dispatchOptions(request: UpstreamRequest, origin: Origin): Parameters<Connection['dispatch']>[0] {
-  const { authorization } = origin;
-  const headers: string[] = [];
-  for (let index = 0; index + 1 < request.headers.length; index += 2) {
-    const name = request.headers[index]!;
-    const lower = name.toLowerCase();
-    if (OWN_HEADERS.has(lower) || (authorization !== undefined && lower === 'authorization')) continue;
-    headers.push(name, request.headers[index + 1]!);
-  }
-  if (authorization !== undefined) headers.push('authorization', authorization);
-  const { method, body } = request;
-  const options = {
-    path: origin.prefix + request.path,
-    method,
-    headers,
-    headersTimeout: request.firstByteTimeoutMs,
-    bodyTimeout: request.idleTimeoutMs,
-  };
-  if (body.length <= 1) return { ...options, body: body[0] ?? null };
-  // Several chunks go out as they are, one after the other, under the length they have together.
-  headers.push('content-length', String(body.reduce((sum, chunk) => sum + chunk.byteLength, 0)));
-  return { ...options, body: new Outgoing(body) as never };
+/** Sends the bytes, or says, later, why there are none. */
+function begin(connection: Connection, call: UpstreamTry, wire: WireRequest | UpstreamError): void {
+  if ('pieces' in wire) connection.send(wire, call);
+  else queueMicrotask(() => call.refuse(wire));
 }
 
-/**
- * A body that lets go of its chunks as they are sent: undici keeps the body of a request until its answer is complete,
- * which for a stream is minutes after anybody needed it. Can be read once.
- */
-class Outgoing implements Iterable<Uint8Array> {
-  readonly #left: Uint8Array[];
+function targetOf(url: string, tls: UpstreamTls): ConnectTarget {
+  const { protocol, hostname, port } = new URL(url);
+  const isSecure = protocol === 'https:';
+  return {
+    // IPv6 addresses stand in brackets in a URL only.
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port) || (isSecure ? 443 : 80),
+    tls: isSecure ? tls : undefined,
+    session: undefined,
+  };
+}
 
-  constructor(chunks: readonly Uint8Array[]) {
-    this.#left = [...chunks].reverse();
+/** The bytes to send, or why they cannot be. */
+function bytesOf(request: UpstreamRequest, { host, prefix, authorization }: Origin): WireRequest | UpstreamError {
+  const { method, headers, body } = request;
+  try {
+    return wireRequest({ method, path: prefix + request.path, host, authorization, headers, body });
+  } catch (error) {
+    return upstreamError(error, UNSENT);
   }
+}
 
-  *[Symbol.iterator](): Generator<Uint8Array, void> {
-    for (let chunk = this.#left.pop(); chunk !== undefined; chunk = this.#left.pop()) yield chunk;
-  }
+function closed(): UpstreamError {
+  return new UpstreamError('aborted', 'the upstream client is closed');
 }

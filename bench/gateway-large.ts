@@ -37,7 +37,7 @@ flowControl:
   maxBytes: "4Gi"
   priorityBands:
     - { priority: 0, maxBytes: "4Gi", maxRequests: ${2 * WAITING} }
-gateway: { maxBufferedBytes: "4Gi" }
+gateway: { maxBufferedBytes: "4Gi", maxConnectionsPerClient: ${2 * WAITING}, maxRequestsPerClient: ${2 * WAITING} }
 `;
 
 const gatewayLarge: Benchmark = {
@@ -72,8 +72,7 @@ async function saturated(context: BenchmarkContext): Promise<void> {
 /** The gateway's whole resident memory, as a multiple of the bytes that clients handed to it. */
 async function waiting(context: BenchmarkContext): Promise<void> {
   const load = { isStream: false, promptBytes: WAITING_PROMPT_BYTES, tail: JSON_ANSWER.slice(-40) };
-  const words = ['--config-text', ROOM_TO_WAIT];
-  const stand = await SpeedStand.start({ backend: { answer: 'none' }, load, words, stop: context.stop });
+  const stand = await SpeedStand.start({ backend: { answer: 'none' }, load, config: ROOM_TO_WAIT, stop: context.stop });
   try {
     const count = Math.ceil(WAITING * Math.min(1, context.seconds / gatewayLarge.seconds));
     await stand.gateway.load.startLoops(count, (ARRIVAL_MS * count) / WAITING);

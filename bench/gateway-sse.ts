@@ -19,16 +19,6 @@ const RATES = [50, 100];
 const SATURATING_LOOPS = 500;
 /** A stream takes a second: by then as many begin as end. */
 const WARM_UP_S = 1.2;
-/** Streams that 16 384 connections and a learned limit have room for at once. */
-const FULL_LIMIT = `
-apiVersion: llm-d.ai/v1alpha1
-kind: EndpointPickerConfig
-plugins:
-  - type: concurrency-detector
-    parameters: { maxConcurrency: 10000 }
-flowControl:
-  saturationDetector: { pluginRef: concurrency-detector }
-`;
 
 const gatewaySse: Benchmark = {
   name: 'gateway-sse',
@@ -46,8 +36,7 @@ const gatewaySse: Benchmark = {
 async function run(context: BenchmarkContext): Promise<void> {
   const backend = { answer: 'stream', tokens: TOKENS, intervalMs: INTERVAL_MS } as const;
   const load = { isStream: true, promptBytes: 200, tail: '\r\n0\r\n\r\n' };
-  const words = ['--config-text', FULL_LIMIT];
-  const stand = await SpeedStand.start({ backend, load, words, stop: context.stop });
+  const stand = await SpeedStand.start({ backend, load, stop: context.stop });
   const windows = context.wants('saturated') ? 2 : 0;
   const paced = RATES.filter((rate) => context.wants(`${rate}-streams`));
   // Each window is followed by the second that the last streams take.

@@ -19,7 +19,7 @@ export interface Part {
 }
 
 /** Names of the files that are parts. */
-export type PartName = 'backend' | 'byte-relay';
+export type PartName = 'backend' | 'byte-relay' | 'bare-http' | 'crowd';
 
 /** Starts a part; resolves when it listens. @throws {Error} when it ends instead. */
 export async function startPart(name: PartName, options: unknown): Promise<Part> {

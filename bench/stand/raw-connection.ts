@@ -64,6 +64,11 @@ export class RawConnection {
     return this.#socket.writable;
   }
 
+  /** Whether something of the answer has come. */
+  get hasBegun(): boolean {
+    return this.#bytes > 0;
+  }
+
   /** Sends the request; at most one at a time. */
   ask(onAnswer: (figures: AnswerFigures) => void): void {
     this.#onAnswer = onAnswer;

@@ -42,6 +42,11 @@ export class RawLoad {
     this.#requests = Array.from({ length: TENANTS }, (_, tenant) => promptRequest({ tenant, isStream, promptBytes }));
   }
 
+  /** Connections on which an answer has begun. */
+  get begun(): number {
+    return [...this.#all].filter(({ hasBegun }) => hasBegun).length;
+  }
+
   /** So many connections at work, each with its next request as soon as it has an answer; begun over `overMs`. */
   async startLoops(count: number, overMs: number): Promise<void> {
     this.#isOn = true;

@@ -22,6 +22,21 @@ const SHORT_S = 20;
 /** Load before the first round, until the code is compiled. */
 const MOST_COMPILING_S = 5;
 
+/**
+ * What is measured is the way through the gateway, not the wait for a server: this one answers at once, so its metrics
+ * never show what a limit could be learned from, and the limit is typed in.
+ */
+const WIDE = `
+apiVersion: llm-d.ai/v1alpha1
+kind: EndpointPickerConfig
+plugins:
+  - type: concurrency-detector
+    parameters: { maxConcurrency: 10000 }
+flowControl:
+  saturationDetector: { pluginRef: concurrency-detector }
+gateway: { maxConnectionsPerClient: 16000, maxRequestsPerClient: 16000 }
+`;
+
 /** One way to the model server. */
 export interface Side {
   readonly name: 'direct' | 'relay' | 'gateway';
@@ -38,8 +53,8 @@ export interface SideFigures extends WindowFigures {
 export interface StandOptions {
   readonly backend: Omit<BackendOptions, 'servers'>;
   readonly load: Omit<RawLoadOptions, 'port'>;
-  /** Flags of `fairlead serve` beyond the endpoint. */
-  readonly words?: readonly string[];
+  /** Configuration of the gateway; by default a limit that is never reached, and room for every client of the stand. */
+  readonly config?: string;
   readonly stop: AbortSignal;
 }
 
@@ -72,7 +87,10 @@ export class SpeedStand {
       started.push(backend);
       const relay = await startPart('byte-relay', { port: backend.ports[0] });
       started.push(relay);
-      const gateway = await startGateway([`http://127.0.0.1:${backend.ports[0]}`], options.words);
+      const gateway = await startGateway(
+        [`http://127.0.0.1:${backend.ports[0]}`],
+        ['--config-text', options.config ?? WIDE],
+      );
       started.push(gateway.process);
       await gateway.ready(1, options.stop);
       return new SpeedStand(options, { backend, relay, gateway });

@@ -9,6 +9,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import type { FlowEvent } from '@fairlead/core';
 import type { EndpointState, StateDocument } from '../../packages/fairlead/src/admin/state.ts';
 import type { Reload } from '../../packages/fairlead/src/config/config-status.ts';
 import { loadConfig } from '../../packages/fairlead/src/config/load.ts';
@@ -27,6 +28,7 @@ export interface ServedOptions {
   /** Files beside the configuration, by name. */
   readonly files?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string>>;
+  readonly onFlowEvent?: (pool: string, event: FlowEvent) => void;
 }
 
 export class Served {
@@ -118,6 +120,7 @@ export async function serveText(
     adminPort: 0,
     log: { debug: () => undefined, info: write, warn: write, error: write },
     environment: options.environment ?? {},
+    ...(options.onFlowEvent && { onFlowEvent: options.onFlowEvent }),
   });
   end.atEnd(() => serve.destroy());
   return new Served(serve, logged, file);

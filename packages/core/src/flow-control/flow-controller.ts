@@ -174,9 +174,10 @@ export class FlowController {
     const { request, flow, enqueuedMs, sequence } = before;
     const onCancel = this.#onCancel;
     const waiting: Queued = new WaitingRequest({ request, flow, enqueuedMs, sequence, onSettled, onCancel });
-    waiting.rank = before.rank;
     waiting.latestMs = before.expiresMs;
     waiting.expiresMs = this.#waitlist.budget.expiresMs(waiting);
+    // Where it was before, unless the ordering is another by now.
+    waiting.rank = this.#waitlist.rankOf(waiting);
     const atMs = this.#clock.now();
     this.#observer?.({ kind: 'requeued', request, band: flow.band.priority, endpoint: permit.endpoint, atMs });
     this.#waitlist.add(waiting, atMs);

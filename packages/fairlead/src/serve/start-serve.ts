@@ -6,7 +6,7 @@
  */
 
 import { readFileSync } from 'node:fs';
-import type { Clock } from '@fairlead/core';
+import type { Clock, FlowEvent } from '@fairlead/core';
 import { startAdmin } from '../admin/server.ts';
 import type { AdminServer } from '../admin/server.ts';
 import { assembleState, notReadyReason } from '../admin/state.ts';
@@ -41,6 +41,8 @@ export interface ServeOptions {
   /** Where endpoints' API keys are looked up; the process's environment by default. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
+  /** Told of every event of every pool's flow controller, after metrics and log. */
+  readonly onFlowEvent?: (pool: string, event: FlowEvent) => void;
 }
 
 /** A running gateway with everything that belongs to it. */
@@ -129,6 +131,7 @@ class House implements Serve {
         flowEvent: (pool, event) => {
           this.#metrics.observe(pool, event);
           this.#eventLog.observe(pool, event);
+          options.onFlowEvent?.(pool, event);
         },
         finished: (report) => {
           this.#metrics.finished(report);

@@ -88,7 +88,7 @@ function chunkObject({ kind }: GenerationRequest): string {
 /** The event that `stream_options.include_usage` asks for (no choices, and the usage), and the end. */
 function openaiClosing(head: AnswerHead, request: GenerationRequest): string {
   if (!request.includeUsage) return DONE;
-  const usage = JSON.stringify(openaiUsage(request));
+  const usage = JSON.stringify(openaiUsage(head, request));
   return `data: {${headFields(head, chunkObject(request))},"choices":[],"usage":${usage}}\n\n${DONE}`;
 }
 
@@ -100,7 +100,7 @@ function wholeBody(head: AnswerHead, request: GenerationRequest, content: (choic
     created: head.createdS,
     model: head.model,
     choices: Array.from({ length: choiceCount(request) }, (_, index) => ({ index, ...content(index), ...ending })),
-    usage: openaiUsage(request),
+    usage: openaiUsage(head, request),
   });
 }
 
@@ -148,13 +148,13 @@ function headFields(head: AnswerHead, object: string): string {
 }
 
 /** Usage as OpenAI's chat and completions have it, and vLLM's own API. */
-export function openaiUsage(request: GenerationRequest): Record<string, unknown> {
+export function openaiUsage({ cachedTokens }: AnswerHead, request: GenerationRequest): Record<string, unknown> {
   const { prompt, completion } = tokenCounts(request);
   return {
     prompt_tokens: prompt,
     total_tokens: prompt + completion,
     completion_tokens: completion,
-    prompt_tokens_details: null,
+    prompt_tokens_details: cachedTokens === undefined ? null : { cached_tokens: cachedTokens() },
   };
 }
 

@@ -9,6 +9,8 @@ export interface AnswerHead {
   readonly id: string;
   readonly createdS: number;
   readonly model: string;
+  /** Prompt tokens that were in the prefix cache, as far as its sequences have begun; absent without a cache. */
+  cachedTokens?(): number;
 }
 
 /** The events of one streamed choice, prepared once so that a token costs little more than a concatenation. */

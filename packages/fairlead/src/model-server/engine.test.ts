@@ -18,6 +18,7 @@ const SETTINGS: EngineSettings = {
   prefillTokensPerS: 0,
   tokenMs: 10,
   kvBlocks: 1000,
+  maxLoras: 0,
   stallAfter: null,
 };
 
@@ -101,6 +102,20 @@ describe('pace', () => {
     const heard = submit(1, 200);
     clock.runTo(1000);
     assert.deepEqual(heard.atMs, [250]);
+  });
+
+  test('what the prefix cache has needs no prefill', () => {
+    const clock = new OneTimerClock();
+    const prefixCache = { admit: () => 160 };
+    const engine = new Engine({ clock, settings: { ...SETTINGS, prefillTokensPerS: 1000 }, prefixCache });
+    const told: number[] = [];
+    engine.submit({
+      ...{ promptTokens: 200, outputTokens: 1, blocks: [] },
+      onCached: (tokens) => void told.push(tokens),
+      onTokens: () => void told.push(clock.timeMs),
+    });
+    clock.runTo(1000);
+    assert.deepEqual(told, [160, 90]);
   });
 
   test('an embedding ends with its prefill and yields no token', () => {

@@ -26,6 +26,8 @@ export interface EngineSettings {
   readonly prefillTokensPerS: number;
   readonly tokenMs: number;
   readonly kvBlocks: number;
+  /** LoRA adapters whose sequences run at once; 0 = any number. */
+  readonly maxLoras: number;
   /** Sequences fall silent after this many tokens, and keep their slot; null = never. */
   readonly stallAfter: number | null;
 }
@@ -36,6 +38,10 @@ export interface Work {
   /** 0 for an embedding: it ends with its prefill. */
   readonly outputTokens: number;
   readonly adapter?: string | undefined;
+  /** The prompt as the prefix cache knows it; absent when there is none. */
+  readonly blocks?: readonly string[] | undefined;
+  /** Told when it is admitted how much of its prompt was cached. */
+  onCached?(tokens: number): void;
   /** Told of tokens as they come, several at a time after a late wake-up; `finished` with the last. May call the engine. */
   onTokens(count: number, finished: boolean): void;
 }
@@ -60,6 +66,12 @@ export interface Sequence {
   untold: number;
 }
 
+/** Keeps prompts from one sequence to the next. */
+export interface PromptStore {
+  /** Takes a prompt in; returns how many of its tokens were there. */
+  admit(blocks: readonly string[], promptTokens: number): number;
+}
+
 /** Hears what the metrics count. */
 export interface EngineObserver {
   tokens(sequence: Sequence, count: number): void;
@@ -74,6 +86,7 @@ export function blocksFor(tokens: number): number {
 export class Engine {
   readonly #clock: Clock;
   readonly #observer: EngineObserver | undefined;
+  readonly #prefixCache: PromptStore | undefined;
   #settings: EngineSettings;
   readonly #running = new Set<Sequence>();
   /** In arrival order; a Set, so that an abort leaves from the middle in O(1). */
@@ -84,10 +97,20 @@ export class Engine {
   readonly #toTell: Sequence[] = [];
   #telling = false;
 
-  constructor(parts: { clock: Clock; settings: EngineSettings; observer?: EngineObserver }) {
+  constructor(parts: {
+    clock: Clock;
+    settings: EngineSettings;
+    observer?: EngineObserver;
+    prefixCache?: PromptStore | undefined;
+  }) {
     this.#clock = parts.clock;
     this.#settings = parts.settings;
     this.#observer = parts.observer;
+    this.#prefixCache = parts.prefixCache;
+  }
+
+  get cachesPrefixes(): boolean {
+    return this.#prefixCache !== undefined;
   }
 
   get running(): number {
@@ -193,16 +216,33 @@ export class Engine {
     for (const sequence of this.#waiting) {
       if (this.#running.size >= this.#settings.maxNumSeqs) return;
       if (this.#blocksUsed + sequence.blocks > this.#settings.kvBlocks) return;
+      // As in vLLM, one that waits for its adapter holds up nobody else.
+      if (!this.#hasRoomForAdapter(sequence.work.adapter)) continue;
       this.#waiting.delete(sequence);
       this.#running.add(sequence);
       this.#blocksUsed += sequence.blocks;
       const { prefillMs, prefillTokensPerS, tokenMs } = this.#settings;
-      const promptMs = prefillTokensPerS > 0 ? (sequence.work.promptTokens * 1000) / prefillTokensPerS : 0;
+      const newTokens = sequence.work.promptTokens - this.#takeCached(sequence.work);
+      const promptMs = prefillTokensPerS > 0 ? (newTokens * 1000) / prefillTokensPerS : 0;
       sequence.state = 'running';
       sequence.admittedAtMs = Math.max(atMs, sequence.submittedAtMs);
       sequence.firstDueMs = sequence.admittedAtMs + prefillMs + promptMs;
       sequence.tokenMs = tokenMs;
     }
+  }
+
+  #hasRoomForAdapter(adapter: string | undefined): boolean {
+    const { maxLoras } = this.#settings;
+    if (adapter === undefined || maxLoras === 0) return true;
+    const running = adaptersOf(this.#running);
+    return running.length < maxLoras || running.includes(adapter);
+  }
+
+  #takeCached({ blocks, promptTokens, onCached }: Work): number {
+    if (this.#prefixCache === undefined || blocks === undefined) return 0;
+    const tokens = this.#prefixCache.admit(blocks, promptTokens);
+    onCached?.(tokens);
+    return tokens;
   }
 
   #end(sequence: Sequence, state: 'finished' | 'aborted', atMs: number): void {

@@ -26,7 +26,8 @@ export class EventStream {
   readonly #response: ServerResponse;
   readonly #request: GenerationRequest;
   readonly #choices: Choice[] = [];
-  readonly #closing: string;
+  /** Made at the end: only then is it known what was cached. */
+  readonly #closing: () => string;
   #unfinished: number;
   #blocked = false;
 
@@ -45,7 +46,7 @@ export class EventStream {
       });
     }
     this.#unfinished = this.#choices.length;
-    this.#closing = dialect.closing(head, request);
+    this.#closing = () => dialect.closing(head, request);
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
     response.flushHeaders();
     response.on('drain', () => {
@@ -71,7 +72,7 @@ export class EventStream {
       }
       choice.written = until;
       if (until === choice.total && --this.#unfinished === 0) {
-        this.#response.end(text + this.#closing);
+        this.#response.end(text + this.#closing());
         return;
       }
       this.#blocked = !this.#response.write(text);

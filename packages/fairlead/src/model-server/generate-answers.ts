@@ -25,7 +25,7 @@ export const tokensDialect: Dialect = {
   },
   closing(head, request) {
     if (!request.includeUsage) return DONE;
-    return `data: ${JSON.stringify({ request_id: head.id, choices: [], usage: openaiUsage(request) })}\n\n${DONE}`;
+    return `data: ${JSON.stringify({ request_id: head.id, choices: [], usage: openaiUsage(head, request) })}\n\n${DONE}`;
   },
   body(head, request) {
     const choices = Array.from({ length: choiceCount(request) }, (_, index) => ({
@@ -34,7 +34,7 @@ export const tokensDialect: Dialect = {
       finish_reason: request.finishReason,
       token_ids: tokenIds(outputTokensOf(request, index)),
     }));
-    const usage = openaiUsage(request);
+    const usage = openaiUsage(head, request);
     return JSON.stringify({ request_id: head.id, choices, prompt_logprobs: null, kv_transfer_params: null, usage });
   },
 };

@@ -169,6 +169,7 @@ function metrics(context: HttpContext, exchange: Exchange): void {
       : context.metrics.render(engine, {
           model: served.models[0] ?? '',
           adapters: served.adapters,
+          maxLoras: settings.maxLoras,
           kvBlocks: settings.kvBlocks,
           nowS: Date.now() / 1000,
         });

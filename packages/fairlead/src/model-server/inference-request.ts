@@ -34,6 +34,10 @@ export interface GenerationRequest {
   readonly adapter: string | undefined;
   /** One entry a prompt. */
   readonly promptTokens: readonly number[];
+  /** The prompts themselves, as they came. */
+  readonly prompts: readonly unknown[];
+  /** Whom it shares cached prompts with. */
+  readonly cacheSalt: string;
   /** Sequences for each prompt. */
   readonly n: number;
   /** Of each sequence, prompt by prompt, capped by the context length. */
@@ -135,6 +139,8 @@ export function parseGeneration(body: Body, parts: GenerationParts): GenerationR
     kind,
     ...model,
     promptTokens: parts.promptTokens,
+    prompts: promptsIn(body, parts.promptTokens.length),
+    cacheSalt: JSON.stringify([model.model, body['cache_salt'] ?? null]),
     n,
     outputTokens,
     finishReason: isWhole ? (tool === undefined ? 'stop' : 'tool_calls') : 'length',
@@ -209,6 +215,15 @@ export function promptTokens(field: string, prompt: unknown): number[] {
     if (Array.isArray(item) && item.length > 0 && isTokens(item)) return item.length;
     throw badField(field, wrong);
   });
+}
+
+/** Members that make up a prompt, in the order in which they are rendered. */
+const PROMPT_MEMBERS = ['system', 'instructions', 'messages', 'prompt', 'input', 'token_ids', 'text', 'input_ids'];
+
+/** The prompts themselves; of several, each is an item of the one member. */
+function promptsIn(body: Body, count: number): readonly unknown[] {
+  const parts = PROMPT_MEMBERS.map((name) => body[name]).filter((part) => part != null);
+  return count > 1 && Array.isArray(parts[0]) ? (parts[0] as readonly unknown[]) : [parts];
 }
 
 function isTokens(items: readonly unknown[]): boolean {

@@ -12,7 +12,8 @@ import { DIALECTS } from './dialects.ts';
 import type { Engine, Sequence, Work } from './engine.ts';
 import { EventStream } from './event-stream.ts';
 import type { EmbeddingRequest, GenerationRequest } from './inference-request.ts';
-import { choiceCount, outputTokensOf, promptTokensOf } from './speech.ts';
+import { promptBlocks } from './prefix-cache.ts';
+import { choiceCount, outputTokensOf, promptTokensOf, sum } from './speech.ts';
 
 /** Answers by generating text, streamed or whole. */
 export function generate(
@@ -21,13 +22,26 @@ export function generate(
   to: { response: ServerResponse; requestId: string },
 ): void {
   const dialect = DIALECTS[request.kind];
-  const head = answerHead(`${dialect.idPrefix}${to.requestId}`, request.model);
+  const cached = request.prompts.map(() => 0);
+  const head: AnswerHead = {
+    ...answerHead(`${dialect.idPrefix}${to.requestId}`, request.model),
+    ...(engine.cachesPrefixes && { cachedTokens: () => sum(cached) }),
+  };
+  const blocks = engine.cachesPrefixes
+    ? request.prompts.map((prompt) => promptBlocks(prompt, request.cacheSalt))
+    : undefined;
   const stream = request.stream ? new EventStream(to.response, head, request) : undefined;
   const works: Work[] = [];
   let unfinished = choiceCount(request);
   for (let index = 0; index < choiceCount(request); index++) {
+    const prompt = Math.floor(index / request.n);
     works.push({
       promptTokens: promptTokensOf(request, index),
+      blocks: blocks?.[prompt],
+      onCached(tokens) {
+        // Further samples of a prompt find what the first has left.
+        if (index % request.n === 0) cached[prompt] = tokens;
+      },
       outputTokens: outputTokensOf(request, index),
       adapter: request.adapter,
       onTokens(count, finished) {

@@ -7,6 +7,7 @@
 
 import type { Engine, EngineObserver, Sequence } from './engine.ts';
 import { BLOCK_TOKENS } from './engine.ts';
+import type { PrefixCache } from './prefix-cache.ts';
 
 const TTFT_BUCKETS_S = [
   0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640, 2560,
@@ -72,11 +73,16 @@ export class EngineMetrics implements EngineObserver {
     'Histogram of time spent in WAITING phase for request.',
     REQUEST_BUCKETS_S,
   );
+  readonly #prefixCache: PrefixCache | undefined;
   promptTokens = 0;
   generationTokens = 0;
   /** Sequences that ran to their end. */
   finished = 0;
   aborted = 0;
+
+  constructor(prefixCache?: PrefixCache) {
+    this.#prefixCache = prefixCache;
+  }
 
   tokens(sequence: Sequence, count: number): void {
     this.generationTokens += count;
@@ -103,7 +109,7 @@ export class EngineMetrics implements EngineObserver {
   /** The whole page. `nowS` is wall-clock seconds: the value of the adapter info, as in vLLM. */
   render(
     engine: Engine,
-    about: { model: string; adapters: readonly string[]; kvBlocks: number; nowS: number },
+    about: { model: string; adapters: readonly string[]; maxLoras: number; kvBlocks: number; nowS: number },
   ): string {
     const labels = `engine="0",model_name="${escapeLabel(about.model)}"`;
     const cache = `block_size="${BLOCK_TOKENS}",cache_dtype="auto",engine="0",num_gpu_blocks="${about.kvBlocks}"`;
@@ -125,6 +131,7 @@ export class EngineMetrics implements EngineObserver {
       family('counter vllm:generation_tokens_total', 'Number of generation tokens processed.', [
         [labels, this.generationTokens],
       ]),
+      ...(this.#prefixCache === undefined ? [] : cacheCounters(this.#prefixCache, labels)),
       family('counter vllm:num_preemptions_total', 'Cumulative number of preemption from the engine.', [[labels, 0]]),
       family('counter vllm:request_success_total', 'Count of successfully processed requests.', outcomes),
       ...[this.#ttft, this.#tokenTime, this.#e2e, this.#queueTime].map((histogram) => histogram.render(labels)),
@@ -134,10 +141,21 @@ export class EngineMetrics implements EngineObserver {
   }
 }
 
-function adapterInfo(engine: Engine, about: { adapters: readonly string[]; nowS: number }): string {
+function cacheCounters(cache: PrefixCache, labels: string): string[] {
+  return [
+    family('counter vllm:prefix_cache_queries_total', 'Prefix cache queries, in terms of number of queried tokens.', [
+      [labels, cache.queriedTokens],
+    ]),
+    family('counter vllm:prefix_cache_hits_total', 'Prefix cache hits, in terms of number of cached tokens.', [
+      [labels, cache.foundTokens],
+    ]),
+  ];
+}
+
+function adapterInfo(engine: Engine, about: { adapters: readonly string[]; maxLoras: number; nowS: number }): string {
   const { running, waiting } = engine.adapters();
   const names = (list: readonly string[]): string => escapeLabel(list.join(','));
-  const labels = `max_lora="${about.adapters.length}",running_lora_adapters="${names(running)}",waiting_lora_adapters="${names(waiting)}"`;
+  const labels = `max_lora="${about.maxLoras || about.adapters.length}",running_lora_adapters="${names(running)}",waiting_lora_adapters="${names(waiting)}"`;
   return family('gauge vllm:lora_requests_info', 'Running stats on lora requests.', [[labels, about.nowS]]);
 }
 

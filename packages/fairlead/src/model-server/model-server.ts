@@ -14,6 +14,7 @@ import { Engine } from './engine.ts';
 import { Failures } from './failures.ts';
 import { createListener } from './http.ts';
 import { EngineMetrics } from './metrics.ts';
+import { PrefixCache } from './prefix-cache.ts';
 import type { LoggedRequest } from './request-log.ts';
 import { RequestLog } from './request-log.ts';
 import type { LiveSettings, Settings } from './settings.ts';
@@ -44,6 +45,8 @@ export interface ModelServerStats {
   readonly waiting: number;
   readonly kvUsage: number;
   readonly promptTokens: number;
+  /** Of the prompt tokens, those that were in the prefix cache. */
+  readonly cachedTokens: number;
   readonly generationTokens: number;
   /** Sequences that ran to their end, and those that were aborted. */
   readonly finished: number;
@@ -95,7 +98,8 @@ class RunningModelServer implements ModelServer {
   readonly models: readonly string[];
   readonly #settings: Settings;
   readonly #engine: Engine;
-  readonly #metrics = new EngineMetrics();
+  readonly #prefixCache: PrefixCache | undefined;
+  readonly #metrics: EngineMetrics;
   readonly #log: RequestLog;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -114,7 +118,14 @@ class RunningModelServer implements ModelServer {
     const { settings, clock } = parts;
     this.models = parts.models;
     this.#settings = settings;
-    this.#engine = new Engine({ clock, settings: { ...settings }, observer: this.#metrics });
+    this.#prefixCache = settings.prefixCache > 0 ? new PrefixCache(settings.prefixCache) : undefined;
+    this.#metrics = new EngineMetrics(this.#prefixCache);
+    this.#engine = new Engine({
+      clock,
+      settings: { ...settings },
+      observer: this.#metrics,
+      prefixCache: this.#prefixCache,
+    });
     this.#log = new RequestLog(settings.keepRequests);
     const listener = createListener({
       settings,
@@ -177,6 +188,7 @@ class RunningModelServer implements ModelServer {
       waiting,
       kvUsage,
       promptTokens,
+      cachedTokens: this.#prefixCache?.foundTokens ?? 0,
       generationTokens,
       finished,
       aborted,
@@ -187,8 +199,8 @@ class RunningModelServer implements ModelServer {
 
   set(changes: Partial<LiveSettings>): void {
     Object.assign(this.#settings, checkChanges({ ...changes }));
-    const { maxNumSeqs, prefillMs, prefillTokensPerS, tokenMs, stallAfter } = this.#settings;
-    this.#engine.configure({ maxNumSeqs, prefillMs, prefillTokensPerS, tokenMs, stallAfter });
+    const { maxNumSeqs, maxLoras, prefillMs, prefillTokensPerS, tokenMs, stallAfter } = this.#settings;
+    this.#engine.configure({ maxNumSeqs, maxLoras, prefillMs, prefillTokensPerS, tokenMs, stallAfter });
   }
 
   close(): Promise<void> {

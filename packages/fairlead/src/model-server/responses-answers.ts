@@ -85,7 +85,7 @@ function response(head: AnswerHead, request: GenerationRequest, status: Status):
     usage: isOver
       ? {
           input_tokens: prompt,
-          input_tokens_details: { cached_tokens: 0 },
+          input_tokens_details: { cached_tokens: head.cachedTokens?.() ?? 0 },
           output_tokens: completion,
           output_tokens_details: { reasoning_tokens: 0 },
           total_tokens: prompt + completion,

@@ -15,6 +15,8 @@ export interface Settings {
   maxNumSeqs: number;
   maxModelLen: number;
   kvBlocks: number;
+  prefixCache: number;
+  maxLoras: number;
   prefillMs: number;
   prefillTokensPerS: number;
   tokenMs: number;
@@ -71,6 +73,19 @@ export const SETTINGS = {
     summary: 'prompt and output of one sequence, at most; by default 8192, or what the KV cache holds',
   },
   kvBlocks: { ...integer, default: 4096, value: 'N', min: 1, summary: 'KV cache, in blocks of 16 tokens' },
+  prefixCache: {
+    ...integer,
+    default: 0,
+    value: 'BLOCKS',
+    summary: 'blocks of prompts kept, whose tokens need no prefill; 0 = none',
+  },
+  maxLoras: {
+    ...integer,
+    default: 0,
+    value: 'N',
+    live: true,
+    summary: 'LoRA adapters whose sequences run at once; 0 = all',
+  },
   prefillMs: { ...number, default: 50, value: 'MS', live: true, summary: 'from admission to the first token' },
   prefillTokensPerS: {
     ...number,

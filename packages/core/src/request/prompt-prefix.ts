@@ -13,6 +13,8 @@
 /** The beginning of a prompt, as far as it was hashed. */
 export interface PromptPrefix {
   readonly blockBytes: number;
+  /** How many there are, a last part of one included. */
+  readonly blocks: number;
   /** Element `i` stands for the first `i + 1` blocks; a last part shorter than a block has none. */
   readonly hashes: Uint32Array;
 }
@@ -87,7 +89,8 @@ export class PromptHasher {
 
   /** What was hashed. Nothing may be added afterwards. */
   finish(): PromptPrefix {
-    return { blockBytes: this.#blockBytes, hashes: this.#hashes.subarray(0, this.#count) };
+    const blocks = this.#count + (this.#partBytes > 0 && !this.isFull ? 1 : 0);
+    return { blockBytes: this.#blockBytes, blocks, hashes: this.#hashes.subarray(0, this.#count) };
   }
 
   #fill(bytes: Uint8Array, from: number): number {

@@ -55,7 +55,8 @@ export const DEFAULTS: Readonly<Record<DefaultSet, Defaults>> = {
       'queue-scorer': 2,
       'kv-cache-utilization-scorer': 2,
       'active-request-scorer': 4,
-      'prefix-cache-scorer': 4,
+      // A server that has four fifths of a prompt is preferred to an idle one, one that has less is not.
+      'prefix-cache-scorer': 5,
     },
   },
   reference: {

@@ -77,18 +77,15 @@ export const approxPrefixCacheProducer = definePlugin({
       const blocks = Math.floor((cache.blocks * cache.blockTokens * BYTES_PER_TOKEN) / blockBytes);
       return Math.min(MAX_CAPACITY, Math.max(1, blocks));
     };
-    const blocksOf = ({ prefix }: InferenceRequest): number => {
-      if (prefix === undefined) return 0;
-      const most =
-        maxPrefixTokensToMatch > 0
-          ? Math.floor((maxPrefixTokensToMatch * BYTES_PER_TOKEN) / prefix.blockBytes)
-          : maxPrefixBlocksToMatch;
-      return Math.min(most, prefix.hashes.length);
+    const mostBlocks = (blockBytes: number): number =>
+      maxPrefixTokensToMatch > 0
+        ? Math.floor((maxPrefixTokensToMatch * BYTES_PER_TOKEN) / blockBytes)
+        : maxPrefixBlocksToMatch;
+    const matchedIn = (known: RecentBlocks | undefined, { prefix, targetModel }: InferenceRequest): number => {
+      if (known === undefined || prefix === undefined) return 0;
+      const blocks = Math.min(mostBlocks(prefix.blockBytes), prefix.hashes.length);
+      return known.matched(prefix.hashes, blocks, textSeed(targetModel));
     };
-    const matchedIn = (known: RecentBlocks | undefined, request: InferenceRequest, blocks: number): number =>
-      known === undefined || request.prefix === undefined
-        ? 0
-        : known.matched(request.prefix.hashes, blocks, textSeed(request.targetModel));
 
     return {
       type,
@@ -99,20 +96,20 @@ export const approxPrefixCacheProducer = definePlugin({
           maxPrefixTokensToMatch > 0 ? maxPrefixTokensToMatch * BYTES_PER_TOKEN : maxPrefixBlocksToMatch * blockBytes;
         return { blockBytes, maxBytes };
       },
-      blocksOf,
-      matchedBlocks: (request, endpoint) => matchedIn(recentAt(endpoint), request, blocksOf(request)),
+      blocksOf: ({ prefix }) => (prefix === undefined ? 0 : Math.min(mostBlocks(prefix.blockBytes), prefix.blocks)),
+      matchedBlocks: (request, endpoint) => matchedIn(recentAt(endpoint), request),
       dispatched(request, endpoint) {
         const { prefix } = request;
-        const blocks = blocksOf(request);
-        if (prefix === undefined || blocks === 0) return undefined;
+        if (prefix === undefined || prefix.blocks === 0) return undefined;
         const { blockBytes } = prefix;
         const capacity = capacityOf(endpoint, blockBytes);
         const known = recentAt(endpoint) ?? new RecentBlocks(capacity);
         endpoint.memories.set(memory, known);
         known.capacity = capacity;
-        const matched = matchedIn(known, request, blocks);
+        const matched = matchedIn(known, request);
+        const blocks = Math.min(mostBlocks(blockBytes), prefix.hashes.length);
         known.use(prefix.hashes, blocks, textSeed(request.targetModel));
-        return { producer: this, matchedBytes: matched * blockBytes, promptBytes: blocks * blockBytes };
+        return { producer: this, matchedBytes: matched * blockBytes, promptBytes: this.blocksOf(request) * blockBytes };
       },
       remembered: (endpoint) => recentAt(endpoint)?.size ?? 0,
     };

@@ -5,7 +5,9 @@
  * have: matched ÷ total, and with a `matchLengthWeight` w, w × min(1, matched tokens ÷ `matchLengthScaleTokens`)² beside
  * (1 − w) times that. Choose it wherever prompts share beginnings (system prompts, chats that go on, documents asked
  * about) and engines keep a prefix cache. It holds nothing itself: which blocks an endpoint has is the producer's
- * knowledge. A prompt shorter than a block, or seen nowhere yet, is rated 0 everywhere and leaves the choice to others.
+ * knowledge. A part of
+ * a block counts as one that is not cached, so that short prompts weigh less; a prompt seen nowhere yet is rated 0
+ * everywhere and leaves the choice to others.
  */
 
 import type { Endpoint } from '../../endpoints/endpoint.ts';

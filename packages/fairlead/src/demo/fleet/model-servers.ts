@@ -22,8 +22,16 @@ export interface ServerProcess {
   readonly process: Child;
 }
 
-/** Starts so many, on free ports. @throws {ChildError} when one does not start; none is left running then. */
-export async function startModelServers(count: number, seed: number): Promise<ServerProcess[]> {
+/**
+ * Starts so many, on free ports; `words` are further flags.
+ *
+ * @throws {ChildError} when one does not start; none is left running then.
+ */
+export async function startModelServers(
+  count: number,
+  seed: number,
+  words: readonly string[] = [],
+): Promise<ServerProcess[]> {
   const starts = Array.from({ length: count }, (_, index) =>
     startChild({
       name: `model server ${index + 1}`,
@@ -31,6 +39,7 @@ export async function startModelServers(count: number, seed: number): Promise<Se
         ...['model-server', '--port', '0', '--model', DEMO_MODEL],
         ...['--max-num-seqs', String(SERVER_SLOTS), '--seed', String(seed + index)],
         ...['--prefill-ms', String(FIRST_TOKEN_MS), '--token-ms', String(TOKEN_MS)],
+        ...words,
       ],
       listens: [LISTENS],
     }),

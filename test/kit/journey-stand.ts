@@ -65,10 +65,12 @@ export interface StandOptions {
   readonly endpoints?: number;
   /** Sequences an endpoint takes at once. */
   readonly limit?: number;
+  /** Every endpoint with room is named, the first as the choice and the others as its alternatives. */
+  readonly alternatives?: boolean;
 }
 
 /** Two endpoints of ten places each, waits of a second, unless told otherwise. */
-export function stand({ endpoints: count = 2, limit = 10 }: StandOptions = {}) {
+export function stand({ endpoints: count = 2, limit = 10, alternatives = false }: StandOptions = {}) {
   const clock = new VirtualClock();
   const pool = new Pool('pool');
   const endpoints = Array.from({ length: count }, (_, index) => {
@@ -79,7 +81,8 @@ export function stand({ endpoints: count = 2, limit = 10 }: StandOptions = {}) {
   pool.setEndpoints(endpoints);
   const events: FlowEvent[] = [];
   const detector = instanceOf(concurrencyDetector, { parameters: { maxConcurrency: limit } });
-  const inOrder: Picker = { type: 'in-order', name: 'in-order', pick: (candidates) => candidates };
+  const most = alternatives ? Infinity : 1;
+  const inOrder: Picker = { type: 'in-order', name: 'in-order', pick: (candidates) => candidates.slice(0, most) };
   const scheduler = new Scheduler({
     handler: instanceOf(singleProfileHandler),
     profiles: [{ name: 'default', filters: [], scorers: [], picker: inOrder }],

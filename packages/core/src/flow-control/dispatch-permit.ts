@@ -28,14 +28,18 @@ export class DispatchPermit implements Permit {
   #ended = false;
   #firstToken = false;
 
-  constructor(input: Pick<DispatchPermit, 'owner' | 'waiting' | 'placed' | 'waitMs' | 'debited'>) {
+  /** `movedFrom`: the permit that this one takes the place of. */
+  constructor(
+    input: Pick<DispatchPermit, 'owner' | 'waiting' | 'placed' | 'waitMs' | 'debited'> & { movedFrom?: DispatchPermit },
+  ) {
     this.owner = input.owner;
     this.waiting = input.waiting;
     this.placed = input.placed;
     this.waitMs = input.waitMs;
     // As they are now: a flow that was empty takes those of its next request.
-    this.cap = input.waiting.flow.cap;
-    this.bucket = input.waiting.flow.bucket;
+    const { cap, bucket } = input.movedFrom ?? input.waiting.flow;
+    this.cap = cap;
+    this.bucket = bucket;
     this.debited = input.debited;
   }
 
@@ -81,7 +85,18 @@ export class DispatchPermit implements Permit {
 
   /** Marks the permit as ended. @throws Error when it was already. */
   take(): void {
-    if (this.#ended) throw new Error(`the permit of request ${this.request.id} ended twice`);
+    this.assertHeld();
     this.#ended = true;
   }
+
+  /** @throws Error when it has ended. */
+  assertHeld(): void {
+    if (this.#ended) throw new Error(`the permit of request ${this.request.id} ended twice`);
+  }
+}
+
+/** @throws Error unless the permit is one that `owner` gave out. */
+export function assertOwn(permit: Permit, owner: PermitOwner): asserts permit is DispatchPermit {
+  if (permit instanceof DispatchPermit && permit.owner === owner) return;
+  throw new Error('the permit is not one of this controller');
 }

@@ -47,6 +47,15 @@ export type FlowEvent =
       readonly endpoint: Endpoint;
       readonly atMs: number;
     }
+  /** Nothing had been sent, and an alternative had room: the permit is one for that endpoint now. */
+  | {
+      readonly kind: 'failed-over';
+      readonly request: InferenceRequest;
+      readonly band: number;
+      readonly from: Endpoint;
+      readonly endpoint: Endpoint;
+      readonly atMs: number;
+    }
   | {
       readonly kind: 'first-token';
       readonly request: InferenceRequest;

@@ -35,6 +35,7 @@ type Step =
     }
   | { readonly do: 'end'; readonly which: number; readonly ending: Ending }
   | { readonly do: 'requeue'; readonly which: number }
+  | { readonly do: 'fail-over'; readonly which: number }
   | { readonly do: 'cancel'; readonly which: number }
   | { readonly do: 'flap'; readonly up: number }
   | { readonly do: 'advance'; readonly byMs: number };
@@ -63,6 +64,7 @@ const stepWith = (sequences: readonly number[]): fc.Arbitrary<Step> =>
       }),
     },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('requeue' as const), which }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('fail-over' as const), which }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('cancel' as const), which }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('flap' as const), up: fc.nat(3) }) },
     {
@@ -104,6 +106,7 @@ class Run {
       band,
       config: { knownPriorities: [1, -1], defaultRequestTtlMs: 1000 },
       filters: [onlyFirstForPicky],
+      maxNumOfEndpoints: 2,
     });
     const [first] = this.kit.endpoints;
     if (first !== undefined) first.adapters = new Set(['lora']);
@@ -123,6 +126,7 @@ class Run {
       const permit = kit.permits.splice(step.which % Math.max(1, kit.permits.length), 1)[0];
       if (permit === undefined) return;
       if (step.do === 'end') permit.end(step.ending);
+      else if (step.do === 'fail-over') kit.permits.push(kit.controller.failOver(permit) ?? permit);
       else {
         this.settlements.set(permit.request.id, (this.settlements.get(permit.request.id) ?? 0) - 1);
         kit.controller.requeue(permit, this.#recorder(permit.request));

@@ -180,6 +180,44 @@ describe('FlowController', () => {
     });
   });
 
+  describe('fail-over', () => {
+    it('moves a permit to the first alternative that has room, past whoever waits, and takes nothing twice', () => {
+      const kit = start({ endpoints: 3, maxNumOfEndpoints: 3 });
+      kit.enqueue();
+      kit.settle();
+      const [permit] = kit.permits.splice(0);
+      assert.ok(permit);
+      const [second, third] = permit.alternatives;
+      assert.ok(second && third);
+      second.take(1);
+      for (let count = 0; count < 3; count += 1) kit.enqueue({ fairnessId: 'b' });
+      const moved = kit.controller.failOver(permit);
+      assert.equal(moved?.endpoint, third);
+      assert.deepEqual([permit.endpoint.inFlight, third.inFlight, kit.controller.inFlight], [0, 1, 1]);
+      assert.throws(() => kit.controller.failOver(permit), /ended twice/);
+      assert.throws(() => permit.end('failed'), /ended twice/);
+      assert.throws(() => start().controller.failOver(moved), /not one of this controller/);
+      moved.end('succeeded');
+      second.release(1);
+      kit.settle();
+      assert.equal(kit.permits.length, 3);
+    });
+
+    it('leaves the permit as it is when no alternative has room, and when the controller is destroyed', () => {
+      const kit = start({ endpoints: 2, maxNumOfEndpoints: 2 });
+      for (let count = 0; count < 2; count += 1) kit.enqueue();
+      kit.settle();
+      const [permit, other] = kit.permits;
+      assert.ok(permit && other);
+      assert.equal(kit.controller.failOver(permit), undefined);
+      other.end('succeeded');
+      kit.controller.destroy();
+      assert.equal(kit.controller.failOver(permit), undefined);
+      permit.end('failed');
+      assert.deepEqual([kit.controller.inFlight, ...kit.endpoints.map(({ inFlight }) => inFlight)], [0, 0, 0]);
+    });
+  });
+
   describe('enqueueAndWait', () => {
     it('resolves with the permit, and with a drop when its signal is aborted, before or while it waits', async () => {
       const kit = start();

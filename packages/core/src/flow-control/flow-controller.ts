@@ -14,10 +14,11 @@ import type { InferenceRequest, Usage } from '../request/inference-request.ts';
 import type { DropCause } from '../request/outcome.ts';
 import type { Ending, Permit } from '../request/permit.ts';
 import type { FlowControlConfig } from './config.ts';
-import { DispatchPermit } from './dispatch-permit.ts';
+import { assertOwn, DispatchPermit } from './dispatch-permit.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { DrainRate } from './drain-rate.ts';
 import type { FlowObserver } from './events.ts';
+import { failOver } from './fail-over.ts';
 import { Gate } from './gate.ts';
 import { NextAlarm } from './next-alarm.ts';
 import type { Placed, Placement } from './placement.ts';
@@ -116,9 +117,7 @@ export class FlowController {
         this.#dispatch(waiting, placed, nowMs);
       },
     });
-    placement.onChange(() => {
-      this.wake();
-    });
+    placement.onChange(() => void this.wake());
   }
 
   /**
@@ -131,12 +130,8 @@ export class FlowController {
     const known = band.flows.get(request.fairnessId);
     if (this.#state !== 'open' || !this.#waitlist.hasPlace(band, known, request.sizeBytes)) {
       const full = this.#placement.hasEndpoints ? 'capacity' : 'noEndpoints';
-      return this.#reject(request, {
-        band: band.priority,
-        cause: this.#state === 'open' ? full : 'shuttingDown',
-        nowMs,
-        onSettled,
-      });
+      const cause = this.#state === 'open' ? full : 'shuttingDown';
+      return this.#reject(request, { band: band.priority, cause, nowMs, onSettled });
     }
     const flow = this.#waitlist.flowFor(band, known, request);
     const sequence = this.#sequence++;
@@ -166,9 +161,7 @@ export class FlowController {
    * @throws Error when the permit has ended already or is another controller's.
    */
   requeue(permit: Permit, onSettled: OnSettled): WaitingHandle {
-    if (!(permit instanceof DispatchPermit) || permit.owner !== this) {
-      throw new Error('requeue: the permit is not one of this controller');
-    }
+    assertOwn(permit, this);
     permit.take();
     const before = permit.waiting;
     const { request, flow, enqueuedMs, sequence } = before;
@@ -196,6 +189,20 @@ export class FlowController {
     this.#waitlist.reconfigure(config, this.#clock.now());
     this.#gate.reconfigure(config.usageLimit);
     this.wake();
+  }
+
+  /**
+   * Moves a permit whose request was never sent to the first of its alternatives that has room, in this turn: the request
+   * keeps its turn, and nobody can come between. Undefined when none has room; the permit is then as it was.
+   * @throws Error when the permit has ended already or is another controller's.
+   */
+  failOver(permit: Permit): Permit | undefined {
+    assertOwn(permit, this);
+    if (this.#state === 'closed') return undefined;
+    const mode = this.#bypass ? 'regardless' : 'fair';
+    const moved = failOver(permit, this.#placement, { mode, observer: this.#observer, atMs: this.#clock.now() });
+    if (moved !== undefined) this.wake();
+    return moved;
   }
 
   /** Something changed outside (metrics, limits, health): look again soon. */

@@ -45,6 +45,12 @@ export interface Placement {
   stageSaturations(nowMs: number): { readonly prefill: number | undefined; readonly decode: number | undefined };
   /** Chooses an endpoint with room and takes the capacity, or says why there is none for this request. */
   tryPlace(request: InferenceRequest, nowMs: number, mode: PlacementMode): Placed | Unplaced;
+  /** Takes capacity on the first of these endpoints that has room; undefined when none has. Filters are not asked. */
+  tryPlaceOn(
+    endpoints: readonly Endpoint[],
+    request: InferenceRequest,
+    options: { readonly nowMs: number; readonly mode: PlacementMode },
+  ): Placed | undefined;
   /** Whether `tryPlace` would find room; filters are not asked. */
   hasRoom(request: InferenceRequest, nowMs: number, mode: PlacementMode): boolean;
   /**

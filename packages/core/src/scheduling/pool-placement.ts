@@ -137,6 +137,21 @@ export class PoolPlacement implements Placement {
     return tracked === undefined ? 'unsuited' : this.#take(tracked, question, alternatives);
   }
 
+  tryPlaceOn(
+    endpoints: readonly Endpoint[],
+    request: InferenceRequest,
+    { nowMs, mode }: { readonly nowMs: number; readonly mode: PlacementMode },
+  ): Placed | undefined {
+    const question = this.#question(request, nowMs, mode);
+    for (let index = 0; index < endpoints.length; index += 1) {
+      const tracked = this.#byEndpoint.get(endpoints[index] as Endpoint);
+      if (tracked !== undefined && this.#fits(tracked, question)) {
+        return this.#take(tracked, question, endpoints.slice(index + 1));
+      }
+    }
+    return undefined;
+  }
+
   widthOf(request: InferenceRequest): number {
     const countsTokens = this.#detector.tokenLimit !== undefined;
     if (request.sequences === 1 && !countsTokens) return 1;

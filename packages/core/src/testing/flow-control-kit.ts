@@ -39,6 +39,8 @@ export interface KitOptions {
   readonly config?: Partial<FlowControlConfig>;
   readonly detector?: SaturationDetector;
   readonly filters?: readonly Filter[];
+  /** Endpoints that the picker names; 1 by default. */
+  readonly maxNumOfEndpoints?: number;
   readonly tokens?: TokenEstimator;
   readonly scrapeSoon?: (endpoint: Endpoint) => void;
 }
@@ -63,7 +65,7 @@ export class FlowControlKit {
   constructor(options: KitOptions = {}) {
     this.endpoints = Array.from({ length: options.endpoints ?? 1 }, (_, index) => modelEndpoint(`e${index + 1}`));
     this.pool.setEndpoints(this.endpoints);
-    this.chooser = new Scheduler({ handler: instanceOf(singleProfileHandler), profiles: [profile(options.filters)] });
+    this.chooser = new Scheduler({ handler: instanceOf(singleProfileHandler), profiles: [profile(options)] });
     const { chooser } = this;
     const maxConcurrency = options.limit ?? 1;
     const detector = options.detector ?? instanceOf(concurrencyDetector, { parameters: { maxConcurrency } });
@@ -166,7 +168,7 @@ export function flowControlConfig(options: Pick<KitOptions, 'band' | 'config'> =
   };
 }
 
-function profile(filters: readonly Filter[] = []): SchedulingProfile {
-  const picker = instanceOf(maxScorePicker, { random: seededRandom(1) });
+function profile({ filters = [], maxNumOfEndpoints = 1 }: KitOptions): SchedulingProfile {
+  const picker = instanceOf(maxScorePicker, { parameters: { maxNumOfEndpoints }, random: seededRandom(1) });
   return { name: 'default', filters, scorers: [{ scorer: instanceOf(activeRequestScorer), weight: 1 }], picker };
 }

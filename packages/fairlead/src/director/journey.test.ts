@@ -118,17 +118,88 @@ describe('a journey', () => {
     assert.equal(controller.snapshot().inFlight, 0);
   });
 
-  it('is not taken elsewhere when its server is gone after a reset: it may have been what the server died of', () => {
-    const { clock, tries, begin, refused } = stand();
-    const { journey, answer } = begin();
+  it('is taken elsewhere when its server is gone after a reset, and not to a third when that one goes too', () => {
+    for (const last of ['refused', 'reset'] as const) {
+      const { clock, tries, begin, controller } = stand({ endpoints: 3 });
+      const { journey, answer } = begin();
+      clock.advance(0);
+      fail(tries[0], 'reset-idle');
+      fail(tries[1], 'refused');
+      clock.advance(0);
+      assert.equal(tries[2]?.request.endpoint.name, 'server-1');
+      fail(tries[2], 'reset-idle');
+      fail(tries[3], last);
+      clock.advance(1000);
+      assert.equal(tries.length, 4, 'server-2 is spared');
+      assert.deepEqual(answer.lines, ['fail 502 upstream_died_twice']);
+      assert.equal(answer.problem?.isFinal, true);
+      assert.partialDeepStrictEqual(journey.report, {
+        retries: ['reset-idle', 'refused', 'reset-idle'],
+        ending: 'failed',
+      });
+      assert.equal(controller.snapshot().inFlight, 0);
+    }
+  });
+
+  it('waits at the head of its flow when no alternative has room', () => {
+    const { clock, tries, begin, controller, events, endpoints } = stand({
+      endpoints: 3,
+      limit: 1,
+      alternatives: true,
+    });
+    const { journey } = begin();
+    clock.advance(3);
+    const { answer: other } = begin();
     clock.advance(0);
-    fail(tries[0], 'reset-idle');
+    assert.equal(tries[1]?.request.endpoint.name, 'server-1', 'which takes the first alternative meanwhile');
+    begin();
+    begin();
+    clock.advance(0);
+    assert.equal(controller.waiting, 1);
+    tries[1]?.handler.onHeaders(200, []);
+    fail(tries[2], 'refused');
+    clock.advance(0);
+    assert.equal(tries.length, 3, 'its alternatives were full when it was picked');
+    fail(tries[0], 'refused');
+    assert.equal(tries.length, 3, 'server-1 is full and server-2 is out');
+    tries[1]?.handler.onEnd();
+    clock.advance(0);
+    assert.equal(tries[3]?.request.endpoint.name, 'server-1');
+    tries[3]?.handler.onHeaders(200, []);
+    assert.partialDeepStrictEqual(journey.report, { endpoint: 'server-1', retries: ['refused'] });
+    assert.equal(other.lines.at(-1), 'end');
+    assert.equal(events.filter(({ kind }) => kind === 'failed-over').length, 0);
+    assert.deepEqual(
+      endpoints.map(({ inFlight }) => inFlight),
+      [0, 1, 0],
+    );
+  });
+
+  it('takes its permit along to the alternatives that its picker named, in their order, in the turn in which it is refused', () => {
+    const { clock, tries, begin, controller, events, endpoints } = stand({
+      endpoints: 3,
+      limit: 1,
+      alternatives: true,
+    });
+    const { journey } = begin();
+    clock.advance(0);
+    fail(tries[0], 'refused');
+    assert.equal(tries[1]?.request.endpoint.name, 'server-1');
     fail(tries[1], 'refused');
-    clock.advance(1000);
-    assert.equal(tries.length, 2);
-    assert.deepEqual(refused, ['server-0']);
-    assert.equal(answer.problem?.status, 502);
-    assert.equal(journey.report.ending, 'failed');
+    assert.equal(tries[2]?.request.endpoint.name, 'server-2');
+    assert.deepEqual(
+      [controller.inFlight, controller.waiting, ...endpoints.map(({ inFlight }) => inFlight)],
+      [1, 0, 0, 0, 1],
+    );
+    tries[2]?.handler.onHeaders(200, []);
+    tries[2]?.handler.onEnd();
+    assert.partialDeepStrictEqual(journey.report, {
+      endpoint: 'server-2',
+      retries: ['refused', 'refused'],
+      ending: 'succeeded',
+    });
+    assert.equal(events.filter(({ kind }) => kind === 'failed-over').length, 2);
+    assert.deepEqual([controller.inFlight, ...endpoints.map(({ inFlight }) => inFlight)], [0, 0, 0, 0]);
   });
 
   it('is never sent again once a server may have it', () => {

@@ -7,6 +7,7 @@
  *        ▲                      │  │
  *        └──── refused ─────────┘  └─ a kept-alive connection was reset: sent once more, on a fresh one
  *
+ * Refused, it goes to an alternative that its picker named, if one has room, and waits only when none has.
  * Whatever happens, it ends once: a wait with its outcome, a permit with its ending. `cancel` (the client left) ends
  * it in the turn in which it is called.
  */
@@ -25,7 +26,7 @@ import type {
 } from './ports.ts';
 import { dropped } from './problem.ts';
 import type { Problem } from './problem.ts';
-import { upstreamProblem } from './upstream-problem.ts';
+import { diedTwice, upstreamProblem } from './upstream-problem.ts';
 import type { RequestReport, RetryKind } from './request-report.ts';
 
 /** Failures by which a model server takes a request and gives nothing for it. */
@@ -33,6 +34,8 @@ const CUTS: ReadonlySet<UpstreamErrorKind> = new Set(['reset', 'reset-idle', 'di
 
 /** What a request costs that its model server found wrong. */
 const NO_TOKENS: Usage = Object.freeze({ promptTokens: 0 });
+/** A request on whose connection so many servers died is not tried on another: it may be what they died of. */
+const MAX_DEATHS = 2;
 
 /** What all journeys share. */
 export interface JourneyContext {
@@ -78,6 +81,8 @@ export class Journey implements UpstreamHandler {
   #waitMs = 0;
   #ttftMs: number | undefined;
   readonly #retries: RetryKind[] = [];
+  /** Servers that went away with this request on a connection. */
+  #deaths = 0;
   #usage: JourneyReport['usage'];
 
   constructor(context: JourneyContext, input: JourneyInput) {
@@ -168,17 +173,19 @@ export class Journey implements UpstreamHandler {
     const permit = this.#permit as Permit;
     if (failure.kind === 'refused') this.#context.health.refused(permit.endpoint, failure.message);
     if (failure.kind === 'protocol') this.#context.health.nonsense(permit.endpoint, failure.message);
+    const isSending = this.#phase === 'sending';
+    const wasReset = this.#retries.at(-1) === 'reset-idle';
     // Once a connection with the request on it was reset, a refusal says that the server died, perhaps of this request.
-    const isUnseen = this.#phase === 'sending' && this.#retries.at(-1) !== 'reset-idle';
-    if (isUnseen && failure.kind === 'refused') this.#elsewhere(permit);
-    else if (isUnseen && failure.kind === 'reset-idle') this.#again();
+    const isWorthFresh = failure.kind === 'reset-idle' && !wasReset;
+    if (isSending && (failure.kind === 'refused' ? wasReset : CUTS.has(failure.kind) && !isWorthFresh))
+      this.#deaths += 1;
+    if (isSending && failure.kind === 'refused' && this.#deaths < MAX_DEATHS) this.#elsewhere(permit);
+    else if (isSending && isWorthFresh) this.#again();
     else {
-      if (this.#phase === 'sending' && CUTS.has(failure.kind)) {
-        this.#context.health.cut(permit.endpoint, failure.message);
-      }
+      if (isSending && CUTS.has(failure.kind)) this.#context.health.cut(permit.endpoint, failure.message);
       this.#phase = 'over';
       this.#end('failed');
-      this.#answer.fail(upstreamProblem(failure), this.#waitMs);
+      this.#answer.fail(this.#deaths < MAX_DEATHS ? upstreamProblem(failure) : diedTwice, this.#waitMs);
     }
   }
 
@@ -218,11 +225,21 @@ export class Journey implements UpstreamHandler {
     }
   }
 
-  /** Nothing was sent: back to the head of its flow, with its old deadline; the endpoint is out until it is healthy. */
+  /**
+   * To an alternative that has room, in the order in which they were picked; else back to the head of its flow, with its
+   * old deadline. The endpoint that refused is out until it is healthy.
+   */
   #elsewhere(permit: Permit): void {
     this.#retries.push('refused');
-    this.#phase = 'waiting';
     this.#call = undefined;
+    const moved = this.#lane.controller.failOver(permit);
+    if (moved !== undefined) {
+      this.#permit = moved;
+      this.#waitMs = moved.waitMs;
+      this.#send(false);
+      return;
+    }
+    this.#phase = 'waiting';
     const handle = this.#lane.controller.requeue(permit, this.#onSettled);
     if ((this.#phase as Phase) === 'waiting') this.#wait = handle;
   }

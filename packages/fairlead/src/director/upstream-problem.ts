@@ -2,8 +2,9 @@
 
 /**
  * What a client is told of a model server that failed, and what its failure means for the request: whether another try
- * is allowed. A request that a server may have received is never sent again: it may have run, and running it twice
- * costs twice and may act twice.
+ * is allowed. A request that a server has begun to answer, or that went out on a fresh connection, is never sent again: it
+ * may have run, and running it twice costs twice and may act twice. One whose kept-alive connection ended without a byte
+ * was most likely never read, and is sent once more; should that server be gone then, once more elsewhere.
  */
 
 import type { UpstreamErrorKind, UpstreamFailure } from './ports.ts';
@@ -52,3 +53,12 @@ export function upstreamProblem(failure: UpstreamFailure): Problem {
   // Only a connection that was refused is certain to have carried nothing; whoever still wants the rest has to ask for it.
   return { status, code, message, isFinal: failure.kind !== 'refused' };
 }
+
+/** Two servers went away, each with the request on a connection. */
+export const diedTwice: Problem = {
+  status: 502,
+  code: 'upstream_died_twice',
+  message:
+    'Two model servers in turn went away with this request; it is not tried on a third, because it may be the reason.',
+  isFinal: true,
+};

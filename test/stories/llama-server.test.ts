@@ -1,48 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/**
- * What stands behind the gateway against a real engine: llama.cpp's server, as named by `FAIRLEAD_LLAMA_SERVER` and
- * `FAIRLEAD_LLAMA_MODEL` or found beside the checkout; skipped, by name, without one.
- */
+/** What stands behind the gateway against a real engine: llama.cpp's server. */
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import { Fleet } from '../../packages/fairlead/src/model-servers/fleet.ts';
 import type { UpstreamFailure } from '../../packages/fairlead/src/director/ports.ts';
 import { systemClock } from '../../packages/fairlead/src/serve/system-clock.ts';
+import { noLlamaServer, startLlamaServer } from '../kit/llama-server.ts';
 import { Loopback } from '../kit/loopback.ts';
-
-const beside = path.join(import.meta.dirname, '../../../shared/engines/llama.cpp');
-const binary = process.env['FAIRLEAD_LLAMA_SERVER'] ?? path.join(beside, 'llama-server');
-const model = process.env['FAIRLEAD_LLAMA_MODEL'] ?? path.join(beside, 'random.gguf');
-const skip =
-  existsSync(binary) && existsSync(model)
-    ? false
-    : 'no llama-server: set FAIRLEAD_LLAMA_SERVER and FAIRLEAD_LLAMA_MODEL';
 
 const loopback = new Loopback();
 
 afterEach(() => loopback.end());
 
-/** Starts the engine on a port that was free just now. */
-async function llamaServer(): Promise<string> {
-  const url = await loopback.nobody();
-  const flags = ['-m', model, '--port', new URL(url).port, '-np', '2', '-c', '8192', '-t', '1'];
-  const engine = spawn(binary, [...flags, '--metrics', '--no-webui', '--ignore-eos', '--alias', 'random'], {
-    env: { ...process.env, LD_LIBRARY_PATH: path.dirname(binary) },
-    stdio: 'ignore',
-  });
-  loopback.atEnd(async () => {
-    if (engine.exitCode !== null || engine.signalCode !== null) return;
-    engine.kill('SIGKILL');
-    await once(engine, 'exit');
-  });
-  return url;
-}
+const llamaServer = (): Promise<string> => startLlamaServer(loopback);
 
 interface Completion {
   readonly text: string;
@@ -74,7 +46,7 @@ function complete(fleet: Fleet, tokens: number): { over: Promise<Completion>; ab
   return { over: promise, abort: (reason) => call.abort(reason) };
 }
 
-describe('a real llama-server', { skip }, () => {
+describe('a real llama-server', { skip: noLlamaServer }, () => {
   it('is waited for while it loads, asked, scraped, and notices an abort; its connections are used until it closes them', async () => {
     const url = await llamaServer();
     let lookAgain: (() => void) | undefined;

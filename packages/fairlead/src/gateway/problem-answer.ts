@@ -34,20 +34,22 @@ export function problemHeaders(problem: GatewayProblem): string[] {
   const headers = ['content-type', 'application/json', ...(problem.headers ?? [])];
   if (problem.retryAfterMs !== undefined) headers.push(...Object.entries(retryHeaders(problem.retryAfterMs)).flat());
   // The OpenAI and Anthropic SDKs send a request again after any 408, 409, 429 or 5xx, unless they are told so.
-  if (problem.isFinal === true) headers.push('x-should-retry', 'false');
+  if (problem.isFinal === true || (problem.retryAfterMs ?? 0) > MAX_SLEEP_MS) headers.push('x-should-retry', 'false');
   if (problem.dropReason !== undefined) headers.push('x-llm-d-request-dropped-reason', problem.dropReason);
   return headers;
 }
 
+/** Told to come back later than this, one SDK retries at once, and another sleeps for as long as it takes. */
+const MAX_SLEEP_MS = 60_000;
 /** The longest `retry-after-ms` that every SDK obeys: some take a whole minute for nonsense. */
 const MAX_RETRY_MS = 59_999;
 
 /**
- * When to come back, in both spellings: whole seconds, 1 to 60, for everybody, and the finer one that SDKs look at
- * first.
+ * When to come back, in both spellings: whole seconds, at least 1, for everybody, and the finer one, less than a minute,
+ * that SDKs look at first.
  */
 export function retryHeaders(retryAfterMs: number): Readonly<Record<string, string>> {
-  const seconds = Math.min(60, Math.max(1, Math.ceil(retryAfterMs / 1000)));
+  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000));
   return { 'retry-after': String(seconds), 'retry-after-ms': String(Math.min(MAX_RETRY_MS, retryAfterMs)) };
 }
 

@@ -10,7 +10,12 @@ import OpenAI from 'openai';
 import type { FlowEvent } from '@fairlead/core';
 import * as plugins from '@fairlead/core/plugins';
 import { flowControlConfig, instanceOf } from '@fairlead/core/testing';
-import type { GatewayConfig, IdentityConfig, ResolvedConfig } from '../../packages/fairlead/src/config/resolved.ts';
+import type {
+  GatewayConfig,
+  IdentityConfig,
+  OutlierDetectionConfig,
+  ResolvedConfig,
+} from '../../packages/fairlead/src/config/resolved.ts';
 import { Director } from '../../packages/fairlead/src/director/director.ts';
 import type { RequestReport } from '../../packages/fairlead/src/director/request-report.ts';
 import { startGateway } from '../../packages/fairlead/src/gateway/server.ts';
@@ -18,6 +23,7 @@ import type { Gateway } from '../../packages/fairlead/src/gateway/server.ts';
 import { Fleet } from '../../packages/fairlead/src/model-servers/fleet.ts';
 import { systemClock } from '../../packages/fairlead/src/serve/system-clock.ts';
 import { createIdentify } from '../../packages/fairlead/src/tenancy/identify.ts';
+import { OUTLIERS } from './outlier-detection.ts';
 
 /** What a story changes of the configuration. */
 export interface HouseOptions {
@@ -35,6 +41,9 @@ export interface HouseOptions {
   readonly ttlMs?: number;
   /** Whatever else is to be different. */
   readonly config?: Partial<ResolvedConfig>;
+  /** 0 by default. */
+  readonly slowStartMs?: number;
+  readonly outliers?: Partial<OutlierDetectionConfig>;
 }
 
 export type Told = FlowEvent | ({ readonly kind: 'report' } & RequestReport);
@@ -177,6 +186,8 @@ function configOf(options: HouseOptions): ResolvedConfig {
       maxUnverifiedTenants: 1000,
       ...options.identity,
     },
+    health: { slowStartMs: options.slowStartMs ?? 0 },
+    outlierDetection: { ...OUTLIERS, ...options.outliers },
     inferenceObjectives: [],
     flowControlEnabled: true,
     flowControl: flowControlConfig({

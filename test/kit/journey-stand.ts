@@ -144,8 +144,9 @@ function contextOf(into: { tries: SentTry[]; refused: string[]; pool: Pool; cloc
         pool.refresh();
       },
       nonsense: (endpoint) => void refused.push(`${endpoint.name} is no HTTP server`),
-      cut: (endpoint) => void refused.push(`${endpoint.name} cuts`),
+      failed: (endpoint) => void refused.push(`${endpoint.name} fails`),
       answered: (endpoint) => void refused.push(`${endpoint.name} answers`),
+      firstByte: () => undefined,
     },
     firstByteTimeoutMs: 1,
     idleTimeoutMs: 1,

@@ -9,6 +9,7 @@ import type { UpstreamFailure } from '../../packages/fairlead/src/director/ports
 import { systemClock } from '../../packages/fairlead/src/serve/system-clock.ts';
 import { noLlamaServer, startLlamaServer } from '../kit/llama-server.ts';
 import { Loopback } from '../kit/loopback.ts';
+import { OUTLIERS } from '../kit/outlier-detection.ts';
 
 const loopback = new Loopback();
 
@@ -54,6 +55,7 @@ describe('a real llama-server', { skip: noLlamaServer }, () => {
     const fleet = new Fleet({
       config: {
         endpoints: [{ name: 'llama', url, labels: {}, models: [] }],
+        outlierDetection: OUTLIERS,
         metricsSource: { scheme: 'http', path: '/metrics', intervalMs: 100, engineLabelKey: 'engine' },
         gateway: { connectTimeoutMs: 2000 },
       },

@@ -4,10 +4,10 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CUTS_IN_A_ROW } from '../../packages/fairlead/src/model-servers/health.ts';
 import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
 import { openHouse } from '../kit/house.ts';
 import { Loopback } from '../kit/loopback.ts';
+import { OUTLIERS } from '../kit/outlier-detection.ts';
 
 const REQUESTS = 60;
 
@@ -36,7 +36,7 @@ describe('a server that cuts off every request', () => {
     await Promise.all(Array.from({ length: 4 }, loop));
     const reports = await house.heard('report', REQUESTS);
     const lost = reports.filter(({ status }) => status !== 200);
-    assert.ok(lost.length >= CUTS_IN_A_ROW, `${lost.length} were lost`);
+    assert.ok(lost.length >= OUTLIERS.consecutiveFailures, `${lost.length} were lost`);
     assert.ok(lost.length <= REQUESTS / 2, `${lost.length} were lost`);
     for (const { status, endpoint } of lost) assert.deepEqual([status, endpoint], [502, 'server-0']);
     house.assertEmpty();

@@ -18,6 +18,7 @@ import type { TokenEstimator } from '../request/token-estimate.ts';
 import { PlacedOn } from './placed-on.ts';
 import { Stages } from './stages.ts';
 import type { StageSaturations } from './stages.ts';
+import { SlowStart } from './slow-start.ts';
 
 /** States of endpoints that are gone, kept so that a limit once learned survives a restart of its server. */
 const REMEMBERED_ENDPOINTS = 1024;
@@ -42,6 +43,8 @@ export interface PoolPlacementOptions {
   readonly tokens?: TokenEstimator | undefined;
   /** Asks for a reading of the endpoint's metrics sooner than usual; the detector says when it is worth one. */
   readonly scrapeSoon?: ((endpoint: Endpoint) => void) | undefined;
+  /** Over so long the limit of an endpoint that comes back grows to what it was; 0, the default: at once. */
+  readonly slowStartMs?: number | undefined;
 }
 
 export class PoolPlacement implements Placement {
@@ -52,6 +55,7 @@ export class PoolPlacement implements Placement {
   #tokens: TokenEstimator;
   readonly #scrapeSoon: ((endpoint: Endpoint) => void) | undefined;
   readonly #states = new Map<string, unknown>();
+  readonly #slowStart: SlowStart;
   #tracked: Tracked[] = [];
   #stages = new Stages([]);
   #byEndpoint = new Map<Endpoint, Tracked>();
@@ -65,6 +69,11 @@ export class PoolPlacement implements Placement {
     this.#chooser = options.chooser;
     this.#clock = options.clock;
     this.#tokens = options.tokens ?? INPUT_ALONE;
+    this.#slowStart = new SlowStart({
+      durationMs: options.slowStartMs ?? 0,
+      clock: options.clock,
+      onStep: () => this.#listener?.(),
+    });
     this.#track();
     this.#pool.onChange(() => {
       this.#track();
@@ -84,8 +93,10 @@ export class PoolPlacement implements Placement {
    * Judges by another detector, counts and chooses otherwise from now on. The same detector keeps what it has learned;
    * permits that are out end as they were given.
    */
-  reconfigure({ detector, tokens, chooser }: Pick<PoolPlacementOptions, 'detector' | 'tokens' | 'chooser'>): void {
+  reconfigure(options: Pick<PoolPlacementOptions, 'detector' | 'tokens' | 'chooser' | 'slowStartMs'>): void {
+    const { detector, tokens, chooser, slowStartMs } = options;
     this.#chooser = chooser;
+    this.#slowStart.setDuration(slowStartMs ?? 0);
     this.#tokens = tokens ?? INPUT_ALONE;
     if (detector !== this.#detector) {
       this.#detector = detector;
@@ -105,10 +116,11 @@ export class PoolPlacement implements Placement {
     this.#listener?.();
   }
 
-  /** The endpoint's limit in sequences as the detector sees it; Infinity for none, undefined when it is not up. */
+  /** The endpoint's limit in sequences, as low as a slow start keeps it; Infinity for none, undefined when it is not up. */
   limitOf(endpoint: Endpoint): number | undefined {
     const tracked = this.#byEndpoint.get(endpoint);
-    return tracked === undefined ? undefined : this.#detector.limit(tracked);
+    if (tracked === undefined) return undefined;
+    return this.#slowStart.limit(endpoint, this.#detector.limit(tracked), this.#clock.now());
   }
 
   saturation(nowMs: number): number {
@@ -200,7 +212,9 @@ export class PoolPlacement implements Placement {
     if (!endpoint.serves(request.targetModel)) return false;
     if (mode === 'regardless') return true;
     if (mode === 'fair' && this.#reserved?.endpoint === endpoint) return false;
-    return this.#fit(tracked, question) >= 1;
+    if (this.#fit(tracked, question) < 1) return false;
+    const asked = { sequences: this.#sequencesNeeded(tracked, request), full: this.#detector.limit(tracked) };
+    return this.#slowStart.admits(endpoint, asked, question.nowMs);
   }
 
   /** How often the request would go into the room that the endpoint has, by what there is less of. */
@@ -252,12 +266,19 @@ export class PoolPlacement implements Placement {
     const before = this.#byEndpoint;
     this.#byEndpoint = new Map();
     this.#tracked = this.#pool.available.map((endpoint) => {
-      const tracked = before.get(endpoint) ?? { endpoint, state: this.#recall(endpoint) };
+      const tracked = before.get(endpoint) ?? this.#arrived(endpoint);
       this.#byEndpoint.set(endpoint, tracked);
       return tracked;
     });
     this.#stages = new Stages(this.#tracked);
+    for (const endpoint of before.keys()) if (!this.#byEndpoint.has(endpoint)) this.#slowStart.end(endpoint);
     if (this.#reserved !== undefined) this.reserve(this.#reserved.request, this.#clock.now());
+  }
+
+  /** One that was here before is back; one that never was has nothing to recover from. */
+  #arrived(endpoint: Endpoint): Tracked {
+    if (this.#states.has(endpoint.url)) this.#slowStart.begin(endpoint);
+    return { endpoint, state: this.#recall(endpoint) };
   }
 
   #recall(endpoint: Endpoint): unknown {

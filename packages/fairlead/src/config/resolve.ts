@@ -18,6 +18,7 @@ import { resolveEndpoints } from './resolve-endpoints.ts';
 import { resolveFlowControl } from './resolve-flow-control.ts';
 import { resolveFeatureGates, resolveParsers } from './resolve-gates.ts';
 import { resolveGateway } from './resolve-gateway.ts';
+import { resolveHealth, resolveOutlierDetection } from './resolve-health.ts';
 import { resolveIdentity, resolveObjectives } from './resolve-identity.ts';
 import { resolveLoadProducer } from './resolve-load-producer.ts';
 import { resolveScheduling } from './resolve-scheduling.ts';
@@ -91,6 +92,8 @@ function resolveSections(resolution: Resolution, { endpointUrls }: ResolveOption
   const gates = resolveFeatureGates(resolution);
   const endpoints = resolveEndpoints(resolution, endpointUrls);
   const gateway = resolveGateway(resolution);
+  const health = resolveHealth(resolution);
+  const outlierDetection = resolveOutlierDetection(resolution);
   const identity = resolveIdentity(resolution);
   const inferenceObjectives = resolveObjectives(resolution);
   const priorities = [...identity.resolved.keys, ...identity.resolved.tenants, ...inferenceObjectives].map(
@@ -107,6 +110,8 @@ function resolveSections(resolution: Resolution, { endpointUrls }: ResolveOption
       fileDiscovery,
       metricsSource,
       gateway: gateway.resolved,
+      health: health.resolved,
+      outlierDetection: outlierDetection.resolved,
       identity: identity.resolved,
       inferenceObjectives,
       flowControlEnabled: gates.resolved,
@@ -120,6 +125,8 @@ function resolveSections(resolution: Resolution, { endpointUrls }: ResolveOption
       featureGates: gates.document,
       endpoints: endpoints.document,
       gateway: gateway.document,
+      health: health.document,
+      outlierDetection: outlierDetection.document,
       identity: identity.document,
       inferenceObjectives,
       flowControl: flowControl.document,

@@ -63,6 +63,29 @@ export interface MetricsSourceConfig {
   readonly tls?: TlsConfig | undefined;
 }
 
+/** How an endpoint is let back in. */
+export interface HealthConfig {
+  /** Over so long the limit of one that is back grows to what it was; 0: at once. */
+  readonly slowStartMs: number;
+}
+
+/** When an endpoint is set aside for what it does to requests, and for how long. */
+export interface OutlierDetectionConfig {
+  readonly enabled: boolean;
+  readonly consecutiveFailures: number;
+  readonly failureShare: number;
+  /** Requests within `intervalMs` before the share counts. */
+  readonly minRequests: number;
+  readonly intervalMs: number;
+  /** Times the median of the pool's first bytes, when that is at least `slowFirstByteMs`. */
+  readonly slowFirstByteFactor: number;
+  readonly slowFirstByteMs: number;
+  readonly baseEjectionTimeMs: number;
+  readonly maxEjectionTimeMs: number;
+  /** Of a pool, those that are down included. */
+  readonly maxEjectedShare: number;
+}
+
 /** The gateway's limits and times. */
 export interface GatewayConfig {
   /** Largest request body. */
@@ -139,6 +162,8 @@ export interface ResolvedConfig {
   /** Undefined: `dataLayer.injectDefaults` is off and no metrics source is listed, nothing is scraped. */
   readonly metricsSource?: MetricsSourceConfig | undefined;
   readonly gateway: GatewayConfig;
+  readonly health: HealthConfig;
+  readonly outlierDetection: OutlierDetectionConfig;
   readonly identity: IdentityConfig;
   readonly inferenceObjectives: readonly InferenceObjective[];
   /** Off: requests are dispatched as they come (the reference's gate `flowControl`; on by default in `serve`). */

@@ -9,6 +9,7 @@
 import type { HalfCheckedOf, ParameterSpecs } from '@fairlead/core';
 import { endpointFields } from './schema-endpoints.ts';
 import { gatewayFields, identityFields, priority } from './schema-gateway.ts';
+import { healthFields, outlierDetectionFields } from './schema-health.ts';
 
 export const API_VERSION = 'llm-d.ai/v1alpha1';
 export const OLD_API_VERSION = 'inference.networking.x-k8s.io/v1alpha1';
@@ -255,6 +256,18 @@ export const configFields = {
     default: {},
     fields: gatewayFields,
     doc: 'Limits and times of the gateway (not in the reference).',
+  },
+  health: {
+    type: 'object',
+    default: {},
+    fields: healthFields,
+    doc: 'How endpoints that come back are let in (not in the reference).',
+  },
+  outlierDetection: {
+    type: 'object',
+    default: {},
+    fields: outlierDetectionFields,
+    doc: 'When endpoints are set aside that are up by their own word, for a time that doubles (not in the reference).',
   },
   identity: { type: 'object', default: {}, fields: identityFields, doc: 'Who is asking (not in the reference).' },
   inferenceObjectives: {

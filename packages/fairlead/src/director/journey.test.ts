@@ -234,7 +234,7 @@ describe('a journey', () => {
     fail(tries[1], 'died');
     fail(tries[2], 'reset-idle');
     fail(tries[3], 'reset-idle');
-    assert.deepEqual(refused, ['server-0 cuts', 'server-0 answers', 'server-0 cuts']);
+    assert.deepEqual(refused, ['server-0 fails', 'server-0 answers', 'server-0 fails']);
   });
 
   it('says nothing of addresses to the client', () => {

@@ -29,8 +29,11 @@ import type { Problem } from './problem.ts';
 import { diedTwice, upstreamProblem } from './upstream-problem.ts';
 import type { RequestReport, RetryKind } from './request-report.ts';
 
-/** Failures by which a model server takes a request and gives nothing for it. */
+/** Failures by which a model server closes the connection of a request instead of answering. */
 const CUTS: ReadonlySet<UpstreamErrorKind> = new Set(['reset', 'reset-idle', 'died']);
+
+/** Failures by which it takes a request and gives nothing for it. */
+const FRUITLESS: ReadonlySet<UpstreamErrorKind> = new Set([...CUTS, 'timeout-first-byte']);
 
 /** What a request costs that its model server found wrong. */
 const NO_TOKENS: Usage = Object.freeze({ promptTokens: 0 });
@@ -79,6 +82,7 @@ export class Journey implements UpstreamHandler {
   #outcome: Outcome | undefined;
   #ending: Ending | undefined;
   #waitMs = 0;
+  #sentMs = 0;
   #ttftMs: number | undefined;
   readonly #retries: RetryKind[] = [];
   /** Servers that went away with this request on a connection. */
@@ -139,7 +143,9 @@ export class Journey implements UpstreamHandler {
     this.#phase = 'answering';
     this.#cargo = undefined;
     this.#status = status;
-    if (this.#permit !== undefined) this.#context.health.answered(this.#permit.endpoint);
+    const { endpoint } = this.#permit as Permit;
+    if (status >= 500 && status !== 501) this.#context.health.failed(endpoint, `answered ${status}`);
+    else this.#context.health.answered(endpoint);
     try {
       const added = this.#permit && this.#lane.scheduler.answerHeaders(this.#request, this.#permit.endpoint);
       this.#streamed = this.#answer.begin({ status, headers, waitMs: this.#waitMs, added });
@@ -156,7 +162,10 @@ export class Journey implements UpstreamHandler {
     if (this.#ttftMs === undefined) {
       this.#ttftMs = this.#context.nowMs() - this.#request.receivedMs;
       // What a whole answer takes says how long it is, not how full the server is.
-      if (this.#streamed && this.#status < 300) this.#permit?.firstToken();
+      if (this.#streamed && this.#status < 300) {
+        this.#permit?.firstToken();
+        this.#context.health.firstByte((this.#permit as Permit).endpoint, this.#context.nowMs() - this.#sentMs);
+      }
     }
     return this.#answer.data(chunk);
   }
@@ -182,7 +191,7 @@ export class Journey implements UpstreamHandler {
     if (isSending && failure.kind === 'refused' && this.#deaths < MAX_DEATHS) this.#elsewhere(permit);
     else if (isSending && isWorthFresh) this.#again();
     else {
-      if (isSending && CUTS.has(failure.kind)) this.#context.health.cut(permit.endpoint, failure.message);
+      if (isSending && FRUITLESS.has(failure.kind)) this.#context.health.failed(permit.endpoint, failure.message);
       this.#phase = 'over';
       this.#end('failed');
       this.#answer.fail(this.#deaths < MAX_DEATHS ? upstreamProblem(failure) : diedTwice, this.#waitMs);
@@ -213,6 +222,7 @@ export class Journey implements UpstreamHandler {
     const { endpoint } = this.#permit as Permit;
     const { upstream, firstByteTimeoutMs, idleTimeoutMs } = this.#context;
     const { method, path, body } = this.#cargo as Arrival;
+    this.#sentMs = this.#context.nowMs();
     try {
       const headers = this.#answer.headersFor(endpoint);
       this.#call = upstream.send(

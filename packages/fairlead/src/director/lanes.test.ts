@@ -26,6 +26,7 @@ test('a scorer that throws costs no request, and is told once', () => {
   const lanes = new Lanes({
     config: {
       flowControl: flowControlConfig(),
+      health: { slowStartMs: 0 },
       flowControlEnabled: true,
       detector: instanceOf(concurrencyDetector),
       scheduling: { handler: instanceOf(singleProfileHandler), profiles: [profile] },

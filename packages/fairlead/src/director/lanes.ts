@@ -27,7 +27,7 @@ export type PoolObserver = (pool: string, event: FlowEvent) => void;
 /** The parts of the configuration that decide who goes next, and where. */
 export type LanesConfig = Pick<
   ResolvedConfig,
-  'flowControl' | 'flowControlEnabled' | 'detector' | 'tokens' | 'scheduling'
+  'flowControl' | 'flowControlEnabled' | 'detector' | 'tokens' | 'scheduling' | 'health'
 >;
 
 export interface LanesOptions {
@@ -72,8 +72,17 @@ export class Lanes implements Reconfigurable<LanesConfig> {
     const { clock, scrapeSoon, observer } = this.#options;
     const { detector, tokens, flowControl } = this.#config;
     const tell = observer && ((event: FlowEvent): void => observer(pool.name, event));
+    const { slowStartMs } = this.#config.health;
     const scheduler = this.#schedulerFor(pool);
-    const placement = new PoolPlacement({ pool, detector, tokens, chooser: scheduler, clock, scrapeSoon });
+    const placement = new PoolPlacement({
+      pool,
+      detector,
+      tokens,
+      chooser: scheduler,
+      clock,
+      scrapeSoon,
+      slowStartMs,
+    });
     const controller = new FlowController({ config: flowControl, placement, clock, observer: tell });
     controller.setBypass(this.#bypass);
     this.#lanes.set(pool, { pool, scheduler, placement, controller });
@@ -90,10 +99,11 @@ export class Lanes implements Reconfigurable<LanesConfig> {
       swap: () => {
         const wasEnabled = this.#config.flowControlEnabled;
         this.#config = config;
-        const { detector, tokens } = config;
+        const { detector, tokens, health } = config;
+        const { slowStartMs } = health;
         for (const lane of this.#all()) {
           lane.scheduler = this.#schedulerFor(lane.pool);
-          lane.placement.reconfigure({ detector, tokens, chooser: lane.scheduler });
+          lane.placement.reconfigure({ detector, tokens, chooser: lane.scheduler, slowStartMs });
           lane.controller.reconfigure(config.flowControl);
         }
         // Who switched the bypass by hand keeps it.

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import type { Endpoint } from '@fairlead/core';
 import { Loopback } from '../../../../test/kit/loopback.ts';
+import { OUTLIERS } from '../../../../test/kit/outlier-detection.ts';
 import type { EndpointConfig } from '../config/resolved.ts';
 import { startModelServer } from '../model-server/model-server.ts';
 import type { ModelServer, ModelServerOptions } from '../model-server/model-server.ts';
@@ -45,6 +46,7 @@ function fleetOf(config: Partial<FleetConfig>, environment: Record<string, strin
   const fleet = new Fleet({
     config: {
       endpoints: [],
+      outlierDetection: OUTLIERS,
       metricsSource: { scheme: 'http', path: '/metrics', intervalMs: 50, engineLabelKey: 'engine' },
       gateway: { connectTimeoutMs: 2000 },
       ...config,

@@ -20,6 +20,7 @@ import type { DiscoverySource } from './discoveries.ts';
 import { Getter } from './getter.ts';
 import { Health } from './health.ts';
 import { Models } from './models.ts';
+import { Outliers } from './outliers.ts';
 import { PoolBook } from './pool-book.ts';
 import { Problems } from './problems.ts';
 import { Scraping } from './scraping.ts';
@@ -42,7 +43,7 @@ export interface FleetObserver {
 }
 
 /** The parts of the configuration that are about what stands behind. */
-export type FleetConfig = Pick<ResolvedConfig, 'endpoints' | 'fileDiscovery' | 'metricsSource'> & {
+export type FleetConfig = Pick<ResolvedConfig, 'endpoints' | 'fileDiscovery' | 'metricsSource' | 'outlierDetection'> & {
   readonly gateway: Pick<ResolvedConfig['gateway'], 'connectTimeoutMs'>;
 };
 
@@ -70,7 +71,9 @@ interface Member {
 
 export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
   readonly upstream: Upstream;
-  readonly health: Health;
+  readonly health: FleetPort['health'];
+  readonly #health: Health;
+  readonly #outliers: Outliers;
   readonly #shared: SharedParts;
   readonly #environment: FleetOptions['environment'];
   #config: FleetConfig;
@@ -102,7 +105,14 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
       random,
       problems: new Problems((endpoint) => this.#observer.endpointProblem?.(endpoint)),
     });
-    this.health = new Health({ ...shared, onChange: (endpoint) => this.#healthChanged(endpoint) });
+    this.#health = new Health({ ...shared, onChange: (endpoint) => this.#healthChanged(endpoint) });
+    this.#outliers = new Outliers({
+      ...shared,
+      config: config.outlierDetection,
+      poolOf: (endpoint) => this.#pools.poolOf(endpoint)?.endpoints ?? [endpoint],
+      setAside: (endpoint, forMs, why) => this.#health.setAside(endpoint, forMs, why),
+    });
+    this.health = this.#healthPort();
     this.#models = new Models({ ...shared, onChange: (endpoint) => this.#modelsChanged(endpoint) });
     this.#scraping = this.#startScraping(config);
     this.#discoveries = new Discoveries({
@@ -138,6 +148,7 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
         this.#scraping.setConnectTimeout(config.gateway.connectTimeoutMs);
         if (!isDeepStrictEqual(this.#config.metricsSource, config.metricsSource)) this.#scrapeOtherwise(config);
         this.#config = config;
+        this.#outliers.reconfigure(config.outlierDetection);
         found.swap();
         this.#discovered();
         for (const member of this.#members.values()) this.#introduce(member.config);
@@ -150,7 +161,7 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
   async stop(): Promise<void> {
     this.#discoveries.stop();
     this.#models.stop();
-    this.health.stop();
+    this.#health.stop();
     await Promise.all([this.#scraping.stop(), this.upstream.destroy()]);
   }
 
@@ -225,6 +236,25 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
     }
   }
 
+  /** How often each endpoint was set aside for what it did to requests, and why. */
+  ejections(): ReturnType<Outliers['ejections']> {
+    return this.#outliers.ejections();
+  }
+
+  /** What requests tell: those that look at an endpoint in their own ways hear it in turn. */
+  #healthPort(): FleetPort['health'] {
+    return {
+      refused: (endpoint, why) => {
+        this.#outliers.failed(endpoint, `connection refused: ${why}`);
+        this.#health.refused(endpoint, why);
+      },
+      nonsense: (endpoint, why) => this.#health.nonsense(endpoint, why),
+      failed: (endpoint, why) => this.#outliers.failed(endpoint, why),
+      answered: (endpoint) => this.#outliers.answered(endpoint),
+      firstByte: (endpoint, tookMs) => this.#outliers.firstByte(endpoint, tookMs),
+    };
+  }
+
   #discovered(): void {
     const wanted = this.#merge();
     const removed = [...this.#members.values()].filter(({ config }) => !isSame(wanted.get(config.name), config));
@@ -262,7 +292,8 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
     endpoint.baseModels = new Set(config.models);
     this.#members.set(name, { config, endpoint });
     this.#introduce(config);
-    this.health.add(endpoint);
+    this.#health.add(endpoint);
+    this.#outliers.add(endpoint);
     if (config.models.length === 0) this.#models.add(endpoint);
     this.#scraping.add(endpoint);
     this.#observer.endpointAdded?.(endpoint);
@@ -292,13 +323,15 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
     if (endpoint.requestsInFlight > 0) this.#leftBehind.set(endpoint.url, endpoint);
     this.#scraping.remove(endpoint);
     this.#models.remove(endpoint);
-    this.health.remove(endpoint);
+    this.#health.remove(endpoint);
+    this.#outliers.remove(endpoint);
     this.upstream.forget(endpoint.url);
     this.#observer.endpointRemoved?.(endpoint);
   }
 
   #healthChanged(endpoint: Endpoint): void {
     if (endpoint.up) {
+      this.#outliers.isBack(endpoint);
       this.#models.askNow(endpoint);
       this.#scraping.scrapeSoon(endpoint);
     } else this.upstream.dropIdle(endpoint.url);
@@ -314,12 +347,12 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
 
   #requestFailed(url: string): void {
     const member = [...this.#members.values()].find(({ endpoint }) => endpoint.url === url);
-    if (member !== undefined) this.health.suspect(member.endpoint);
+    if (member !== undefined) this.#health.suspect(member.endpoint);
   }
 
   #scrapeFailed(endpoint: Endpoint, error: UpstreamError): void {
-    if (error.kind === 'refused') this.health.refused(endpoint, error.message);
-    if (error.kind === 'protocol') this.health.nonsense(endpoint, error.message);
+    if (error.kind === 'refused') this.#health.refused(endpoint, error.message);
+    if (error.kind === 'protocol') this.#health.nonsense(endpoint, error.message);
   }
 }
 

@@ -8,7 +8,7 @@ import { Endpoint } from '@fairlead/core';
 import { VirtualClock } from '@fairlead/core/testing';
 import { Loopback } from '../../../../test/kit/loopback.ts';
 import { WatchedGetter } from '../../../../test/kit/watched-getter.ts';
-import { CUTS_IN_A_ROW, FIRST_BACKOFF_MS, Health, MAX_BACKOFF_MS, PROBE_INTERVAL_MS } from './health.ts';
+import { Health, MAX_BACKOFF_MS, PROBE_INTERVAL_MS } from './health.ts';
 import type { Gets } from './getter.ts';
 import { Problems } from './problems.ts';
 import { UpstreamError } from './upstream-error.ts';
@@ -35,27 +35,17 @@ function watching(url: string) {
 }
 
 describe('health', () => {
-  it('takes an endpoint down that cuts off every request, however well it says it is, until it has answered one', async () => {
+  it('sets an endpoint aside for as long as it is told, and asks it only then', async () => {
     const url = await loopback.http((_request, response) => void response.end());
-    const { changes, endpoint, health, probed } = watching(url);
+    const { clock, getter, changes, endpoint, health, probed } = watching(url);
     await probed(0);
-    const cut = (times: number): void => {
-      for (let count = 0; count < times; count += 1) health.cut(endpoint, 'socket hang up');
-    };
-    cut(CUTS_IN_A_ROW - 1);
-    health.answered(endpoint);
-    cut(CUTS_IN_A_ROW - 1);
-    assert.deepEqual(changes, []);
-    cut(1);
-    assert.match(endpoint.problem ?? '', /closes the connections of requests: socket hang up/);
-    await probed(FIRST_BACKOFF_MS);
-    assert.deepEqual(changes, [false, true]);
-    cut(1);
-    await probed(2 * FIRST_BACKOFF_MS);
-    assert.deepEqual(changes, [false, true, false, true], 'one more is enough, and it is asked less often');
-    health.answered(endpoint);
-    cut(CUTS_IN_A_ROW - 1);
-    assert.equal(endpoint.up, true);
+    health.setAside(endpoint, 5000, 'bad company');
+    health.setAside(endpoint, 1, 'said twice');
+    health.suspect(endpoint);
+    clock.advance(4999);
+    assert.deepEqual([changes, getter.asked.length, endpoint.problem], [[false], 1, 'bad company']);
+    await probed(1);
+    assert.deepEqual([changes, endpoint.problem], [[false, true], undefined]);
   });
 
   it('asks at the start and every ten seconds, and changes nothing while all is well', async () => {

@@ -5,9 +5,7 @@
  * asked, at growing intervals, until it answers. Endpoints that are up are asked every ten seconds, because one that
  * gets no requests has nobody else to notice that it is gone.
  *
- * A server can be healthy by its own word and still close the connection of every request. It is then the emptiest of
- * all and draws every request to itself, so several such requests in a row take it down, whatever it says; when it is
- * back, one is enough until it has answered one.
+ * An endpoint may also be set aside for a time, whatever it says of itself: it is asked when that is over.
  */
 
 import type { Alarm, Clock, Endpoint, Random } from '@fairlead/core';
@@ -43,9 +41,6 @@ const STRIKES: Readonly<Partial<Record<UpstreamErrorKind, number>>> = {
   'timeout-idle': 3,
 };
 
-/** Requests in a row that were cut off without an answer, and take an endpoint down. */
-export const CUTS_IN_A_ROW = 5;
-
 export interface HealthOptions {
   readonly getter: Gets;
   readonly clock: Clock;
@@ -61,8 +56,6 @@ interface Watched {
   probe: { cancel(): void } | undefined;
   path: (typeof PATHS)[number];
   strikes: number;
-  /** Requests cut off since one was answered. */
-  cuts: number;
   backoffMs: number;
   upSinceMs: number;
   startedMs: number;
@@ -85,7 +78,6 @@ export class Health {
       probe: undefined,
       path: PATHS[0],
       strikes: 0,
-      cuts: 0,
       backoffMs: 0,
       upSinceMs: -Infinity,
       startedMs: -Infinity,
@@ -111,18 +103,9 @@ export class Health {
     this.#downNow(endpoint, `does not speak HTTP: ${why}`);
   }
 
-  /** The endpoint took a request and closed its connection without an answer. */
-  cut(endpoint: Endpoint, why: string): void {
-    const watched = this.#watched.get(endpoint);
-    if (watched === undefined || !endpoint.up) return;
-    watched.cuts += 1;
-    if (watched.cuts >= CUTS_IN_A_ROW) this.#downNow(endpoint, `closes the connections of requests: ${why}`);
-  }
-
-  /** The endpoint began to answer a request. */
-  answered(endpoint: Endpoint): void {
-    const watched = this.#watched.get(endpoint);
-    if (watched !== undefined) watched.cuts = 0;
+  /** Takes the endpoint down for that long, and until `/health` answers then. */
+  setAside(endpoint: Endpoint, forMs: number, why: string): void {
+    this.#downNow(endpoint, why, forMs);
   }
 
   /** A request failed at it: it is probed now, unless it just was. */
@@ -192,15 +175,15 @@ export class Health {
     else this.#down(watched, failure.why);
   }
 
-  #downNow(endpoint: Endpoint, why: string): void {
+  #downNow(endpoint: Endpoint, why: string, forMs = 0): void {
     const watched = this.#watched.get(endpoint);
     if (watched === undefined || !endpoint.up) return;
     watched.probe?.cancel();
     watched.probe = undefined;
-    this.#down(watched, why);
+    this.#down(watched, why, forMs);
   }
 
-  #down(watched: Watched, why: string): void {
+  #down(watched: Watched, why: string, forMs = 0): void {
     const { clock, problems, onChange } = this.#options;
     const { endpoint } = watched;
     // One that comes and goes is asked as seldom as one that stays away.
@@ -209,7 +192,7 @@ export class Health {
       wasSteady || watched.backoffMs === 0 ? FIRST_BACKOFF_MS : Math.min(MAX_BACKOFF_MS, watched.backoffMs * 2);
     watched.path = PATHS[0];
     problems.set(endpoint, 'health', why);
-    this.#schedule(watched, watched.backoffMs);
+    this.#schedule(watched, Math.max(forMs, watched.backoffMs));
     if (!endpoint.up) return;
     endpoint.up = false;
     onChange(endpoint);

@@ -35,6 +35,11 @@ export class PoolBook {
     return this.#byModel.get(model)?.pool;
   }
 
+  /** The pool that an endpoint is in. */
+  poolOf(endpoint: Endpoint): Pool | undefined {
+    return this.#entries.find(({ endpoints }) => endpoints.includes(endpoint))?.pool;
+  }
+
   models(): readonly ServedModel[] {
     return [...this.#byModel.values()];
   }

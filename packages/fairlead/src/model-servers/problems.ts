@@ -8,7 +8,7 @@
 import type { Endpoint } from '@fairlead/core';
 
 /** Who found it, the gravest first. */
-const FINDERS = ['health', 'metrics', 'models'] as const;
+const FINDERS = ['health', 'requests', 'metrics', 'models'] as const;
 
 export type ProblemFinder = (typeof FINDERS)[number];
 

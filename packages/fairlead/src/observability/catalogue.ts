@@ -219,6 +219,11 @@ export const endpointFamilies = {
     ['endpoint'],
     'Tokens of the requests that it holds from here, as estimated when they were dispatched.',
   ),
+  ejections: counter(
+    'fairlead_endpoint_ejections_total',
+    ['endpoint', 'reason'],
+    'Times it was set aside for what it did to requests: `failures-in-a-row`, `failure-share` or `slow-first-byte`.',
+  ),
   scrapeAge: gauge(
     'fairlead_scrape_age_seconds',
     ['endpoint'],

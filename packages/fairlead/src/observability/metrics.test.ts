@@ -53,6 +53,7 @@ function start(sources: Partial<MetricsSources> = {}): Metrics {
   return createMetrics({
     pools: () => [],
     endpoints: () => [],
+    ejections: () => [],
     nowMs: () => 0,
     bypass: () => false,
     buffered: () => ({ bytes: 0, limitBytes: 1024 }),

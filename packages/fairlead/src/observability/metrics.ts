@@ -23,7 +23,8 @@ import {
 import { EventCounts } from './event-counts.ts';
 import { FamilyLines, contentType, exposition } from './exposition.ts';
 import type { FlowSeries } from './flow-series.ts';
-import { Samples, readEndpoints, readPools } from './pool-gauges.ts';
+import { Samples, readEjections, readEndpoints, readPools } from './pool-gauges.ts';
+import type { EjectionCount } from './pool-gauges.ts';
 import type { RequestSeries } from './request-series.ts';
 import { SeriesBudget } from './series-budget.ts';
 
@@ -40,6 +41,8 @@ export interface MetricsSources {
   pools(): readonly PoolView[];
   /** Every endpoint, in a pool or not. */
   endpoints(): readonly EndpointView[];
+  /** How often endpoints were set aside. */
+  ejections(): readonly EjectionCount[];
   /** The clock that readings and snapshots are stamped with. */
   nowMs(): number;
   bypass(): boolean;
@@ -75,6 +78,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
     const samples = new Samples();
     readPools(sources.pools(), samples);
     readEndpoints(sources.endpoints(), nowMs, samples);
+    readEjections(sources.ejections(), samples);
     addGatewaySamples(samples, counts, sources);
     addConfigSamples(samples, sources.config());
     addProcessSamples(samples, sources.version, budget.dropped);

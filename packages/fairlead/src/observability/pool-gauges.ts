@@ -133,6 +133,23 @@ export function readEndpoints(endpoints: readonly EndpointView[], nowMs: number,
   }
 }
 
+/** How often an endpoint was set aside, for one reason. */
+export interface EjectionCount {
+  readonly endpoint: string;
+  readonly reason: string;
+  readonly count: number;
+}
+
+/** Adds how often endpoints were set aside; of those whose names become the same label, the sum. */
+export function readEjections(ejections: readonly EjectionCount[], samples: Samples): void {
+  for (const [reason, counts] of Map.groupBy(ejections, (each) => each.reason)) {
+    for (const [endpoint, same] of Map.groupBy(counts, (each) => labelValue(each.endpoint))) {
+      const sum = same.reduce((total, { count }) => total + count, 0);
+      samples.add(endpointFamilies.ejections, { endpoint, reason }, sum);
+    }
+  }
+}
+
 /** Of those whose names become the same label, one: a page with a series twice is refused as a whole. */
 function byLabel<T>(items: readonly T[], nameOf: (item: T) => string): Map<string, T> {
   return new Map(items.map((item) => [labelValue(nameOf(item)), item]));

@@ -231,6 +231,7 @@ class House implements Serve {
       nowMs: () => this.#clock.now(),
       pools: () => this.#director.pools(),
       endpoints: () => this.#endpoints(),
+      ejections: () => this.#fleet.ejections(),
       bypass: () => this.#director.bypass,
       buffered: () => this.#buffered(),
       config: () => this.#reloads.status,

@@ -3,13 +3,18 @@
 /** A configuration file that changes under a running gateway. */
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, describe, it } from 'node:test';
+import type { StateDocument } from '../../packages/fairlead/src/admin/state.ts';
 import { hashKey } from '../../packages/fairlead/src/tenancy/hash-key.ts';
 import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
 import type { ModelServer, ModelServerOptions } from '../../packages/fairlead/src/model-server/model-server.ts';
 import { Loopback } from '../kit/loopback.ts';
+import { RawClient } from '../kit/raw-client.ts';
 import { serveText } from '../kit/served.ts';
 
 const loopback = new Loopback();
@@ -117,5 +122,99 @@ describe('a configuration file', () => {
     assert.equal((await served.ask(body)).status, 200);
     assert.deepEqual([first.stats().finished, second.stats().finished], [0, 1]);
     assert.equal((await slow).status, 200);
+  });
+
+  it('widens and narrows the limits of heads and connections while it serves', async () => {
+    const { url } = await modelServer();
+    const served = await serveText(`${endpoints(url)}gateway: {maxHeaderBytes: 2Ki, keepAliveTimeout: 1h}\n`, loopback);
+    const statusOf = async (padding: number): Promise<number> => {
+      const client = new RawClient(served.url);
+      client.write(`GET /v1/models HTTP/1.1\r\nhost: x\r\nx-padding: ${'x'.repeat(padding)}\r\n\r\n`);
+      const { status } = await client.answer();
+      client.destroy();
+      return status;
+    };
+    assert.deepEqual([await statusOf(100), await statusOf(4000)], [200, 431]);
+    await served.reload(`${endpoints(url)}gateway: {maxHeaderBytes: 8Ki, keepAliveTimeout: 20ms}\n`);
+    assert.deepEqual([await statusOf(4000), await statusOf(10_000)], [200, 431]);
+    const idle = new RawClient(served.url).write('GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n');
+    await idle.answer();
+    await once(idle.socket, 'close');
+  });
+
+  it('keeps what waits, and lets a band that is gone serve what is in it', async () => {
+    const server = await modelServer({ maxNumSeqs: 1 });
+    const { url } = server;
+    server.set({ stallAfter: 1 });
+    const full = 'plugins:\n  - {name: full, type: concurrency-detector, parameters: {maxConcurrency: 1}}\n';
+    const flowControl = 'flowControl:\n  saturationDetector: {pluginRef: full}\n';
+    const withBand = `${endpoints(url)}${keyed('k').replace('}', ', priority: 7}')}${full}${flowControl}`;
+    const events: string[] = [];
+    const served = await serveText(withBand, loopback, { onFlowEvent: (_pool, { kind }) => events.push(kind) });
+    const answers = [1, 2, 3].map(() => statusFor(served.url, 'k'));
+    const waiting = async (): Promise<readonly (readonly [number, number])[]> =>
+      (await served.state()).pools[0]!.bands.map((band) => [band.priority, band.waiting] as const);
+    while (events.filter((kind) => kind === 'enqueued').length < 3) await served.state();
+    await served.reload(`${endpoints(url)}${keyed('k')}${full}${flowControl}`);
+    assert.deepEqual(await waiting(), [
+      [7, 2],
+      [0, 0],
+    ]);
+    server.set({ stallAfter: null });
+    assert.deepEqual(await Promise.all(answers), [200, 200, 200]);
+  });
+});
+
+/** `fairlead serve` as a process of its own. */
+class Process {
+  readonly child: ChildProcess;
+  readonly code: Promise<number | null>;
+  #out = '';
+
+  constructor(...words: readonly string[]) {
+    const main = path.join(import.meta.dirname, '../../packages/fairlead/src/cli/main.ts');
+    const flags = ['--conditions=development', main, 'serve', '--port', '0', '--admin-port', '0', ...words];
+    this.child = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'ignore'] });
+    this.code = once(this.child, 'exit').then(([code]) => code as number | null);
+    loopback.atEnd(async () => {
+      this.child.kill('SIGKILL');
+      await this.code;
+    });
+  }
+
+  /** Where its admin port is, once it listens. */
+  async adminUrl(): Promise<string> {
+    for await (const chunk of this.child.stdout!.setEncoding('utf8')) {
+      this.#out += chunk as string;
+      const [, url] = /^admin listening on (\S+)$/m.exec(this.#out) ?? [];
+      if (url !== undefined) return url;
+    }
+    throw new Error('it never listened');
+  }
+}
+
+describe('SIGHUP', () => {
+  afterEach(() => loopback.end());
+
+  it('reloads where there is a file, and SIGTERM drains', async () => {
+    const { url } = await modelServer();
+    const { file } = await serveText(endpoints(url), loopback);
+    const served = new Process('--config-file', file);
+    const adminUrl = await served.adminUrl();
+    served.child.kill('SIGHUP');
+    let config: StateDocument['config'];
+    do config = ((await (await fetch(`${adminUrl}/state`)).json()) as StateDocument).config;
+    while (config.lastReload === null);
+    assert.deepEqual([config.lastReload.trigger, config.lastReload.result, config.file], ['signal', 'success', file]);
+    served.child.kill('SIGTERM');
+    assert.equal(await served.code, 0);
+  });
+
+  it('drains where there is none', async () => {
+    const { url } = await modelServer();
+    const served = new Process('--endpoint', url);
+    await served.adminUrl();
+    served.child.kill('SIGHUP');
+    assert.equal(await served.code, 0);
   });
 });

@@ -73,7 +73,7 @@ a restart.
 rounded up to a whole number.
 
 **Plugins.** Wherever a plugin is named, the name of an entry in \`plugins\` or a built-in type will do: a type without an
-entry is used with its defaults. Their parameters are in [plugins.md](plugins.md).
+entry is used with its defaults. Their parameters are in [plugins](plugins/README.md).
 
 **Defaults.** There are two sets. \`fairlead serve\` fills what a file leaves out with what a gateway needs. The reference's own
 defaults make a file mean exactly what it means there: \`fairlead check FILE --defaults reference\` shows what that is. Where

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Writes docs/plugins.md from what the code says of itself: the definitions give kinds, stability and parameters, the
- * header paragraph of a plugin's file says which question it answers, when to choose it and what it guarantees.
- * `test/plugin-reference.test.ts` fails when the page is not what this would write.
+ * Writes docs/plugins/ from what the code says of itself, an index and a page for each plugin: the definitions give kinds,
+ * stability and parameters, the header paragraph of a plugin's file says which question it answers, when to choose it and
+ * what it guarantees. `test/plugin-reference.test.ts` fails when the folder is not what this would write.
  *
  *     node --conditions=development tools/plugin-reference.ts
  */
 
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { PluginDefinition, PluginKind } from '@fairlead/core';
 import { createDefaultRegistry } from '../packages/fairlead/src/config/default-registry.ts';
@@ -17,8 +17,11 @@ import { parameterTable } from './parameter-table.ts';
 
 const root = path.dirname(import.meta.dirname);
 
-/** Where the page is kept. */
-export const pluginReferencePath = path.join(root, 'docs', 'plugins.md');
+/** Where the pages are kept. */
+export const pluginReferencePath = path.join(root, 'docs', 'plugins');
+
+/** The index among them. */
+const INDEX = 'README.md';
 
 /** Sections in the order of a request's way; a plugin of two kinds stands in the first. */
 const sections: readonly (readonly [kind: PluginKind, title: string, question: string])[] = [
@@ -70,7 +73,7 @@ flowControl:
 
 A type with no parameters to set needs no entry under \`plugins\`: refer to it by its type, as to \`edf-ordering-policy\`
 above. Parameters are checked strictly when the file is loaded. Types, names and meanings are those of the reference
-picker; the differences are listed in [compatibility.md](compatibility.md). Plugins that are \`alpha\` need
+picker; the differences are listed in [compatibility.md](../compatibility.md). Plugins that are \`alpha\` need
 \`--allow-experimental-plugins\`.
 
 ## Your own
@@ -78,31 +81,50 @@ picker; the differences are listed in [compatibility.md](compatibility.md). Plug
 \`plugins[].module\` names a JavaScript or TypeScript module beside the configuration file (or a package that can be
 found from there) whose default export is a definition made with \`definePlugin\`. For a fairness policy,
 \`defineSimpleFairnessPolicy\` leaves only the choice to write: see
-[examples/custom-fairness-policy](../examples/custom-fairness-policy/README.md), which is complete in 25 lines.
-\`fairnessConformance\` of \`@fairlead/core/testing\` is the suite that the policies below pass, and yours should.
+[examples/custom-fairness-policy](../../examples/custom-fairness-policy/README.md), which is complete in 25 lines.
+\`fairnessConformance\` of \`@fairlead/core/testing\` is the suite that the policies here pass, and yours should.
 `;
 
-/** The page for these definitions, as Markdown. */
-export async function pluginReference(definitions: readonly PluginDefinition[]): Promise<string> {
-  const parts = sections.flatMap(([kind, title, question]) => {
-    const members = definitions.filter((definition) => definition.kinds[0] === kind);
-    const also = definitions.filter((definition) => definition.kinds.indexOf(kind) > 0);
-    if (members.length + also.length === 0) return [];
-    const others = also.map(({ type }) => `[\`${type}\`](#${type})`).join(', ');
-    return [`## ${title}\n\n${question}`, ...members.map(describe), ...(others === '' ? [] : [`See also ${others}.`])];
-  });
-  const options = { ...(await prettier.resolveConfig(pluginReferencePath)), parser: 'markdown' };
-  return prettier.format([introduction, ...parts].join('\n\n'), options);
+/** Every file of the folder for these definitions, as Markdown by name. */
+export async function pluginReference(definitions: readonly PluginDefinition[]): Promise<ReadonlyMap<string, string>> {
+  const options = { ...(await prettier.resolveConfig(path.join(pluginReferencePath, INDEX))), parser: 'markdown' };
+  const pages = new Map([[INDEX, indexOf(definitions)]]);
+  for (const definition of definitions) pages.set(fileOf(definition), pageOf(definition));
+  for (const [name, text] of pages) pages.set(name, await prettier.format(text, options));
+  return pages;
 }
 
-function describe(definition: PluginDefinition): string {
-  const { type, stability, summary, parameters } = definition;
+function fileOf({ type }: PluginDefinition): string {
+  return `${type}.md`;
+}
+
+function indexOf(definitions: readonly PluginDefinition[]): string {
+  const parts = sections.flatMap(([kind, title, question]) => {
+    const members = definitions.filter(({ kinds }) => kinds.includes(kind));
+    if (members.length === 0) return [];
+    const rows = members.map(
+      (member) => `| [${member.type}](${fileOf(member)}) | ${member.summary} | ${member.stability} |`,
+    );
+    return [
+      `## ${title}\n\n${question}`,
+      ['| Type | What it does | Stability |', '| --- | --- | --- |', ...rows].join('\n'),
+    ];
+  });
+  return [introduction, ...parts].join('\n\n');
+}
+
+function pageOf(definition: PluginDefinition): string {
+  const { type, kinds, stability, summary, parameters } = definition;
   const specs = Object.entries(parameters);
+  const titles = sections.filter(([kind]) => kinds.includes(kind)).map(([, title]) => title);
   return [
-    `### ${type}`,
-    `${summary} _${stability}_`,
+    `# ${type}`,
+    `<!-- Written by tools/plugin-reference.ts from the plugin's own definition: change that, then run it. -->`,
+    `[Plugins](${INDEX}) · ${titles.join(' · ')} · _${stability}_`,
+    summary,
     ...headerOf(type),
-    specs.length === 0 ? 'No parameters.' : parameterTable('Parameter', specs),
+    '## Parameters',
+    specs.length === 0 ? 'None.' : parameterTable('Parameter', specs),
   ].join('\n\n');
 }
 
@@ -116,5 +138,8 @@ function headerOf(type: string): string[] {
 }
 
 if (import.meta.main) {
-  writeFileSync(pluginReferencePath, await pluginReference(createDefaultRegistry().definitions()));
+  rmSync(pluginReferencePath, { recursive: true, force: true });
+  mkdirSync(pluginReferencePath);
+  const pages = await pluginReference(createDefaultRegistry().definitions());
+  for (const [name, text] of pages) writeFileSync(path.join(pluginReferencePath, name), text);
 }

@@ -7,7 +7,8 @@
 
 import type { PluginDefinition } from '@fairlead/core';
 
-const referenceTypes: readonly string[] = `
+/** All of them, in the order in which the reference's kinds come. */
+export const REFERENCE_TYPES: readonly string[] = `
   single-profile-handler data-parallel-profile-handler disagg-profile-handler pd-profile-handler disagg-headers-handler
   prefill-header-handler header-profile-handler always-disagg-pd-decider prefix-based-pd-decider
   always-disagg-multimodal-decider
@@ -41,5 +42,5 @@ export const NOT_IN_THIS_VERSION = 'is known to the reference but not in this ve
 /** The reference's types that `definitions` lack, for a `PluginRegistry`. */
 export function unavailableTypes(definitions: readonly PluginDefinition[]): ReadonlyMap<string, string> {
   const present = new Set(definitions.map(({ type }) => type));
-  return new Map(referenceTypes.filter((type) => !present.has(type)).map((type) => [type, NOT_IN_THIS_VERSION]));
+  return new Map(REFERENCE_TYPES.filter((type) => !present.has(type)).map((type) => [type, NOT_IN_THIS_VERSION]));
 }

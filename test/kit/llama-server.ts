@@ -6,6 +6,7 @@
  */
 
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -21,18 +22,58 @@ export const noLlamaServer: string | false =
     ? false
     : 'no llama-server: set FAIRLEAD_LLAMA_SERVER and FAIRLEAD_LLAMA_MODEL';
 
-/** Starts the engine, which serves the model `random`, on a port that was free just now; `loopback` ends it. */
-export async function startLlamaServer(loopback: Loopback): Promise<string> {
-  const url = await loopback.nobody();
-  const flags = ['-m', model, '--port', new URL(url).port, '-np', '2', '-c', '8192', '-t', '1'];
-  const engine = spawn(binary, [...flags, '--metrics', '--no-webui', '--ignore-eos', '--alias', 'random'], {
-    env: { ...process.env, LD_LIBRARY_PATH: path.dirname(binary) },
-    stdio: 'ignore',
-  });
-  loopback.atEnd(async () => {
-    if (engine.exitCode !== null || engine.signalCode !== null) return;
+/** One engine under one address, which may be killed and started again. It calls its model `random`. */
+export class Llama {
+  readonly url: string;
+  readonly slots: number;
+  #process: ChildProcess | undefined;
+
+  constructor(url: string, slots: number) {
+    this.url = url;
+    this.slots = slots;
+  }
+
+  /** Starts it; it answers once it has loaded. */
+  start(): void {
+    const { port } = new URL(this.url);
+    const size = ['-np', String(this.slots), '-c', String(this.slots * 4096), '-t', '1'];
+    const flags = [
+      '-m',
+      model,
+      '--port',
+      port,
+      ...size,
+      '--metrics',
+      '--no-webui',
+      '--ignore-eos',
+      '--alias',
+      'random',
+    ];
+    this.#process = spawn(binary, flags, {
+      env: { ...process.env, LD_LIBRARY_PATH: path.dirname(binary) },
+      stdio: 'ignore',
+    });
+  }
+
+  /** `kill -9`; resolves when it is gone. Idempotent. */
+  async kill(): Promise<void> {
+    const engine = this.#process;
+    this.#process = undefined;
+    if (engine === undefined || engine.exitCode !== null || engine.signalCode !== null) return;
     engine.kill('SIGKILL');
     await once(engine, 'exit');
-  });
-  return url;
+  }
+}
+
+/** Starts an engine on a port that was free just now; `loopback` ends it. */
+export async function startLlama(loopback: Loopback, slots: number): Promise<Llama> {
+  const llama = new Llama(await loopback.nobody(), slots);
+  loopback.atEnd(() => llama.kill());
+  llama.start();
+  return llama;
+}
+
+/** The URL of an engine of two slots, which serves the model `random`; `loopback` ends it. */
+export async function startLlamaServer(loopback: Loopback): Promise<string> {
+  return (await startLlama(loopback, 2)).url;
 }

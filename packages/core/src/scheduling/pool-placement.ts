@@ -277,8 +277,12 @@ export class PoolPlacement implements Placement {
 
   /** One that was here before is back; one that never was has nothing to recover from. */
   #arrived(endpoint: Endpoint): Tracked {
-    if (this.#states.has(endpoint.url)) this.#slowStart.begin(endpoint);
-    return { endpoint, state: this.#recall(endpoint) };
+    const isBack = this.#states.has(endpoint.url);
+    const tracked = { endpoint, state: this.#recall(endpoint) };
+    if (isBack) this.#slowStart.begin(endpoint);
+    // It may have told its metrics before it told its models: until the next reading that is better than nothing.
+    else if (endpoint.metrics !== undefined) this.#detector.metricsRead?.(tracked, this.#clock.now());
+    return tracked;
   }
 
   #recall(endpoint: Endpoint): unknown {

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { Endpoint } from '../endpoints/endpoint.ts';
 import { Pool } from '../endpoints/pool.ts';
 import { FlowController } from '../flow-control/flow-controller.ts';
-import { concurrencyDetector } from '../plugins/index.ts';
+import { adaptiveConcurrencyDetector, concurrencyDetector } from '../plugins/index.ts';
 import type { Placed } from '../flow-control/placement.ts';
 import type { SaturationDetector } from '../flow-control/policies.ts';
 import type { InferenceRequest } from '../request/inference-request.ts';
@@ -65,6 +65,17 @@ describe('an endpoint', () => {
     const { fill, placement, endpoint } = house();
     assert.equal(placement.limitOf(endpoint), 40);
     assert.equal(fill().length, 40);
+  });
+
+  it('that told its metrics before it belonged to the pool is not taken for one without any', () => {
+    const { pool, placement } = house(0, instanceOf(adaptiveConcurrencyDetector));
+    const early = new Endpoint({ name: 'b', url: 'http://b:1', labels: {} });
+    early.noteMetrics({ waiting: 0, running: 0 }, 0, 0);
+    pool.setEndpoints([...pool.endpoints, early]);
+    assert.deepEqual(
+      pool.endpoints.map((endpoint) => placement.limitOf(endpoint)),
+      [64, 4],
+    );
   });
 
   it('that is back is given a tenth of its limit at once, and the rest evenly', () => {

@@ -141,8 +141,8 @@ function loadConfigOf(given: ServeFlags, more: LoadMore = {}): Promise<LoadedCon
 
 const NOTHING_TO_SERVE = 'no model server to serve; name one with --endpoint URL or in --config-file';
 
-function hasNothingToServe({ endpoints, fileDiscovery }: ResolvedConfig): boolean {
-  return endpoints.length === 0 && fileDiscovery === undefined;
+function hasNothingToServe({ endpoints, dnsEndpoints = [], fileDiscovery }: ResolvedConfig): boolean {
+  return endpoints.length + dnsEndpoints.length === 0 && fileDiscovery === undefined;
 }
 
 /** What could not be started with is not reloaded either. */

@@ -106,7 +106,7 @@ function resolveSections(resolution: Resolution, { endpointUrls }: ResolveOption
   const { metricsSource, fileDiscovery, filled } = dataLayer.resolved;
   return {
     config: {
-      endpoints: endpoints.resolved,
+      ...endpoints.resolved,
       fileDiscovery,
       metricsSource,
       gateway: gateway.resolved,

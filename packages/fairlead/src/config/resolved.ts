@@ -41,6 +41,17 @@ export interface EndpointConfig {
   readonly tls?: TlsConfig | undefined;
 }
 
+/** Endpoints behind a name. */
+export interface DnsEndpointsConfig {
+  /** What they have in common; its URL holds the name, its name is the beginning of theirs. */
+  readonly template: EndpointConfig;
+  readonly records: 'address' | 'srv';
+  readonly refreshIntervalMs: number;
+  /** Name servers; empty: the system's. */
+  readonly servers: readonly string[];
+  readonly maxEndpoints: number;
+}
+
 /** `file-discovery`: the reference's plugin and file format. */
 export interface FileDiscoveryConfig {
   readonly path: string;
@@ -158,6 +169,8 @@ export interface InferenceObjective {
 
 export interface ResolvedConfig {
   readonly endpoints: readonly EndpointConfig[];
+  /** Entries of `endpoints` that stand for many. */
+  readonly dnsEndpoints?: readonly DnsEndpointsConfig[] | undefined;
   readonly fileDiscovery?: FileDiscoveryConfig | undefined;
   /** Undefined: `dataLayer.injectDefaults` is off and no metrics source is listed, nothing is scraped. */
   readonly metricsSource?: MetricsSourceConfig | undefined;

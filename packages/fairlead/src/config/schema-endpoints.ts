@@ -33,12 +33,56 @@ const tlsFields = {
   },
 } as const satisfies ParameterSpecs;
 
+/** `address` or `[address]`, with or without a port. */
+const NAME_SERVER = /^(\d{1,3}(\.\d{1,3}){3}(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?|[0-9A-Fa-f:]+:[0-9A-Fa-f:]*)$/;
+
+export const dnsFields = {
+  records: {
+    type: 'string',
+    default: 'address',
+    choices: ['address', 'srv'],
+    doc: "`address`: an endpoint for each A record (AAAA where there is no A), on the URL's port. `srv`: one for each address of the targets of its SRV records of the best priority, on their ports.",
+  },
+  refreshInterval: {
+    type: 'duration',
+    default: 30_000,
+    min: 1_000,
+    max: 86_400_000,
+    doc: 'The name is asked again after this time, or when its answer expires, whichever is sooner.',
+  },
+  servers: {
+    type: 'list',
+    default: [],
+    maxItems: 8,
+    of: {
+      type: 'string',
+      pattern: { test: NAME_SERVER, allowed: 'the address of a name server, `10.0.0.10` or `10.0.0.10:53`' },
+      doc: 'A name server.',
+    },
+    defaultDoc: "the system's",
+    doc: 'Name servers that are asked.',
+  },
+  maxEndpoints: {
+    type: 'integer',
+    default: 256,
+    min: 1,
+    max: 10_000,
+    doc: 'Of a longer answer, so many are taken.',
+  },
+} as const satisfies ParameterSpecs;
+
 export const endpointFields = {
   url: {
     type: 'string',
     required: true,
     hidden: true,
     doc: 'Base URL, `http://host:port[/prefix]` or `https://…`; unique.',
+  },
+  dns: {
+    type: 'object',
+    fields: dnsFields,
+    doc: 'Its host is a name that stands for many servers, as DNS says (`dns: {}` for the defaults): a fully qualified one, because search domains are not tried. A bad answer, or none, changes nothing.',
+    defaultDoc: 'one server, whatever its name resolves to',
   },
   name: {
     type: 'string',

@@ -6,10 +6,20 @@ import type { ResolvedConfig } from './resolved.ts';
 
 /** `2 endpoints; flow control on: round-robin-fairness-policy, …; 3 keys`. */
 export function summaryOf(config: ResolvedConfig): string {
-  const { endpoints, fileDiscovery, flowControl, flowControlEnabled, detector, identity, inferenceObjectives } = config;
+  const {
+    endpoints,
+    dnsEndpoints = [],
+    fileDiscovery,
+    flowControl,
+    flowControlEnabled,
+    detector,
+    identity,
+    inferenceObjectives,
+  } = config;
   const policies = `${flowControl.defaultBand.fairness.name}, ${flowControl.defaultBand.ordering.name}, ${detector.name}`;
   const parts = [
     counted(endpoints.length, 'endpoint'),
+    dnsEndpoints.length === 0 ? undefined : `endpoints behind ${counted(dnsEndpoints.length, 'name')}`,
     fileDiscovery === undefined ? undefined : `endpoints from ${fileDiscovery.path}`,
     flowControlEnabled ? `flow control on (${policies})` : `flow control off (${detector.name})`,
     flowControl.bands.length === 0 ? undefined : counted(flowControl.bands.length, 'priority band'),

@@ -12,6 +12,8 @@ import type { Clock, Pool, Random } from '@fairlead/core';
 import type { Reconfigurable, Swap } from '../config/reconfigurable.ts';
 import type { EndpointConfig, MetricsSourceConfig, ResolvedConfig, TlsConfig } from '../config/resolved.ts';
 import type { FleetPort, ServedModel } from '../director/ports.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import { DnsDiscovery } from '../discovery/dns.ts';
 import { FileDiscovery } from '../discovery/file.ts';
 import { staticDiscovery } from '../discovery/static.ts';
 import { apiKeys } from './api-keys.ts';
@@ -43,7 +45,10 @@ export interface FleetObserver {
 }
 
 /** The parts of the configuration that are about what stands behind. */
-export type FleetConfig = Pick<ResolvedConfig, 'endpoints' | 'fileDiscovery' | 'metricsSource' | 'outlierDetection'> & {
+export type FleetConfig = Pick<
+  ResolvedConfig,
+  'endpoints' | 'dnsEndpoints' | 'fileDiscovery' | 'metricsSource' | 'outlierDetection'
+> & {
   readonly gateway: Pick<ResolvedConfig['gateway'], 'connectTimeoutMs'>;
 };
 
@@ -204,12 +209,14 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
   }
 
   /** Where endpoints come from; where two disagree, the first is right. */
-  #sourcesOf({ endpoints, fileDiscovery }: FleetConfig): DiscoverySource[] {
+  #sourcesOf({ endpoints, dnsEndpoints = [], fileDiscovery }: FleetConfig): DiscoverySource[] {
     const { clock } = this.#shared;
-    const fixed = { key: `fixed ${JSON.stringify(endpoints)}`, make: () => staticDiscovery(endpoints) };
-    if (fileDiscovery === undefined) return [fixed];
-    const key = `file ${JSON.stringify(fileDiscovery)}`;
-    return [fixed, { key, make: () => new FileDiscovery(fileDiscovery, clock) }];
+    const source = (what: unknown, make: () => Discovery): DiscoverySource => ({ key: JSON.stringify(what), make });
+    return [
+      source({ endpoints }, () => staticDiscovery(endpoints)),
+      ...dnsEndpoints.map((dns) => source({ dns }, () => new DnsDiscovery(dns, clock))),
+      ...(fileDiscovery ? [source({ fileDiscovery }, () => new FileDiscovery(fileDiscovery, clock))] : []),
+    ];
   }
 
   #startScraping({ metricsSource: source, gateway: { connectTimeoutMs } }: FleetConfig): Scraping {
@@ -346,6 +353,9 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
   }
 
   #requestFailed(url: string): void {
+    // Where one connection was cut the idle ones are as good as dead: what is sent next finds that out by connecting,
+    // when nothing of it has been sent, and not by writing, when nobody knows.
+    this.upstream.dropIdle(url);
     const member = [...this.#members.values()].find(({ endpoint }) => endpoint.url === url);
     if (member !== undefined) this.#health.suspect(member.endpoint);
   }
@@ -375,6 +385,7 @@ interface Access {
 /** @throws {Error} naming whose key or certificate cannot be used. */
 function accessFor(config: FleetConfig, environment: FleetOptions['environment']): Access {
   const files = new TlsFiles();
+  const known = [...config.endpoints, ...(config.dnsEndpoints ?? []).map(({ template }) => template)];
   const read = (whose: string, tls: TlsConfig | undefined): UpstreamTls | undefined => {
     try {
       return tls && files.optionsFor(tls);
@@ -383,11 +394,11 @@ function accessFor(config: FleetConfig, environment: FleetOptions['environment']
     }
   };
   const access: Access = {
-    keyOf: apiKeys(config.endpoints, environment),
+    keyOf: apiKeys(known, environment),
     tlsOf: ({ name, tls }) => read(`endpoint ${name}`, tls),
     tlsOfMetrics: ({ scheme, tls }) => (scheme === 'https' ? read('metrics-data-source', tls) : undefined),
   };
   if (config.metricsSource !== undefined) access.tlsOfMetrics(config.metricsSource);
-  for (const endpoint of config.endpoints) access.tlsOf(endpoint);
+  for (const endpoint of known) access.tlsOf(endpoint);
   return access;
 }

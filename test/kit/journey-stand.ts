@@ -146,7 +146,7 @@ function contextOf(into: { tries: SentTry[]; refused: string[]; pool: Pool; cloc
       nonsense: (endpoint) => void refused.push(`${endpoint.name} is no HTTP server`),
       failed: (endpoint) => void refused.push(`${endpoint.name} fails`),
       answered: (endpoint) => void refused.push(`${endpoint.name} answers`),
-      firstByte: () => undefined,
+      firstByte: (endpoint, tookMs) => void refused.push(`${endpoint.name} first byte after ${tookMs}`),
     },
     firstByteTimeoutMs: 1,
     idleTimeoutMs: 1,

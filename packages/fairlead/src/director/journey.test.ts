@@ -237,6 +237,32 @@ describe('a journey', () => {
     assert.deepEqual(refused, ['server-0 fails', 'server-0 answers', 'server-0 fails']);
   });
 
+  it('tells of answers that are failures of the server, and of no others', () => {
+    const { clock, tries, begin, refused } = stand({ endpoints: 1 });
+    const statuses = [200, 404, 429, 501, 500, 503];
+    for (let count = 0; count < statuses.length; count += 1) begin();
+    clock.advance(0);
+    for (const [index, status] of statuses.entries()) tries[index]?.handler.onHeaders(status, []);
+    const answers = Array.from({ length: 4 }, () => 'server-0 answers');
+    assert.deepEqual(refused, [...answers, 'server-0 fails', 'server-0 fails']);
+  });
+
+  it('tells how long the first byte of a stream took since it was sent, not since it came', () => {
+    const { clock, tries, begin, refused } = stand({ endpoints: 1, limit: 1 });
+    begin();
+    begin();
+    clock.advance(100);
+    tries[0]?.handler.onHeaders(200, []);
+    tries[0]?.handler.onData(Buffer.from('a'));
+    tries[0]?.handler.onData(Buffer.from('b'));
+    tries[0]?.handler.onEnd();
+    clock.advance(7);
+    tries[1]?.handler.onHeaders(200, []);
+    tries[1]?.handler.onData(Buffer.from('a'));
+    const took = refused.filter((line) => line.includes('first byte'));
+    assert.deepEqual(took, ['server-0 first byte after 100', 'server-0 first byte after 7']);
+  });
+
   it('says nothing of addresses to the client', () => {
     const { clock, tries, begin } = stand();
     const { answer } = begin();

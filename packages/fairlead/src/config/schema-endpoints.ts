@@ -108,6 +108,6 @@ export const endpointFields = {
     type: 'object',
     fields: tlsFields,
     defaultDoc: 'certificates are verified, none of our own is shown',
-    doc: 'How an `https://` server is spoken to: requests, health, models and metrics alike. Files are relative to this file and are read at the start.',
+    doc: 'How an `https://` server is spoken to: requests, health, models and metrics alike. Files are relative to this file, and are read at the start and whenever the configuration is loaded again.',
   },
 } as const satisfies ParameterSpecs;

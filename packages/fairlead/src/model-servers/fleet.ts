@@ -10,13 +10,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { Endpoint } from '@fairlead/core';
 import type { Clock, Pool, Random } from '@fairlead/core';
 import type { Reconfigurable, Swap } from '../config/reconfigurable.ts';
-import type { EndpointConfig, MetricsSourceConfig, ResolvedConfig, TlsConfig } from '../config/resolved.ts';
+import type { EndpointConfig, ResolvedConfig } from '../config/resolved.ts';
 import type { FleetPort, ServedModel } from '../director/ports.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import { DnsDiscovery } from '../discovery/dns.ts';
 import { FileDiscovery } from '../discovery/file.ts';
 import { staticDiscovery } from '../discovery/static.ts';
-import { apiKeys } from './api-keys.ts';
+import { accessFor } from './access.ts';
+import type { Access } from './access.ts';
 import { Discoveries } from './discoveries.ts';
 import type { DiscoverySource } from './discoveries.ts';
 import { Getter } from './getter.ts';
@@ -27,8 +28,6 @@ import { PoolBook } from './pool-book.ts';
 import { Problems } from './problems.ts';
 import { Scraping } from './scraping.ts';
 import type { UpstreamError } from './upstream-error.ts';
-import { TlsFiles } from './tls-files.ts';
-import type { UpstreamTls } from './tls-files.ts';
 import { Upstream } from './upstream.ts';
 
 /** Told of what happens to the fleet, for the log. */
@@ -373,32 +372,4 @@ function isSame(one: EndpointConfig | undefined, other: EndpointConfig): boolean
 
 function parts({ url, labels, models, apiKeyEnv, tls }: EndpointConfig): unknown[] {
   return [url, Object.entries(labels).sort(), models, apiKeyEnv, tls];
-}
-
-/** Keys and certificates, read once for all endpoints. */
-interface Access {
-  readonly keyOf: (config: EndpointConfig) => string | undefined;
-  readonly tlsOf: (config: EndpointConfig) => UpstreamTls | undefined;
-  readonly tlsOfMetrics: (source: MetricsSourceConfig) => UpstreamTls | undefined;
-}
-
-/** @throws {Error} naming whose key or certificate cannot be used. */
-function accessFor(config: FleetConfig, environment: FleetOptions['environment']): Access {
-  const files = new TlsFiles();
-  const known = [...config.endpoints, ...(config.dnsEndpoints ?? []).map(({ template }) => template)];
-  const read = (whose: string, tls: TlsConfig | undefined): UpstreamTls | undefined => {
-    try {
-      return tls && files.optionsFor(tls);
-    } catch (error) {
-      throw new Error(`${whose}: ${(error as Error).message}`, { cause: error });
-    }
-  };
-  const access: Access = {
-    keyOf: apiKeys(known, environment),
-    tlsOf: ({ name, tls }) => read(`endpoint ${name}`, tls),
-    tlsOfMetrics: ({ scheme, tls }) => (scheme === 'https' ? read('metrics-data-source', tls) : undefined),
-  };
-  if (config.metricsSource !== undefined) access.tlsOfMetrics(config.metricsSource);
-  for (const endpoint of known) access.tlsOf(endpoint);
-  return access;
 }

@@ -28,6 +28,7 @@ import {
   malformedBody,
   missingHost,
   notAuthorized,
+  packedBody,
   nothingStored,
   tooLarge,
   tooManyHeaders,
@@ -268,7 +269,8 @@ export class Exchange implements Answer, BodyTaker, Underway {
     if (route.kind === 'stored') return nothingStored;
     if (route.kind === 'wrong-method') return wrongMethod(method, route);
     if (identity.trusted) this.#control = readControlHeaders(headers, true);
-    return 'message' in this.#control ? wrongHeader(this.#control) : undefined;
+    if ('message' in this.#control) return wrongHeader(this.#control);
+    return route.kind === 'inference' && isPacked(headers['content-encoding']) ? packedBody : undefined;
   }
 
   #takeBody(route: InferenceRoute, expectsContinue: boolean): void {
@@ -374,4 +376,8 @@ function hostOf(endpoint: Endpoint): string {
 
 function hasHeader(headers: readonly string[], name: string): boolean {
   return headers.some((value, index) => index % 2 === 0 && value.toLowerCase() === name);
+}
+
+function isPacked(encoding: string | undefined): boolean {
+  return encoding !== undefined && !/^\s*(identity\s*)?$/i.test(encoding);
 }

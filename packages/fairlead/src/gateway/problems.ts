@@ -94,6 +94,15 @@ export function tooLarge(maxBodyBytes: number): GatewayProblem {
   return { status: 413, code: 'request_too_large', message: `The request body is larger than ${maxBodyBytes} bytes.` };
 }
 
+/** Unpacking what a stranger packed is how a few bytes become all of the memory; and reading it needs unpacking. */
+export const packedBody: GatewayProblem = {
+  status: 415,
+  code: 'unsupported_content_encoding',
+  message: 'The request body must come as it is: no `Content-Encoding` but `identity` is taken.',
+  param: 'content-encoding',
+  headers: ['accept-encoding', 'identity'],
+};
+
 export function bodyStopped(bodyIdleTimeoutMs: number): GatewayProblem {
   return {
     status: 408,

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { REQUEST_BYTES } from '../../packages/fairlead/src/gateway/receive-body.ts';
 import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
 import type { ModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
 import { openHouse } from '../kit/house.ts';
@@ -205,7 +206,7 @@ describe('the byte budget', () => {
     const before = house.count('report');
     const holder = client().write(head(99_000, 'expect: 100-continue\r\n'));
     assert.equal((await holder.answer()).status, 100);
-    assert.equal(house.gateway.budget.used, 99_000);
+    assert.equal(house.gateway.budget.used, 99_000 + REQUEST_BYTES);
     const answer = await client().write(head(60_000)).answer();
     assert.equal(answer.status, 429);
     assert.equal(answer.headers['x-llm-d-request-dropped-reason'], 'rejected-saturated');

@@ -54,7 +54,7 @@ describe('the memory of a request body', () => {
     const house = await openHouse({
       servers: [{ url, models: ['m'] }],
       limit: 1,
-      gateway: { maxBodyBytes: 40_000, maxBufferedBytes: 100_000 },
+      gateway: { maxBodyBytes: 40_000, maxBufferedBytes: 200_000 },
       identity: { trustedSources: ['127.0.0.1'] },
     });
     const send = (tenant: string): RawClient =>
@@ -77,7 +77,7 @@ describe('the memory of a request body', () => {
   it('is counted by address for tenants that nobody proved: a new key is no new memory', async () => {
     const house = await openHouse({
       servers: [{ url: 'http://127.0.0.1:9', models: ['m'] }],
-      gateway: { maxBodyBytes: 40_000, maxBufferedBytes: 100_000 },
+      gateway: { maxBodyBytes: 40_000, maxBufferedBytes: 200_000 },
     });
     const announce = (key: number): RawClient =>
       new RawClient(house.url).write(

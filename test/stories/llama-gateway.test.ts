@@ -109,10 +109,9 @@ describe('a real llama-server behind the gateway', { skip: noLlamaServer }, () =
     llama.start();
     const answers = await Promise.all(asked);
     const lost = answers.filter(({ status }) => status !== 200);
-    assert.ok(queue.waiting >= asked.length - 2, `${queue.waiting} waited`);
-    // One more may have been let in since it was counted.
-    assert.ok(lost.length <= asked.length - queue.waiting + 1, `${lost.length} were lost, ${queue.waiting} had waited`);
-    assert.ok(lost.every(({ status, text }) => status === 502 && text.includes('error')));
+    // Those that were let in before it died, while its limit was still being looked for, went down with it.
+    assert.ok(lost.length <= SLOTS, `${lost.length} were lost, ${queue.waiting} had waited`);
+    for (const { status, text } of lost) assert.ok(status >= 502 && text.includes('"error"'), `${status} ${text}`);
     await served.until(([one]) => one?.up === true && one.inFlight === 0 && one.problem === null);
   });
 });

@@ -163,6 +163,22 @@ describe('a configuration file', () => {
     server.set({ stallAfter: null });
     assert.deepEqual(await Promise.all(answers), [200, 200, 200]);
   });
+
+  it('names a module whose code is another by now: it counts after a restart', async () => {
+    const { url } = await modelServer();
+    const policy = (summary: string): string =>
+      `export default { type: 'mine', kinds: ['ordering'], stability: 'stable', summary: '${summary}', parameters: {},
+        create: ({ type, name }) => ({ type, name, rank: ({ sequence }) => sequence }) };\n`;
+    const text = `${endpoints(url)}plugins: [{module: ./policy.mjs}]
+flowControl: {defaultPriorityBand: {orderingPolicyRef: mine}}\n`;
+    const served = await serveText(text, loopback, { files: { 'policy.mjs': policy('One.') } });
+    assert.deepEqual((await served.reload(text)).needsRestart, []);
+    await writeFile(path.join(path.dirname(served.file), 'policy.mjs'), policy('Another.'));
+    const reload = await served.reload(text);
+    assert.deepEqual([reload.result, reload.needsRestart], ['success', ['plugins[0].module']]);
+    assert.deepEqual((await served.state()).config.lastReload, reload);
+    assert.equal(await statusFor(served.url, 'any'), 200);
+  });
 });
 
 /** `fairlead serve` as a process of its own. */

@@ -7,7 +7,7 @@
 
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { halfCheckParameters } from '@fairlead/core';
+import { dotted, halfCheckParameters } from '@fairlead/core';
 import type { PluginRecord, PluginRegistry, Problem, Random } from '@fairlead/core';
 import { readBounded } from './bounded-file.ts';
 import { byPlace, configProblem } from './config-problem.ts';
@@ -51,6 +51,8 @@ export interface GoodConfig {
   readonly warnings: readonly ConfigProblem[];
   /** Every plugin that was made, for a later load to `keep`. */
   readonly plugins: readonly PluginRecord[];
+  /** `plugins[].module` fields whose file changed since this process imported it: it counts after a restart. */
+  readonly outdated: readonly string[];
   /** SHA-256 of its text, hexadecimal; undefined when there was none. */
   readonly sha256: string | undefined;
   readonly problems?: undefined;
@@ -126,7 +128,7 @@ async function loadText(text: string | undefined, options: LoadOptions): Promise
   }
   const problems: Problem[] = [];
   const fields = halfCheckParameters(configFields, read.value, { path: [], problems });
-  const { config, document, warnings, plugins } = await resolveConfig(
+  const { config, document, warnings, plugins, outdated } = await resolveConfig(
     fields,
     {
       defaultSet: options.defaults,
@@ -144,7 +146,7 @@ async function loadText(text: string | undefined, options: LoadOptions): Promise
   const told = warnings.map(placed).sort(byPlace);
   if (problems.length > 0) return { problems: problems.map(placed).sort(byPlace), warnings: told, unreadable: false };
   const sha256 = text === undefined ? undefined : hashOf(text);
-  return { ok: config, document, warnings: told, plugins, sha256 };
+  return { ok: config, document, warnings: told, plugins, outdated: outdated.map(dotted), sha256 };
 }
 
 /** SHA-256 of a text, hexadecimal: what `sha256sum` says of the file. */

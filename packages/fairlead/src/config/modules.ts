@@ -11,6 +11,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { definitionFault } from '@fairlead/core';
 import type { Path, PluginDefinition, PluginRegistry, Problem } from '@fairlead/core';
+import { isOutdated } from './imported-modules.ts';
 
 /** One `module` field. */
 export interface ModuleReference {
@@ -23,6 +24,8 @@ export interface LoadedModules {
   readonly registry: PluginRegistry;
   /** What each module defines, by the text of its `module` field. */
   readonly definitions: ReadonlyMap<string, readonly PluginDefinition[]>;
+  /** `module` fields whose file is another than the one that runs: it counts after a restart. */
+  readonly outdated: readonly Path[];
 }
 
 export interface ModulesPlace {
@@ -35,10 +38,11 @@ export interface ModulesPlace {
 /** Imports every module once, in order. */
 export async function loadModules(references: readonly ModuleReference[], place: ModulesPlace): Promise<LoadedModules> {
   let { registry } = place;
+  const outdated: Path[] = [];
   const definitions = new Map<string, readonly PluginDefinition[]>();
   for (const reference of references) {
     if (definitions.has(reference.module)) continue;
-    const found = await importDefinitions(reference, place);
+    const found = await importDefinitions(reference, { ...place, outdated });
     const fresh = found.filter((definition) => registry.get(definition.type) !== definition);
     try {
       registry = registry.extend(fresh);
@@ -48,12 +52,12 @@ export async function loadModules(references: readonly ModuleReference[], place:
       definitions.set(reference.module, []);
     }
   }
-  return { registry, definitions };
+  return { registry, definitions, outdated };
 }
 
 async function importDefinitions(
   reference: ModuleReference,
-  place: ModulesPlace,
+  place: ModulesPlace & { readonly outdated: Path[] },
 ): Promise<readonly PluginDefinition[]> {
   try {
     const file = resolveModule(reference.module, place.directory);
@@ -61,6 +65,7 @@ async function importDefinitions(
       refuse(reference, place, `there is no file ${file}`);
       return [];
     }
+    if (isOutdated(file)) place.outdated.push(reference.path);
     const module = (await import(pathToFileURL(file).href)) as {
       readonly default?: unknown;
       readonly plugin?: unknown;

@@ -6,7 +6,7 @@
  */
 
 import { instantiate } from '@fairlead/core';
-import type { PluginHandle, PluginRecord, PluginRegistry, Problem, Random } from '@fairlead/core';
+import type { Path, PluginHandle, PluginRecord, PluginRegistry, Problem, Random } from '@fairlead/core';
 import { DEFAULTS } from './defaults.ts';
 import type { DefaultSet } from './defaults.ts';
 import { freezeDeep } from './freeze.ts';
@@ -49,6 +49,8 @@ export interface ResolvedFields {
   readonly warnings: readonly Problem[];
   /** Every plugin, for the next configuration to keep. */
   readonly plugins: readonly PluginRecord[];
+  /** `module` fields whose file changed since this process imported it. */
+  readonly outdated: readonly Path[];
 }
 
 /** Adds to `problems` whatever is wrong; goes on as far as it can to find all of it. */
@@ -79,6 +81,7 @@ export async function resolveConfig(
     document: { apiVersion: API_VERSION, kind: KIND, plugins, ...document },
     warnings,
     plugins: handle.records(),
+    outdated: modules.outdated,
   };
 }
 

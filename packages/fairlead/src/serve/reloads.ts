@@ -130,7 +130,8 @@ export class Reloads {
 
   #accepted(trigger: ReloadTrigger, loaded: GoodConfig): Reload {
     const { log } = this.#options;
-    const needsRestart = fieldsThatNeedRestart(this.#running?.document ?? {}, loaded.document);
+    const changed = fieldsThatNeedRestart(this.#running?.document ?? {}, loaded.document);
+    const needsRestart = [...changed, ...loaded.outdated];
     this.#running = loaded;
     this.#since = new Date().toISOString();
     this.#counts.success += 1;

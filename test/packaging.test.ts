@@ -154,6 +154,7 @@ describe('the published packages', () => {
     }
     await t.test('every entry point imports under a plain node', () => importEveryEntryPoint(user));
     await t.test('the declarations satisfy a strict compiler', () => compileAgainst(user));
+    await t.test('the schema of the configuration is the one that the command prints', () => compareSchemas(user));
     await t.test('npx fairlead --help lists the commands', () => askForHelp(user));
     await t.test('a Node that is too old is told so in one line', () => askAsOldNode(user));
   });
@@ -165,6 +166,9 @@ function entryPoints(): string[] {
     .flatMap(({ name, exports }) => Object.keys(exports).map((key) => path.posix.join(name, key)));
 }
 
+/** What `import()` wants to be told of JSON. */
+const AS_JSON = ", { with: { type: 'json' } }";
+
 async function importEveryEntryPoint(user: string): Promise<void> {
   for (const entry of entryPoints()) {
     const names = await run(
@@ -172,14 +176,15 @@ async function importEveryEntryPoint(user: string): Promise<void> {
       process.execPath,
       '--input-type=module',
       '-e',
-      `console.log(Object.keys(await import('${entry}')).length)`,
+      `console.log(Object.keys(await import('${entry}'${entry.endsWith('.json') ? AS_JSON : ''})).length)`,
     );
     assert.match(names, /^[1-9]/, `${entry} exports something`);
   }
 }
 
 async function compileAgainst(user: string): Promise<void> {
-  const lines = entryPoints().map(
+  const modules = entryPoints().filter((entry) => !entry.endsWith('.json'));
+  const lines = modules.map(
     (entry, index) => `import * as m${index} from '${entry}';\nexport const n${index} = Object.keys(m${index});\n`,
   );
   writeFileSync(path.join(user, 'user.ts'), lines.join(''));
@@ -187,6 +192,11 @@ async function compileAgainst(user: string): Promise<void> {
   const flags = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2024', '--module', 'nodenext'];
   const typeRoots = ['--typeRoots', path.join(root, 'node_modules', '@types'), '--types', 'node'];
   await run(user, process.execPath, tsc, ...flags, ...typeRoots, 'user.ts');
+}
+
+async function compareSchemas(user: string): Promise<void> {
+  const kept = readFileSync(path.join(user, 'node_modules', 'fairlead', 'schema.json'), 'utf8');
+  assert.equal(await run(user, 'npx', 'fairlead', 'schema'), kept);
 }
 
 /** The packed executable on a Node that says it is an old one. */

@@ -22,8 +22,8 @@ import { startGateway } from '../../packages/fairlead/src/gateway/server.ts';
 import type { Gateway } from '../../packages/fairlead/src/gateway/server.ts';
 import { Fleet } from '../../packages/fairlead/src/model-servers/fleet.ts';
 import { systemClock } from '../../packages/fairlead/src/serve/system-clock.ts';
-import { createIdentify } from '../../packages/fairlead/src/tenancy/identify.ts';
 import { OUTLIERS } from './outlier-detection.ts';
+import { Callers } from '../../packages/fairlead/src/tenancy/callers.ts';
 
 /** What a story changes of the configuration. */
 export interface HouseOptions {
@@ -220,11 +220,15 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const config = configOf(options);
   const fleet = new Fleet({ config, clock: systemClock, random: Math.random, environment: {} });
   const teller = new Teller();
+  const callers = new Callers(
+    { identity: config.identity, inferenceObjectives: [{ name: 'urgent', priority: 10 }] },
+    { nowMs: () => systemClock.now(), environment: {} },
+  );
   const director = new Director({
     config,
     fleet,
     upstream: fleet.upstream,
-    identify: createIdentify(config.identity, [{ name: 'urgent', priority: 10 }]),
+    identify: callers.identify,
     clock: systemClock,
     observer: {
       flowEvent: (_pool, event) => teller.tell(event),

@@ -48,3 +48,72 @@ identity:
     assert.match((await messages('identity: {tenants: [{tenant: a, tokensPerMinute: 0}]}')).join(), /at least 1/);
   });
 });
+
+describe('tokens of an issuer', () => {
+  const jwt = (fields: string) => `identity: {jwt: {issuer: "https://i", audience: [a], ${fields}}}`;
+
+  it('have defaults for all but issuer, audience and keys', async () => {
+    const { identity } = await load(`${head}${jwt('jwksUrl: "https://i/keys"')}`);
+    assert.deepEqual(identity.jwt, {
+      issuer: 'https://i',
+      audience: ['a'],
+      keys: { jwksUrl: 'https://i/keys' },
+      algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'],
+      tenantClaim: 'sub',
+      clockToleranceMs: 10_000,
+    });
+    const shared = await load(`${head}${jwt('secretEnv: S, tenantClaim: org, priorityClaim: p, clockTolerance: 0s')}`);
+    assert.partialDeepStrictEqual(shared.identity.jwt, {
+      keys: { secretEnv: 'S' },
+      algorithms: ['HS256'],
+      tenantClaim: 'org',
+      priorityClaim: 'p',
+      clockToleranceMs: 0,
+    });
+  });
+
+  it('are written out so that they load as the same', async () => {
+    const text = `${head}${jwt('jwksFile: keys.json, weightClaim: w')}`;
+    const loaded = await loadConfig({ text, defaults: 'serve' });
+    assert.ok(loaded.ok);
+    const again = await loadConfig({ text: JSON.stringify(loaded.document), defaults: 'serve' });
+    assert.deepEqual(again.problems, undefined);
+    assert.deepEqual(again.ok.identity.jwt, (await load(text)).identity.jwt);
+  });
+
+  for (const [fields, message] of [
+    ['', /identity\.jwt: has no keys; allowed is exactly one of jwksUrl, jwksFile, publicKeyFile, secretEnv/],
+    ['jwksFile: a, secretEnv: B', /has jwksFile and secretEnv; allowed is exactly one/],
+    ['jwksUrl: "ftp://i/k"', /jwksUrl: must be a URL https:/],
+    ['jwksUrl: "https://me:secret@i/k"', /jwksUrl: must be a URL .* without credentials/],
+    ['jwksUrl: "https://i/k", algorithms: [none]', /algorithms\[0\]: must be one of .*, got "none"/],
+    [
+      'jwksUrl: "https://i/k", algorithms: [HS256]',
+      /algorithms\[0\]: must be one of RS256.* without secretEnv, got 'HS256'/,
+    ],
+    ['secretEnv: S, algorithms: [HS512, RS256]', /algorithms\[1\]: must be one of HS256.* with secretEnv, got 'RS256'/],
+    ['secretEnv: "a secret!"', /secretEnv: must be the name of an environment variable/],
+    ['secretEnv: S, clockTolerance: 1h', /clockTolerance/],
+  ] as const) {
+    it(`are refused with {${fields}}`, async () => {
+      const told = await messages(jwt(fields));
+      assert.match(told.join('\n'), message);
+      assert.doesNotMatch(told.join('\n'), /a secret!|me:secret/);
+      assert.equal(told.length, 1);
+    });
+  }
+
+  it('need an audience, and are warned of keys that anybody in between could exchange', async () => {
+    const told = await messages('identity: {jwt: {issuer: i, secretEnv: S}}');
+    assert.match(
+      told.join(),
+      /identity\.jwt\.audience: is missing or empty; required is a list of at least one audience/,
+    );
+    const warned = async (url: string) =>
+      (await loadConfig({ text: `${head}${jwt(`jwksUrl: "${url}"`)}`, defaults: 'serve' })).warnings.length;
+    assert.deepEqual(
+      [await warned('http://i/k'), await warned('http://127.0.0.1:1/k'), await warned('https://i/k')],
+      [1, 0, 0],
+    );
+  });
+});

@@ -4,21 +4,26 @@
 
 import type { Path } from '@fairlead/core';
 import { parseCidr } from '../tenancy/source-address.ts';
+import { resolveJwt } from './resolve-jwt.ts';
 import { refuseDuplicates } from './resolution.ts';
 import type { Resolution, Section } from './resolution.ts';
 import type { IdentityConfig, IdentityKey, InferenceObjective, TenantConfig, TenantLimits } from './resolved.ts';
 import { digest } from './schema-gateway.ts';
 
-export function resolveIdentity(resolution: Resolution): Section<IdentityConfig, IdentityConfig> {
+export function resolveIdentity(resolution: Resolution): Section<IdentityConfig> {
   const tenants = resolveTenants(resolution);
-  const resolved = {
+  const jwt = resolveJwt(resolution);
+  const common = {
     keys: resolveKeys(resolution, tenants),
     tenants,
     trustedSources: addressRanges(resolution, 'trustedSources'),
     trustedProxies: addressRanges(resolution, 'trustedProxies'),
     maxUnverifiedTenants: resolution.fields.identity.maxUnverifiedTenants,
   };
-  return { resolved, document: resolved };
+  return {
+    resolved: { ...common, ...(jwt && { jwt: jwt.resolved }) },
+    document: { ...common, ...(jwt && { jwt: jwt.document }) },
+  };
 }
 
 function resolveTenants(resolution: Resolution): TenantConfig[] {

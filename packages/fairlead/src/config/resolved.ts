@@ -151,9 +151,27 @@ export interface IdentityKey extends TenantConfig {
   readonly sha256: string;
 }
 
+/** Whose tokens are believed, and what they say. */
+export interface JwtConfig {
+  readonly issuer: string;
+  /** At least one. */
+  readonly audience: readonly string[];
+  readonly keys:
+    | { readonly jwksUrl: string }
+    | { readonly jwksFile: string }
+    | { readonly publicKeyFile: string }
+    | { readonly secretEnv: string };
+  readonly algorithms: readonly string[];
+  readonly tenantClaim: string;
+  readonly priorityClaim?: string | undefined;
+  readonly weightClaim?: string | undefined;
+  readonly clockToleranceMs: number;
+}
+
 export interface IdentityConfig {
   readonly keys: readonly IdentityKey[];
   readonly tenants: readonly TenantConfig[];
+  readonly jwt?: JwtConfig | undefined;
   /** CIDR ranges whose control headers (fairness id, objective, SLO) count. */
   readonly trustedSources: readonly string[];
   /** CIDR ranges whose `Forwarded` and `X-Forwarded-For` count. */

@@ -3,6 +3,7 @@
 /** The sections of the configuration file that the reference does not have: the gateway and the identity of callers. */
 
 import type { ParameterSpecs } from '@fairlead/core';
+import { jwtFields } from './schema-jwt.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -195,6 +196,11 @@ export const identityFields = {
     default: [],
     of: { type: 'object', fields: tenantFields, doc: 'A tenant.' },
     doc: 'What tenants get, however they show who they are.',
+  },
+  jwt: {
+    type: 'object',
+    fields: jwtFields,
+    doc: 'Tokens (JWT) of an issuer, shown as a key is. With it, who shows neither a token nor a key is answered 401.',
   },
   trustedSources: {
     type: 'list',

@@ -25,6 +25,7 @@ export function summaryOf(config: ResolvedConfig): string {
     flowControl.bands.length === 0 ? undefined : counted(flowControl.bands.length, 'priority band'),
     inferenceObjectives.length === 0 ? undefined : counted(inferenceObjectives.length, 'objective'),
     identity.keys.length === 0 ? 'no API keys' : counted(identity.keys.length, 'API key'),
+    identity.jwt && `tokens of ${identity.jwt.issuer}`,
   ];
   return parts.filter((part) => part !== undefined).join('; ');
 }

@@ -17,7 +17,7 @@ import { involvedPlugins } from '@fairlead/core';
 import type { Clock, FlowEvent, InferenceRequest, Pool, PromptWish } from '@fairlead/core';
 import type { Reconfigurable, Swap } from '../config/reconfigurable.ts';
 import type { ResolvedConfig } from '../config/resolved.ts';
-import type { Identity, CallerHead, Refusal } from '../tenancy/identify.ts';
+import type { Identify } from '../tenancy/identify.ts';
 import { Journey } from './journey.ts';
 import type { JourneyContext } from './journey.ts';
 import { Lanes } from './lanes.ts';
@@ -38,7 +38,7 @@ export interface DirectorOptions {
   readonly config: ResolvedConfig;
   readonly fleet: FleetPort;
   readonly upstream: UpstreamPort;
-  readonly identify: (head: CallerHead) => Identity | Refusal;
+  readonly identify: Identify;
   readonly clock: Clock;
   readonly observer?: DirectorObserver | undefined;
 }
@@ -52,7 +52,7 @@ export class Director implements Reconfigurable {
   /** The headers, lower-case names, that plugins want to see of a request. */
   requestHeaders: readonly string[];
   /** Who is asking. */
-  readonly identify: (head: CallerHead) => Identity | Refusal;
+  readonly identify: Identify;
 
   constructor(options: DirectorOptions) {
     const { config, fleet, clock, observer } = options;

@@ -14,7 +14,7 @@ import type { Director } from '../director/director.ts';
 import type { Journey } from '../director/journey.ts';
 import type { Answer, AnswerHead } from '../director/ports.ts';
 import type { RequestReport } from '../director/request-report.ts';
-import type { Identity } from '../tenancy/identify.ts';
+import type { Identity, Refusal } from '../tenancy/identify.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
 import type { Connections, Underway } from './connections.ts';
 import { modelCard, modelList } from './models-route.ts';
@@ -122,7 +122,23 @@ export class Exchange implements Answer, BodyTaker, Underway {
     const { method = '', url = '' } = this.#request;
     const route = routes.find(method, url);
     this.#api = apiOf(route, this.#request);
-    const problem = this.#refusal(route, method) ?? (expects === 'unknown' ? unmetExpectation() : undefined);
+    const malformed = this.#malformed();
+    if (malformed !== undefined) {
+      this.fail(malformed);
+      return;
+    }
+    if ('path' in route) this.#facts.route = route.path;
+    const { headers } = this.#request;
+    const known = this.#context.director.identify({ headers, remoteAddress: this.#socket.remoteAddress });
+    // Keys are found at once; only a token that nobody has shown before takes a turn.
+    if (!(known instanceof Promise)) this.#enter(route, known, expects);
+    else void known.then((identity) => this.#enter(route, identity, expects));
+  }
+
+  /** Who is asking is known; before that the path is not looked at, so that a stranger learns nothing of what there is. */
+  #enter(route: Route, identity: Identity | Refusal, expects: 'continue' | 'unknown' | undefined): void {
+    if (this.#isOver) return;
+    const problem = this.#refusal(route, identity) ?? (expects === 'unknown' ? unmetExpectation() : undefined);
     if (problem !== undefined) this.fail(problem);
     else if (route.kind === 'inference') this.#takeBody(route, expects === 'continue');
     else if (route.kind === 'models' || route.kind === 'model') this.#answerModels(route);
@@ -251,14 +267,15 @@ export class Exchange implements Answer, BodyTaker, Underway {
     this.#relay.watchEnd();
   }
 
-  /** What is wrong with the head, in the order in which a caller should learn of it. */
-  #refusal(route: Route, method: string): GatewayProblem | undefined {
+  #malformed(): GatewayProblem | undefined {
     const { rawHeaders, httpVersion, headers } = this.#request;
     if (rawHeaders.length > 2 * MAX_HEADERS) return tooManyHeaders;
-    if (headers.host === undefined && httpVersion === '1.1') return missingHost;
-    if ('path' in route) this.#facts.route = route.path;
-    // Before the path is looked at: a stranger learns nothing of what there is.
-    const identity = this.#context.director.identify({ headers, remoteAddress: this.#socket.remoteAddress });
+    return headers.host === undefined && httpVersion === '1.1' ? missingHost : undefined;
+  }
+
+  /** What is wrong with the head, in the order in which a caller should learn of it. */
+  #refusal(route: Route, identity: Identity | Refusal): GatewayProblem | undefined {
+    const { headers, method = '' } = this.#request;
     if ('status' in identity) return notAuthorized(identity);
     this.#identity = identity;
     this.#facts.tenant = identity.tenant;

@@ -78,7 +78,11 @@ export function wrongMethod(method: string, route: Extract<Route, { kind: 'wrong
   };
 }
 
+/** The issuer of tokens is asked again as often while it does not answer. */
+const IDENTITY_RETRY_MS = 1_000;
+
 export function notAuthorized({ status, message }: Refusal): GatewayProblem {
+  if (status === 503) return { status, code: 'identity_unavailable', message, retryAfterMs: IDENTITY_RETRY_MS };
   return { status, code: 'invalid_api_key', message, headers: ['www-authenticate', 'Bearer'] };
 }
 

@@ -101,7 +101,11 @@ class House implements Serve {
     this.#options = options;
     this.#config = config;
     this.#reloads = new Reloads({ source, clock, log, apply: (next) => this.#goOnWith(next) });
-    this.#callers = new Callers(config, () => clock.now());
+    this.#callers = new Callers(config, {
+      nowMs: () => clock.now(),
+      environment,
+      onProblem: (problem) => log.warn('the keys of tokens cannot be read', { problem }),
+    });
     this.#clock = clock;
     this.#version = (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
     this.#startedMs = clock.now();

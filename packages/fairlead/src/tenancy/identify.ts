@@ -2,7 +2,8 @@
 
 /**
  * Who is asking? One function of a request's head, made once from the `identity` section. With keys configured a caller
- * shows one of them or is refused, wherever it comes from. Without, callers are told apart without proof: by a short
+ * shows one of them or is refused, wherever it comes from; with tokens of an issuer configured, one of those will do.
+ * Without either, callers are told apart without proof: by a short
  * hash of the key they present (whoever it was made by), else by their address. From `identity.trustedSources` the
  * reference's headers then name the tenant and the objective; from anywhere else they are not looked at. Behind
  * `identity.trustedProxies` the caller's address is the one that they vouch for.
@@ -16,6 +17,8 @@ import { createClientAddress } from './client-address.ts';
 import { FAIRNESS_ID_NAMES, MAX_FAIRNESS_ID_LENGTH, OBJECTIVE_NAMES, isPrintable, present } from './control-names.ts';
 import type { RequestHead } from './control-names.ts';
 import { Grants } from './grants.ts';
+import type { Grant } from './grants.ts';
+import type { JwtVerifier, Verified } from './jwt/jwt-verifier.ts';
 import { presentedDigest } from './key-table.ts';
 import type { KeyTable } from './key-table.ts';
 import { addressTenant, createTrustedSources } from './source-address.ts';
@@ -49,54 +52,59 @@ export interface Identity {
   readonly viaProxy: boolean;
 }
 
-/** The caller may not pass. Recognised by its `status`. */
+/** The caller may not pass, or (503) nobody can say just now whether it may. Recognised by its `status`. */
 export interface Refusal {
-  readonly status: 401;
+  readonly status: 401 | 503;
   /** For the client; says the same whatever was wrong with the key. */
   readonly message: string;
 }
 
-export type Identify = (head: CallerHead) => Identity | Refusal;
+/** Who is asking: at once, unless a token has to be checked. The promise never rejects. */
+export type Identify = (head: CallerHead) => Identity | Refusal | Promise<Identity | Refusal>;
 
 const REFUSAL: Refusal = Object.freeze({
   status: 401,
   message: 'missing or invalid API key: send one as "Authorization: Bearer KEY" or "x-api-key: KEY"',
 });
 
+const CANNOT_SAY: Refusal = Object.freeze({ status: 503, message: 'who is asking cannot be checked just now' });
+
 /** Hex digits of a presented key's hash that name an unverified tenant. */
 const SHORT_HASH_LENGTH = 12;
 
+/** What outlives a configuration. */
+export interface IdentifyParts {
+  readonly memory?: TenantMemory;
+  /** Checks the tokens of `identity.jwt`, when there is one. */
+  readonly tokens?: JwtVerifier | undefined;
+}
+
 /**
- * Makes the function that identifies callers. `memory` is what outlives it.
+ * Makes the function that identifies callers. Only a token that is not known yet makes it answer with a promise.
  * @throws RangeError when a trusted source or proxy is not an address range.
  */
 export function createIdentify(
   config: IdentityConfig,
   objectives: readonly InferenceObjective[],
-  memory: TenantMemory = new TenantMemory(),
+  { memory = new TenantMemory(), tokens }: IdentifyParts = {},
 ): Identify {
   const isTrusted = createTrustedSources(config.trustedSources);
   const clientOf = createClientAddress(config.trustedProxies);
   const grants = new Grants(config, memory);
-  const { keys } = grants;
+  const isOpen = grants.keys.isEmpty && tokens === undefined;
   const priorities = new Map(objectives.map(({ name, priority }) => [name, priority]));
   const unverified = memory.unverified(config.maxUnverifiedTenants);
 
-  return ({ headers, remoteAddress }) => {
+  const identityOf = ({ headers, remoteAddress }: CallerHead, digest: string | undefined, grant?: Grant): Identity => {
     const { address, viaProxy } = clientOf(headers, remoteAddress);
     // A proxy need not be trusted itself to speak for a source that is.
     const trusted = isTrusted(remoteAddress) || (viaProxy && isTrusted(address));
-    const digests = presentedKeys(headers).map(presentedDigest);
-    const grant = firstFound(digests, keys);
-    if (!keys.isEmpty && grant === undefined) return REFUSAL;
-
     const named = trusted ? namedTenant(headers) : undefined;
     const objective = trusted ? present(headers, OBJECTIVE_NAMES)?.value : undefined;
     const granted = (named === undefined ? undefined : grants.ofTenant(named)) ?? grant;
     const unknownObjective = !!objective && !priorities.has(objective);
-    const stranger = () => unverified.admit(unverifiedTenant(digests[0], address));
     return {
-      tenant: named ?? grant?.tenant ?? stranger(),
+      tenant: named ?? grant?.tenant ?? unverified.admit(unverifiedTenant(digest, address)),
       priority: objective ? (priorities.get(objective) ?? 0) : (granted?.priority ?? 0),
       weight: granted?.weight ?? 1,
       ...(granted?.cap && { cap: granted.cap }),
@@ -107,6 +115,24 @@ export function createIdentify(
       address,
       viaProxy,
     };
+  };
+
+  const byToken = (head: CallerHead, digest: string, verified: Verified): Identity | Refusal => {
+    if (verified === 'refused') return REFUSAL;
+    if (verified === 'unknown') return CANNOT_SAY;
+    return identityOf(head, digest, { priority: 0, weight: 1, ...grants.ofTenant(verified.tenant), ...verified });
+  };
+
+  return (head) => {
+    const shown = presentedKeys(head.headers);
+    const digests = shown.map(presentedDigest);
+    const grant = firstFound(digests, grants.keys);
+    if (grant !== undefined || isOpen) return identityOf(head, digests[0], grant);
+    const [token, digest] = [shown[0], digests[0]];
+    if (tokens === undefined || token === undefined || digest === undefined) return REFUSAL;
+    const verified = tokens.verify(token, digest);
+    if (verified instanceof Promise) return verified.then((known) => byToken(head, digest, known));
+    return byToken(head, digest, verified);
   };
 }
 

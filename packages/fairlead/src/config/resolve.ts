@@ -21,6 +21,7 @@ import { resolveGateway } from './resolve-gateway.ts';
 import { resolveHealth, resolveOutlierDetection } from './resolve-health.ts';
 import { resolveIdentity, resolveObjectives } from './resolve-identity.ts';
 import { resolveLoadProducer } from './resolve-load-producer.ts';
+import { resolveRewrites, rewritesDocument } from './resolve-rewrites.ts';
 import { resolveScheduling } from './resolve-scheduling.ts';
 import type { ResolvedConfig } from './resolved.ts';
 import { API_VERSION, KIND, OLD_API_VERSION } from './schema.ts';
@@ -99,6 +100,7 @@ function resolveSections(resolution: Resolution, { endpointUrls }: ResolveOption
   const outlierDetection = resolveOutlierDetection(resolution);
   const identity = resolveIdentity(resolution);
   const inferenceObjectives = resolveObjectives(resolution);
+  const modelRewrites = resolveRewrites(resolution);
   const priorities = [...identity.resolved.keys, ...identity.resolved.tenants, ...inferenceObjectives].map(
     ({ priority }) => priority,
   );
@@ -117,6 +119,7 @@ function resolveSections(resolution: Resolution, { endpointUrls }: ResolveOption
       outlierDetection: outlierDetection.resolved,
       identity: identity.resolved,
       inferenceObjectives,
+      modelRewrites,
       flowControlEnabled: gates.resolved,
       flowControl: flowControl.resolved.config,
       detector: flowControl.resolved.detector,
@@ -132,6 +135,7 @@ function resolveSections(resolution: Resolution, { endpointUrls }: ResolveOption
       outlierDetection: outlierDetection.document,
       identity: identity.document,
       inferenceObjectives,
+      modelRewrites: rewritesDocument(modelRewrites),
       flowControl: flowControl.document,
       schedulingProfiles: scheduling.document,
       dataLayer: dataLayer.document,

@@ -185,6 +185,14 @@ export interface InferenceObjective {
   readonly priority: number;
 }
 
+/** A rule of `modelRewrites`. */
+export interface ModelRewrite {
+  readonly name: string;
+  /** The names it is for; empty: whatever no other rule is for. */
+  readonly models: readonly string[];
+  readonly targets: readonly { readonly modelRewrite: string; readonly weight?: number | undefined }[];
+}
+
 export interface ResolvedConfig {
   readonly endpoints: readonly EndpointConfig[];
   /** Entries of `endpoints` that stand for many. */
@@ -197,6 +205,7 @@ export interface ResolvedConfig {
   readonly outlierDetection: OutlierDetectionConfig;
   readonly identity: IdentityConfig;
   readonly inferenceObjectives: readonly InferenceObjective[];
+  readonly modelRewrites?: readonly ModelRewrite[] | undefined;
   /** Off: requests are dispatched as they come (the reference's gate `flowControl`; on by default in `serve`). */
   readonly flowControlEnabled: boolean;
   readonly flowControl: FlowControlConfig;

@@ -10,6 +10,7 @@ import type { HalfCheckedOf, ParameterSpecs } from '@fairlead/core';
 import { endpointFields } from './schema-endpoints.ts';
 import { gatewayFields, identityFields, priority } from './schema-gateway.ts';
 import { healthFields, outlierDetectionFields } from './schema-health.ts';
+import { rewriteFields } from './schema-rewrites.ts';
 
 export const API_VERSION = 'llm-d.ai/v1alpha1';
 export const OLD_API_VERSION = 'inference.networking.x-k8s.io/v1alpha1';
@@ -275,6 +276,12 @@ export const configFields = {
     default: [],
     of: { type: 'object', fields: objectiveFields, doc: 'An objective.' },
     doc: 'Priorities by name, as the InferenceObjective resources of the reference.',
+  },
+  modelRewrites: {
+    type: 'list',
+    default: [],
+    of: { type: 'object', fields: rewriteFields, doc: 'A rule.' },
+    doc: 'Names of models that stand for others, as the InferenceModelRewrite resources of the reference.',
   },
 } as const satisfies ParameterSpecs;
 

@@ -14,13 +14,15 @@
  */
 
 import { involvedPlugins } from '@fairlead/core';
-import type { Clock, FlowEvent, InferenceRequest, Pool, PromptWish } from '@fairlead/core';
+import type { Clock, FlowEvent, InferenceRequest, Pool, PromptWish, Random } from '@fairlead/core';
 import type { Reconfigurable, Swap } from '../config/reconfigurable.ts';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import type { Identify } from '../tenancy/identify.ts';
 import { Journey } from './journey.ts';
 import type { JourneyContext } from './journey.ts';
 import { Lanes } from './lanes.ts';
+import { ModelRewrites } from './model-rewrites.ts';
+import type { RewrittenModel } from './model-rewrites.ts';
 import type { Lane } from './lanes.ts';
 import type { PoolView } from './pool-view.ts';
 import type { Answer, Arrival, FleetPort, ServedModel, UpstreamPort } from './ports.ts';
@@ -41,6 +43,8 @@ export interface DirectorOptions {
   readonly identify: Identify;
   readonly clock: Clock;
   readonly observer?: DirectorObserver | undefined;
+  /** Draws among the targets of a rewritten model; the process's own by default. */
+  readonly random?: Random | undefined;
 }
 
 export class Director implements Reconfigurable {
@@ -49,6 +53,8 @@ export class Director implements Reconfigurable {
   readonly #clock: Clock;
   readonly #observer: DirectorObserver | undefined;
   readonly #context: JourneyContext;
+  readonly #random: Random;
+  #rewrites: ModelRewrites;
   /** The headers, lower-case names, that plugins want to see of a request. */
   requestHeaders: readonly string[];
   /** Who is asking. */
@@ -61,6 +67,8 @@ export class Director implements Reconfigurable {
     this.#observer = observer;
     this.identify = options.identify;
     this.requestHeaders = requestHeadersOf(config);
+    this.#random = options.random ?? Math.random;
+    this.#rewrites = new ModelRewrites(config.modelRewrites ?? [], this.#random);
     this.#lanes = new Lanes({
       config,
       clock,
@@ -90,6 +98,7 @@ export class Director implements Reconfigurable {
       swap: () => {
         lanes.swap();
         this.requestHeaders = requestHeadersOf(config);
+        this.#rewrites = new ModelRewrites(config.modelRewrites ?? [], this.#random);
         this.#context.firstByteTimeoutMs = config.gateway.firstByteTimeoutMs;
         this.#context.idleTimeoutMs = config.gateway.upstreamIdleTimeoutMs;
       },
@@ -116,7 +125,7 @@ export class Director implements Reconfigurable {
    * that follows, possibly before this returns; the journey is undefined when there is none to cancel.
    */
   direct(arrival: Arrival, answer: Answer): Journey | undefined {
-    const found = this.#laneFor(arrival.model);
+    const found = this.#laneFor(arrival.rewritten?.target ?? arrival.model);
     if ('status' in found) {
       answer.fail(found, 0);
       return undefined;
@@ -125,9 +134,20 @@ export class Director implements Reconfigurable {
     return new Journey(this.#context, { arrival, request, lane: found.lane, answer }).start();
   }
 
-  /** Every model that may be asked for: base models and adapters, of all pools. */
+  /** What a request that names this model is to be sent to instead; `header` is what a trusted source says. */
+  rewriteOf(model: string | undefined, header?: string): RewrittenModel | undefined {
+    return this.#rewrites.choose(model, header);
+  }
+
+  /** Every model that may be asked for: base models and adapters, of all pools, and names that stand for one of them. */
   models(): readonly ServedModel[] {
-    return this.#fleet.models();
+    const served = this.#fleet.models();
+    const byId = new Map(served.map((model) => [model.id, model]));
+    const named = [...this.#rewrites.names()].flatMap(([id, targets]) => {
+      const target = targets.map((model) => byId.get(model)).find((model) => model !== undefined);
+      return target === undefined || byId.has(id) ? [] : [{ id, pool: target.pool }];
+    });
+    return named.length === 0 ? served : [...served, ...named];
   }
 
   /** Says that nothing of that name is served, and what is. */
@@ -218,7 +238,7 @@ function requestOf(arrival: Arrival, model: string): InferenceRequest {
     flowWeight: identity.weight,
     cap: identity.cap,
     tokenBucket: identity.tokenBucket,
-    model,
+    model: arrival.rewritten === undefined ? model : (arrival.model ?? model),
     targetModel: model,
     sizeBytes: arrival.sizeBytes,
     sequences: arrival.sequences,

@@ -7,6 +7,7 @@
 
 import type { Endpoint, Pool, PromptPrefix, Usage } from '@fairlead/core';
 import type { Identity } from '../tenancy/identify.ts';
+import type { RewrittenModel } from './model-rewrites.ts';
 import type { Problem } from './problem.ts';
 
 /** A request as a front door understood it. */
@@ -15,6 +16,8 @@ export interface Arrival {
   readonly identity: Identity;
   /** The model its body names. */
   readonly model: string | undefined;
+  /** What it is sent to instead, when that is another; the body says so already. */
+  readonly rewritten?: RewrittenModel | undefined;
   readonly method: string;
   /** Path and query, as they go upstream. */
   readonly path: string;

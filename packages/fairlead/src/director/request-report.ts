@@ -26,6 +26,8 @@ export interface RequestReport {
   readonly unknownObjective?: boolean | undefined;
   readonly model?: string | undefined;
   readonly targetModel?: string | undefined;
+  /** The rule of `modelRewrites` that chose the target. */
+  readonly modelRewrite?: string | undefined;
   readonly pool?: string | undefined;
   /** Name of the endpoint that answered, or was tried last. */
   readonly endpoint?: string | undefined;

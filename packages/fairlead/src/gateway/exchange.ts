@@ -12,11 +12,14 @@ import type { Endpoint, PromptPrefix, Usage } from '@fairlead/core';
 import type { GatewayConfig } from '../config/resolved.ts';
 import type { Director } from '../director/director.ts';
 import type { Journey } from '../director/journey.ts';
+import type { RewrittenModel } from '../director/model-rewrites.ts';
 import type { Answer, AnswerHead } from '../director/ports.ts';
 import type { RequestReport } from '../director/request-report.ts';
 import type { Identity, Refusal } from '../tenancy/identify.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
 import type { Connections, Underway } from './connections.ts';
+import { hasHeader, isPacked } from './head-facts.ts';
+import { hostOf } from './host-of.ts';
 import { modelCard, modelList } from './models-route.ts';
 import { answerHeaders, problemBody, problemEvent, problemHeaders, retryHeaders } from './problem-answer.ts';
 import type { Asker, GatewayProblem } from './problem-answer.ts';
@@ -44,6 +47,7 @@ import type { ApiFormat } from './protocol/error-bodies.ts';
 import { readControlHeaders, requestHeaders, responseHeaders, wantedHeaders } from './protocol/headers.ts';
 import type { ControlHeaders, HeaderProblem } from './protocol/headers.ts';
 import { PromptHash } from './protocol/prompt-hash.ts';
+import { bodyFor } from './protocol/rewrite-body.ts';
 import { BodyReceiver } from './receive-body.ts';
 import type { Body, BodyLimits, BodyProblem, BodyTaker } from './receive-body.ts';
 import { Relay } from './relay.ts';
@@ -87,6 +91,9 @@ export class Exchange implements Answer, BodyTaker, Underway {
   #identity: Identity | undefined;
   #receiver: BodyReceiver | undefined;
   #sizeBytes = 0;
+  /** As it goes to the model server. */
+  #sentBytes = 0;
+  #rewritten: RewrittenModel | undefined;
   #journey: Journey | undefined;
   /** In whose name it counts among the requests under way; undefined while it does not. */
   #client: string | undefined;
@@ -169,9 +176,15 @@ export class Exchange implements Answer, BodyTaker, Underway {
 
   /** Hashes the prompt, if a plugin wants that, while its bytes are at hand. */
   #understand(body: Body, facts: BodyFacts, scan: BodyScan): void {
-    const wish = this.#context.director.promptWish(facts.model);
-    if (wish === undefined) this.#direct(body, facts);
-    else this.#hash(body, facts, new PromptHash(body.chunks, scan, wish));
+    const { director } = this.#context;
+    const rewritten = director.rewriteOf(facts.model, (this.#control as ControlHeaders).modelRewrite);
+    const wish = director.promptWish(rewritten?.target ?? facts.model);
+    const hash = wish && new PromptHash(body.chunks, scan, wish);
+    this.#rewritten = rewritten;
+    this.#facts.modelRewrite = rewritten?.rewrite;
+    const sent = rewritten === undefined ? body : bodyFor(rewritten.target, body, scan.modelSpan);
+    if (hash === undefined) this.#direct(sent, facts);
+    else this.#hash(sent, facts, hash);
   }
 
   #hash(body: Body, facts: BodyFacts, hash: PromptHash): void {
@@ -183,12 +196,14 @@ export class Exchange implements Answer, BodyTaker, Underway {
 
   #direct(body: Body, facts: BodyFacts, prefix?: PromptPrefix): void {
     this.#facts.model = facts.model;
+    this.#sentBytes = body.sizeBytes;
     const { ttlMs, deadlineInMs, ttftSloMs } = this.#control as ControlHeaders;
     const journey = this.#context.director.direct(
       {
         id: this.id,
         identity: this.#identity as Identity,
         model: facts.model,
+        rewritten: this.#rewritten,
         method: 'POST',
         path: originForm(this.#request.url as string),
         body: body.chunks,
@@ -222,7 +237,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
       forwardAuthorization: config.forwardAuthorization,
       viaProxy: this.#identity?.viaProxy,
       host: hostOf(endpoint),
-      contentLength: this.#sizeBytes,
+      contentLength: this.#sentBytes,
       requestId: this.id,
     });
   }
@@ -234,7 +249,8 @@ export class Exchange implements Answer, BodyTaker, Underway {
     }
     if (this.#context.isDraining()) extra.connection = 'close';
     this.#facts.status = status;
-    const isStream = this.#relay.begin(status, responseHeaders(headers, extra), this.#api);
+    const form = { api: this.#api, asked: this.#facts.model, sent: this.#rewritten?.target };
+    const isStream = this.#relay.begin(status, responseHeaders(headers, extra), form);
     // No retry is possible any more, so nobody needs the body.
     this.#receiver?.release();
     return isStream;
@@ -377,24 +393,4 @@ function apiOf(route: Route, { headers }: IncomingMessage): ApiFormat {
   if (route.kind === 'inference') return route.api;
   if (headers['anthropic-version'] !== undefined) return 'anthropic';
   return 'api' in route ? route.api : 'openai';
-}
-
-const hosts = new WeakMap<Endpoint, string>();
-
-/** `host:port` as the model server is known by. */
-function hostOf(endpoint: Endpoint): string {
-  let host = hosts.get(endpoint);
-  if (host === undefined) {
-    host = new URL(endpoint.url).host;
-    hosts.set(endpoint, host);
-  }
-  return host;
-}
-
-function hasHeader(headers: readonly string[], name: string): boolean {
-  return headers.some((value, index) => index % 2 === 0 && value.toLowerCase() === name);
-}
-
-function isPacked(encoding: string | undefined): boolean {
-  return encoding !== undefined && !/^\s*(identity\s*)?$/i.test(encoding);
 }

@@ -9,8 +9,18 @@
 import type { ServerResponse } from 'node:http';
 import type { Usage } from '@fairlead/core';
 import type { ApiFormat } from './protocol/error-bodies.ts';
+import { ModelNames } from './protocol/model-names.ts';
 import { createUsageReader } from './protocol/usage-reader.ts';
 import type { UsageReader } from './protocol/usage-reader.ts';
+
+/** How the answer is to look to the client. */
+export interface AnswerForm {
+  readonly api: ApiFormat;
+  /** The model that the client named. */
+  readonly asked: string | undefined;
+  /** The one that the model server was asked for, when a rewrite chose it. */
+  readonly sent: string | undefined;
+}
 
 export interface RelayOptions {
   /** A client that takes nothing for so long is cut. */
@@ -44,6 +54,7 @@ export class Relay {
   #stalledMs = 0;
   #stalledSinceMs = 0;
   #breaking: NodeJS.Timeout | undefined;
+  #names: ModelNames | undefined;
   #isStream = false;
   /** A client can tell by itself where the answer ends. */
   #isSelfDelimited = false;
@@ -67,10 +78,15 @@ export class Relay {
    * Passes the head on; true when an event stream follows.
    * @throws Error when a header cannot be written.
    */
-  begin(status: number, headers: string[], api: ApiFormat): boolean {
+  begin(status: number, headers: string[], { api, asked, sent }: AnswerForm): boolean {
     const type = headerOf(headers, 'content-type');
-    this.#response.writeHead(status, headers);
-    this.#isSelfDelimited = this.#response.chunkedEncoding || headerOf(headers, 'content-length') !== undefined;
+    const isPlain = headerOf(headers, 'content-encoding') === undefined;
+    if (isPlain && asked !== undefined && sent !== undefined && asked !== sent)
+      this.#names = namesOf(type, sent, asked);
+    // The name that the client knows may be longer: where the answer ends is told otherwise.
+    this.#response.writeHead(status, this.#names === undefined ? headers : without(headers, 'content-length'));
+    const hasLength = this.#names === undefined && headerOf(headers, 'content-length') !== undefined;
+    this.#isSelfDelimited = this.#response.chunkedEncoding || hasLength;
     this.#isStream = type !== undefined && /^\s*text\/event-stream\b/i.test(type);
     this.#usage = createUsageReader(type, api);
     this.#response.on('drain', this.#onDrain);
@@ -81,9 +97,10 @@ export class Relay {
 
   /** False: the client has enough for now, and `onDrain` will tell. */
   data(chunk: Uint8Array): boolean {
-    this.#bytes += chunk.length;
     this.#usage?.push(chunk);
-    if (this.#response.write(chunk)) return true;
+    const passed = this.#names === undefined ? chunk : this.#names.push(chunk);
+    this.#bytes += passed.length;
+    if (passed.length === 0 || this.#response.write(passed)) return true;
     const { clientWriteTimeoutMs, clientStallTimeoutMs } = this.#options;
     this.#stalledSinceMs = performance.now();
     this.#watch(Math.min(clientWriteTimeoutMs, Math.max(1, clientStallTimeoutMs - this.#stalledMs)));
@@ -91,7 +108,7 @@ export class Relay {
   }
 
   end(): void {
-    this.#response.end();
+    this.#response.end(this.#names?.end());
     this.watchEnd();
   }
 
@@ -143,4 +160,19 @@ function headerOf(headers: readonly string[], name: string): string | undefined 
     if ((headers[index] as string).toLowerCase() === name) return headers[index + 1];
   }
   return undefined;
+}
+
+/** Who renames the model in an answer of this type; undefined for what has no model in it. */
+function namesOf(type: string | undefined, from: string, to: string): ModelNames | undefined {
+  if (type === undefined) return undefined;
+  if (/^\s*text\/event-stream\b/i.test(type)) return new ModelNames({ from, to, isStream: true });
+  return /^\s*application\/json\b/i.test(type) ? new ModelNames({ from, to, isStream: false }) : undefined;
+}
+
+function without(headers: readonly string[], name: string): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    if (headers[index]!.toLowerCase() !== name) kept.push(headers[index]!, headers[index + 1]!);
+  }
+  return kept;
 }

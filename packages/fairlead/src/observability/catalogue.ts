@@ -237,6 +237,11 @@ export const gatewayFamilies = {
     ['status', 'reason'],
     'Requests answered with an error from here, not from a model server.',
   ),
+  modelRewrites: counter(
+    'llm_d_epp_model_rewrite_decisions_total',
+    ['model_rewrite_name', 'model_name', 'target_model'],
+    'Requests whose model a rule of `modelRewrites` replaced.',
+  ),
   retries: counter('fairlead_retries_total', ['kind'], 'Requests sent to a model server once more.'),
   requeued: counter(
     'fairlead_requeued_total',

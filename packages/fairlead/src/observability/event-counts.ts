@@ -24,6 +24,9 @@ for (const [cause, drop] of Object.entries(DROPS)) dropOutcome.set(cause as Drop
 
 /** Refusals told apart by status and reason at most, and pools at most: both come from short lists of ours. */
 const maxRefusals = 100;
+
+/** Rules for every model see names that clients make up; more than these count as other. */
+const maxRewrites = 1000;
 const leftStatus = 499;
 
 export class EventCounts {
@@ -33,6 +36,8 @@ export class EventCounts {
   /** By status and reason, separated by a space. */
   readonly refused = new Map<string, number>();
   readonly retries = new Map<RetryKind, number>();
+  /** By rule, model and target, separated by line ends. */
+  readonly rewrites = new Map<string, number>();
   withoutIdentity = 0;
   objectiveUnknown = 0;
   /** The pool of the last event: events come in bursts of one pool. */
@@ -74,6 +79,7 @@ export class EventCounts {
     if (report.verified === false) this.withoutIdentity += 1;
     if (report.unknownObjective === true) this.objectiveUnknown += 1;
     for (const kind of report.retries ?? []) this.retries.set(kind, (this.retries.get(kind) ?? 0) + 1);
+    if (report.modelRewrite !== undefined) this.#rewrite(report.modelRewrite, report);
     if (report.ending === undefined && report.status >= 400 && report.status !== leftStatus) this.#refuse(report);
     const series = this.#seriesOf(report);
     if (series === undefined || report.ending !== 'succeeded') return;
@@ -86,6 +92,13 @@ export class EventCounts {
       const tokens = report.usage?.completionTokens ?? 0;
       if (tokens > 1) request.observe(measure.streamedTokenS, (durationMs - ttftMs) / 1000 / (tokens - 1));
     }
+  }
+
+  #rewrite(rule: string, { model = '', targetModel = '' }: RequestReport): void {
+    let key = [rule, model, targetModel].map(labelValue).join('\n');
+    if (!this.rewrites.has(key) && this.rewrites.size >= maxRewrites)
+      key = [rule, otherLabel, targetModel].map(labelValue).join('\n');
+    this.rewrites.set(key, (this.rewrites.get(key) ?? 0) + 1);
   }
 
   #refuse({ status, reason }: RequestReport): void {

@@ -109,6 +109,10 @@ function addGatewaySamples(samples: Samples, counts: EventCounts, sources: Metri
     const [status = '', reason = ''] = splitOnce(key);
     samples.add(gatewayFamilies.refused, { status, reason }, value);
   }
+  for (const [key, value] of counts.rewrites) {
+    const [model_rewrite_name = '', model_name = '', target_model = ''] = key.split('\n');
+    samples.add(gatewayFamilies.modelRewrites, { model_rewrite_name, model_name, target_model }, value);
+  }
   for (const kind of RETRY_KINDS) samples.add(gatewayFamilies.retries, { kind }, counts.retries.get(kind) ?? 0);
   for (const pool of counts.pools.values()) {
     samples.add(gatewayFamilies.requeued, { pool: pool.name }, pool.requeuedTotal);

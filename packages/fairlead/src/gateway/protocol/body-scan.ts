@@ -99,6 +99,11 @@ export class BodyScan {
     return salt?.kind === 'string' ? salt : undefined;
   }
 
+  /** Where the value of `model` lies, `null` included; undefined when there is none. To be asked when all is read. */
+  get modelSpan(): { readonly start: number; readonly end: number } | undefined {
+    return this.#members.found.get('model');
+  }
+
   #malformed(): BodyError {
     const { message, offset } = this.#scanner.problem!;
     const { line, column } = positionOf(this.#chunks, offset);

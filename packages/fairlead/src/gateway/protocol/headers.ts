@@ -127,6 +127,8 @@ export interface ControlHeaders {
   readonly ttftSloMs?: number;
   readonly fairnessId?: string;
   readonly objective?: string;
+  /** The model that the request is to be sent to instead of the one it names. */
+  readonly modelRewrite?: string;
 }
 
 /** A header whose value cannot be accepted. Recognised by its `message`. */
@@ -143,6 +145,7 @@ export interface HeaderProblem {
 export const MAX_DURATION_MS = 3_600_000;
 const MAX_REQUEST_ID_LENGTH = 128;
 
+const MODEL_REWRITE_NAMES = ['x-llm-d-model-name-rewrite', 'x-gateway-model-name-rewrite'] as const;
 const TTL_NAMES = ['x-fairlead-ttl-ms'] as const;
 const DEADLINE_NAMES = ['x-fairlead-deadline-ms'] as const;
 const TTFT_SLO_NAMES = ['x-llm-d-slo-ttft-ms', 'x-slo-ttft-ms'] as const;
@@ -171,6 +174,7 @@ export function readControlHeaders(headers: RequestHead, trusted: boolean): Cont
         ...optional('ttftSloMs', duration(headers, TTFT_SLO_NAMES)),
         ...optional('fairnessId', printable(headers, FAIRNESS_ID_NAMES)),
         ...optional('objective', printable(headers, OBJECTIVE_NAMES)),
+        ...optional('modelRewrite', printable(headers, MODEL_REWRITE_NAMES)),
       }),
     };
   } catch (error) {

@@ -10,9 +10,10 @@ import { isLoopback } from '../admin/loopback.ts';
 import { configProblem, problemLine } from '../config/config-problem.ts';
 import type { ConfigProblem } from '../config/config-problem.ts';
 import { loadConfig } from '../config/load.ts';
-import type { LoadedConfig, LoadOptions } from '../config/load.ts';
+import type { GoodConfig, LoadedConfig, LoadOptions } from '../config/load.ts';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import { counted } from '../config/summary.ts';
+import { LineBuffer } from '../observability/line-buffer.ts';
 import { createLog, LOG_LEVELS } from '../observability/log.ts';
 import type { Log, LogLevel } from '../observability/log.ts';
 import { startServe } from '../serve/start-serve.ts';
@@ -104,8 +105,27 @@ async function run(input: CommandInput): Promise<number> {
     return exitCode.failed;
   }
   if (input.stop.aborted) return exitCode.ok;
+  const lines = new LineBuffer(input.stderr);
+  const flush = (): void => lines.flush();
+  // However the process ends, its last words are written.
+  process.once('exit', flush);
+  try {
+    const log = createLog({ level: given.logLevel, destination: lines });
+    return await serveUntilStopped({ given, loaded, log }, input);
+  } finally {
+    process.off('exit', flush);
+    flush();
+  }
+}
+
+interface Start {
+  readonly given: ServeFlags;
+  readonly loaded: GoodConfig;
+  readonly log: Log;
+}
+
+async function serveUntilStopped({ given, loaded, log }: Start, input: CommandInput): Promise<number> {
   const { ok: config } = loaded;
-  const log = createLog({ level: given.logLevel, destination: input.stderr });
   if (config.identity.keys.length === 0 && given.host !== 'localhost' && !isLoopback(given.host)) {
     log.warn('anyone who can reach this address may use the model servers: no keys are configured', {
       host: given.host,

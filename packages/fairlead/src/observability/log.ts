@@ -29,7 +29,7 @@ export function createLog(options: { level: LogLevel; destination: { write(line:
     {
       level: options.level,
       base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
     { write: (line) => void options.destination.write(line) },
@@ -42,9 +42,23 @@ export function createLog(options: { level: LogLevel; destination: { write(line:
   };
 }
 
+let lastMs = 0;
+let lastTime = '';
+
+/** As pino writes it; lines of one millisecond share the text. */
+function isoTime(): string {
+  const nowMs = Date.now();
+  if (nowMs !== lastMs) {
+    lastMs = nowMs;
+    lastTime = `,"time":"${new Date(nowMs).toISOString()}"`;
+  }
+  return lastTime;
+}
+
 function bounded(fields: LogFields = {}): Record<string, string | number | boolean> {
   const result: Record<string, string | number | boolean> = {};
-  for (const [name, value] of Object.entries(fields)) {
+  for (const name in fields) {
+    const value = fields[name];
     if (value === undefined) continue;
     if (typeof value === 'string')
       result[name] = value.length > maxTextLength ? `${value.slice(0, maxTextLength)}…` : value;

@@ -91,8 +91,16 @@ export class Relay {
     this.#usage = createUsageReader(type, api);
     this.#response.on('drain', this.#onDrain);
     // A stream may think for long before its first event; that it was accepted is news by itself.
-    if (this.#isStream) this.#response.flushHeaders();
+    if (this.#isStream) this.#flushHead();
     return this.#isStream;
+  }
+
+  /** The head goes out in this turn, with what else comes in it: most servers send the first event right behind. */
+  #flushHead(): void {
+    const { socket } = this.#response;
+    socket?.cork();
+    this.#response.flushHeaders();
+    process.nextTick(() => socket?.uncork());
   }
 
   /** False: the client has enough for now, and `onDrain` will tell. */

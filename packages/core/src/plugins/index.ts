@@ -14,6 +14,7 @@ import { decodeFilter } from './filters/decode-filter.ts';
 import { encodeFilter } from './filters/encode-filter.ts';
 import { labelSelectorFilter } from './filters/label-selector-filter.ts';
 import { prefillFilter } from './filters/prefill-filter.ts';
+import { sessionAffinityFilter } from './filters/session-affinity-filter.ts';
 import { edfOrderingPolicy } from './ordering/edf-ordering-policy.ts';
 import { fcfsOrderingPolicy } from './ordering/fcfs-ordering-policy.ts';
 import { sloDeadlineOrderingPolicy } from './ordering/slo-deadline-ordering-policy.ts';
@@ -33,6 +34,7 @@ import { loraAffinityScorer } from './scorers/lora-affinity-scorer.ts';
 import { prefixCacheScorer } from './scorers/prefix-cache-scorer.ts';
 import { queueScorer } from './scorers/queue-scorer.ts';
 import { runningRequestsSizeScorer } from './scorers/running-requests-size-scorer.ts';
+import { sessionAffinityScorer } from './scorers/session-affinity-scorer.ts';
 import { tokenLoadScorer } from './scorers/token-load-scorer.ts';
 import { priorityHoldbackPolicy } from './usage-limits/priority-holdback-policy.ts';
 import { softReflectiveCeilingPolicy } from './usage-limits/soft-reflective-ceiling-policy.ts';
@@ -57,6 +59,7 @@ export const builtins: readonly PluginDefinition[] = Object.freeze([
   decodeFilter,
   prefillFilter,
   encodeFilter,
+  sessionAffinityFilter,
   queueScorer,
   kvCacheUtilizationScorer,
   runningRequestsSizeScorer,
@@ -65,6 +68,7 @@ export const builtins: readonly PluginDefinition[] = Object.freeze([
   loadAwareScorer,
   prefixCacheScorer,
   loraAffinityScorer,
+  sessionAffinityScorer,
   maxScorePicker,
   randomPicker,
   weightedRandomPicker,
@@ -97,6 +101,8 @@ export {
   randomPicker,
   roundRobinFairnessPolicy,
   runningRequestsSizeScorer,
+  sessionAffinityFilter,
+  sessionAffinityScorer,
   singleProfileHandler,
   sloDeadlineOrderingPolicy,
   softReflectiveCeilingPolicy,

@@ -29,8 +29,7 @@ export function instanceOf<S extends ParameterSpecs, T extends Plugin>(
     readonly others?: readonly Plugin[];
   } = {},
 ): T {
-  const defaults = Object.entries(definition.parameters).map(([name, spec]) => [name, spec.default] as const);
-  const parameters = { ...Object.fromEntries(defaults), ...options.parameters };
+  const parameters = { ...defaultsOf(definition.parameters), ...options.parameters };
   return definition.create({
     type: definition.type,
     name: options.name ?? definition.type,
@@ -39,4 +38,13 @@ export function instanceOf<S extends ParameterSpecs, T extends Plugin>(
     handle: lookupOf(options.others ?? []),
     random: options.random ?? (() => 0.5),
   });
+}
+
+/** The defaults of objects within are those of their fields. */
+function defaultsOf(specs: ParameterSpecs): Record<string, unknown> {
+  const defaults = Object.entries(specs).map(([name, spec]) => {
+    const isFilled = spec.type === 'object' && spec.default !== undefined;
+    return [name, isFilled ? defaultsOf(spec.fields) : spec.default] as const;
+  });
+  return Object.fromEntries(defaults);
 }

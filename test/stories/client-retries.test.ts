@@ -41,9 +41,11 @@ const vercel = {
 };
 
 /** A house that is full (one request answered, one waiting), has drained fast, and tells how to make room. */
-async function fullHouse(): Promise<{ house: House; server: ModelServer; makeRoom(): Promise<void> }> {
+async function fullHouse(
+  about: { ttlMs?: number } = {},
+): Promise<{ house: House; server: ModelServer; makeRoom(): Promise<void> }> {
   const server = await startModelServer({ prefillMs: 1, tokenMs: 1, models: ['m'] });
-  const house = await openHouse({ servers: [{ url: server.url, models: ['m'] }], limit: 1, maxRequests: 1 });
+  const house = await openHouse({ servers: [{ url: server.url, models: ['m'] }], limit: 1, maxRequests: 1, ...about });
   const client = house.client('others');
   const ask = () => client.chat.completions.create({ model: 'm', messages, max_tokens: 1 });
   for (let count = 0; count < 30; count += 1) await ask();
@@ -74,6 +76,25 @@ describe('a client that is refused because the queue is full', () => {
       assert.deepEqual(reports.map(({ status }) => status).sort(), [200, 200, 200, 429]);
       await house.close();
       await server.destroy();
+    });
+  }
+});
+
+describe('a client that is refused because no server is there', () => {
+  for (const [name, ask] of Object.entries({ ...official, ...vercel })) {
+    it(`is served when it comes back and one is: ${name}`, async () => {
+      const { server, house, makeRoom } = await fullHouse({ ttlMs: 400 });
+      await makeRoom();
+      await server.destroy();
+      const answer = ask(house);
+      await house.heard('evicted');
+      const next = await startModelServer({ prefillMs: 1, tokenMs: 1, models: ['m'], port: server.port });
+      await answer;
+      await house.quiet();
+      const statuses = (await house.heard('report')).slice(32).map(({ status }) => status);
+      assert.deepEqual([statuses[0], statuses.at(-1)], [503, 200]);
+      await house.close();
+      await next.destroy();
     });
   }
 });

@@ -11,6 +11,7 @@ import type { Usage } from '@fairlead/core';
 import type { ApiFormat } from './protocol/error-bodies.ts';
 import { ModelNames } from './protocol/model-names.ts';
 import { createUsageReader } from './protocol/usage-reader.ts';
+import { atTurnEnd, holdForTurn } from '../sockets/turn-writes.ts';
 import type { UsageReader } from './protocol/usage-reader.ts';
 
 /** How the answer is to look to the client. */
@@ -83,6 +84,7 @@ export class Relay {
     const isPlain = headerOf(headers, 'content-encoding') === undefined;
     if (isPlain && asked !== undefined && sent !== undefined && asked !== sent)
       this.#names = namesOf(type, sent, asked);
+    if (this.#response.socket !== null) holdForTurn(this.#response.socket);
     // The name that the client knows may be longer: where the answer ends is told otherwise.
     this.#response.writeHead(status, this.#names === undefined ? headers : without(headers, 'content-length'));
     const hasLength = this.#names === undefined && headerOf(headers, 'content-length') !== undefined;
@@ -91,16 +93,8 @@ export class Relay {
     this.#usage = createUsageReader(type, api);
     this.#response.on('drain', this.#onDrain);
     // A stream may think for long before its first event; that it was accepted is news by itself.
-    if (this.#isStream) this.#flushHead();
+    if (this.#isStream) this.#response.flushHeaders();
     return this.#isStream;
-  }
-
-  /** The head goes out in this turn, with what else comes in it: most servers send the first event right behind. */
-  #flushHead(): void {
-    const { socket } = this.#response;
-    socket?.cork();
-    this.#response.flushHeaders();
-    process.nextTick(() => socket?.uncork());
   }
 
   /** False: the client has enough for now, and `onDrain` will tell. */
@@ -108,6 +102,7 @@ export class Relay {
     this.#usage?.push(chunk);
     const passed = this.#names === undefined ? chunk : this.#names.push(chunk);
     this.#bytes += passed.length;
+    if (this.#response.socket !== null) holdForTurn(this.#response.socket);
     if (passed.length === 0 || this.#response.write(passed)) return true;
     const { clientWriteTimeoutMs, clientStallTimeoutMs } = this.#options;
     this.#stalledSinceMs = performance.now();
@@ -116,8 +111,10 @@ export class Relay {
   }
 
   end(): void {
-    this.#response.end(this.#names?.end());
-    this.watchEnd();
+    atTurnEnd(() => {
+      this.#response.end(this.#names?.end());
+      this.watchEnd();
+    });
   }
 
   /** The last byte is written: what the system has not taken yet still has to be read within the same time. */

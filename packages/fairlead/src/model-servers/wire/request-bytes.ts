@@ -5,7 +5,8 @@
  * a copy. What no request may hold is refused here, wherever it came from: nothing can be put between lines.
  */
 
-import type { Writable } from 'node:stream';
+import type { Socket } from 'node:net';
+import { holdForTurn } from '../../sockets/turn-writes.ts';
 
 /** A body up to this is copied behind its head: one write of one piece is cheaper than the copy. */
 const COPIED_BYTES = 16 * 1024;
@@ -66,14 +67,9 @@ export function wireRequest(lines: RequestLines): WireRequest {
 }
 
 /** Writes it, all pieces at once. */
-export function writeRequest(socket: Writable, { pieces }: WireRequest): void {
-  if (pieces.length === 1) {
-    socket.write(pieces[0]);
-    return;
-  }
-  socket.cork();
+export function writeRequest(socket: Socket, { pieces }: WireRequest): void {
+  holdForTurn(socket);
   for (const piece of pieces) socket.write(piece);
-  socket.uncork();
 }
 
 function headOf({ method, path, host, authorization, headers }: RequestLines, sizeBytes: number): string {

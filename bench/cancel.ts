@@ -11,13 +11,13 @@ import { FlowController } from '@fairlead/core';
 import type { WaitingHandle } from '@fairlead/core';
 import { roundRobinFairnessPolicy } from '@fairlead/core/plugins';
 import { FlowControlKit, flowControlConfig, instanceOf } from '@fairlead/core/testing';
-import { startGateway } from '../packages/fairlead/src/demo/fleet/gateway-process.ts';
 import { systemClock } from '../packages/fairlead/src/serve/system-clock.ts';
 import type { Benchmark, BenchmarkContext } from './harness/benchmark.ts';
 import { measurement } from './harness/benchmark.ts';
 import { runAsMain } from './harness/run-benchmark.ts';
 import { startPart } from './stand/part.ts';
 import { longestSilence } from './stand/probe.ts';
+import { startShippedGateway } from './stand/shipped-gateway.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -95,7 +95,7 @@ function request(index: number): Parameters<FlowController['enqueue']>[0] {
 async function connections(context: BenchmarkContext, count: number, rounds: number): Promise<void> {
   const backend = await startPart('backend', { servers: 1, answer: 'none' });
   const bare = await startPart('bare-http', {});
-  const gateway = await startGateway([`http://127.0.0.1:${backend.ports[0]}`], ['--config-text', ROOM]);
+  const gateway = await startShippedGateway([`http://127.0.0.1:${backend.ports[0]}`], ['--config-text', ROOM]);
   try {
     await gateway.ready(1, context.stop);
     const ways = { bare: bare.ports[0] as number, gateway: Number(new URL(gateway.url).port) };

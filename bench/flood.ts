@@ -9,13 +9,13 @@
 import { batchFlood, FLOOD_LOOPS, INTERACTIVE } from '../packages/fairlead/src/demo/demo-tenants.ts';
 import { readFleetLoad } from '../packages/fairlead/src/demo/fleet/engine-load.ts';
 import type { GatewayProcess } from '../packages/fairlead/src/demo/fleet/gateway-process.ts';
-import { startGateway } from '../packages/fairlead/src/demo/fleet/gateway-process.ts';
 import { DEMO_MODEL, SERVER_SLOTS, startModelServers } from '../packages/fairlead/src/demo/fleet/model-servers.ts';
 import type { Tenant } from '../packages/fairlead/src/demo/load/tenant.ts';
 import { runFlood } from './harness/flood-run.ts';
 import type { FloodFigures } from './harness/flood-run.ts';
 import type { Benchmark, BenchmarkContext } from './harness/benchmark.ts';
 import { runAsMain } from './harness/run-benchmark.ts';
+import { startShippedGateway } from './stand/shipped-gateway.ts';
 
 const SERVERS = 3;
 const SEED = 1;
@@ -104,7 +104,7 @@ async function throughGateway(
   const { urls, ceiling } = fleet;
   let gateway: GatewayProcess | undefined;
   try {
-    gateway = await startGateway(urls, scenario.words);
+    gateway = await startShippedGateway(urls, scenario.words);
     await gateway.ready(urls.length, context.stop);
     if (scenario.bypass) await gateway.setBypass(true);
     const tenants = [EVEN_INTERACTIVE, batchFlood(FLOOD_LOOPS)];

@@ -8,7 +8,6 @@
  */
 
 import { readFleetLoad } from '../packages/fairlead/src/demo/fleet/engine-load.ts';
-import { startGateway } from '../packages/fairlead/src/demo/fleet/gateway-process.ts';
 import type { GatewayProcess } from '../packages/fairlead/src/demo/fleet/gateway-process.ts';
 import { DEMO_MODEL, SERVER_SLOTS, startModelServers } from '../packages/fairlead/src/demo/fleet/model-servers.ts';
 import { rest } from '../packages/fairlead/src/demo/rest.ts';
@@ -16,6 +15,7 @@ import type { Benchmark, BenchmarkContext } from './harness/benchmark.ts';
 import { fleetIdle } from './harness/flood-run.ts';
 import { ImpatientLoad } from './harness/impatient-clients.ts';
 import { runAsMain } from './harness/run-benchmark.ts';
+import { startShippedGateway } from './stand/shipped-gateway.ts';
 
 const SERVERS = 3;
 const LOOPS = 600;
@@ -54,7 +54,7 @@ async function throughGateway(
   const { name, urls, directPerS } = parts;
   let gateway: GatewayProcess | undefined;
   try {
-    gateway = await startGateway(urls, []);
+    gateway = await startShippedGateway(urls, []);
     await gateway.ready(urls.length, context.stop);
     const perS = await measure(context, { name, loops: LOOPS, urls: [gateway.url], fleet: urls });
     context.report({ scenario: `${name}/goodput`, unit: 'of direct', value: perS / directPerS, spread: 0 });

@@ -10,13 +10,13 @@
 
 import { PromptHasher } from '@fairlead/core';
 import { seededRandom } from '@fairlead/core/testing';
-import { startGateway } from '../packages/fairlead/src/demo/fleet/gateway-process.ts';
 import type { GatewayProcess } from '../packages/fairlead/src/demo/fleet/gateway-process.ts';
 import { startModelServers } from '../packages/fairlead/src/demo/fleet/model-servers.ts';
 import { measurement } from './harness/benchmark.ts';
 import type { Benchmark, BenchmarkContext } from './harness/benchmark.ts';
 import { runPrefixClients } from './harness/prefix-clients.ts';
 import { runAsMain } from './harness/run-benchmark.ts';
+import { startShippedGateway } from './stand/shipped-gateway.ts';
 
 const SERVERS = 3;
 const SEED = 1;
@@ -71,7 +71,7 @@ async function throughGateway(context: BenchmarkContext, name: string, words: re
   const servers = await startModelServers(SERVERS, SEED, SERVER_WORDS);
   let gateway: GatewayProcess | undefined;
   try {
-    gateway = await startGateway(
+    gateway = await startShippedGateway(
       servers.map(({ url }) => url),
       words,
     );

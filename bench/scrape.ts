@@ -3,7 +3,7 @@
 /** What watching model servers costs: a hundred of them twenty times a second, and one while nobody asks for anything. */
 
 import type { GatewayProcess } from '../packages/fairlead/src/demo/fleet/gateway-process.ts';
-import { endpointsOf, startGateway } from '../packages/fairlead/src/demo/fleet/gateway-process.ts';
+import { endpointsOf } from '../packages/fairlead/src/demo/fleet/gateway-process.ts';
 import type { Benchmark, BenchmarkContext } from './harness/benchmark.ts';
 import { measurement } from './harness/benchmark.ts';
 import { runAsMain } from './harness/run-benchmark.ts';
@@ -12,6 +12,7 @@ import { startPart } from './stand/part.ts';
 import { cpuSeconds, residentBytes } from './stand/process-figures.ts';
 import { percentile } from './stand/share.ts';
 import { pause } from './stand/raw-load.ts';
+import { startShippedGateway } from './stand/shipped-gateway.ts';
 
 const ENDPOINTS = 100;
 const INTERVAL_MS = 50;
@@ -79,7 +80,7 @@ async function watching(
   const urls = backend.ports.map((port) => `http://127.0.0.1:${port}`);
   let gateway: GatewayProcess | undefined;
   try {
-    gateway = await startGateway(urls, words);
+    gateway = await startShippedGateway(urls, words);
     await gateway.ready(servers, context.stop);
     await pause(WARM_UP_MS);
     await look(gateway);

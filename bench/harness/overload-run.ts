@@ -8,7 +8,6 @@
 import { createHash } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { startGateway } from '../../packages/fairlead/src/demo/fleet/gateway-process.ts';
 import {
   DEMO_MODEL,
   FIRST_TOKEN_MS,
@@ -18,6 +17,7 @@ import {
 } from '../../packages/fairlead/src/demo/fleet/model-servers.ts';
 import { rest } from '../../packages/fairlead/src/demo/rest.ts';
 import { residentBytes } from '../stand/process-figures.ts';
+import { startShippedGateway } from '../stand/shipped-gateway.ts';
 
 const TENANTS = 4;
 const TOKENS = 20;
@@ -51,7 +51,7 @@ export async function runOverload(run: Overload): Promise<OverloadFigures> {
   const servers = await startModelServers(1, 1);
   try {
     const urls = servers.map(({ url }) => url);
-    const gateway = await startGateway(urls, ['--config-text', configOf(run)]);
+    const gateway = await startShippedGateway(urls, ['--config-text', configOf(run)]);
     try {
       await gateway.ready(urls.length, run.stop);
       return await overload(run, gateway.url, gateway.process.pid);

@@ -7,7 +7,6 @@
  */
 
 import type { GatewayProcess } from '../../packages/fairlead/src/demo/fleet/gateway-process.ts';
-import { startGateway } from '../../packages/fairlead/src/demo/fleet/gateway-process.ts';
 import type { BenchmarkContext } from '../harness/benchmark.ts';
 import type { BackendOptions } from './backend.ts';
 import type { Part } from './part.ts';
@@ -15,6 +14,7 @@ import { startPart } from './part.ts';
 import { cpuSeconds } from './process-figures.ts';
 import { RawLoad, pause } from './raw-load.ts';
 import type { RawLoadOptions, WindowFigures } from './raw-load.ts';
+import { startShippedGateway } from './shipped-gateway.ts';
 
 const ROUNDS = 5;
 /** A shorter run only shows that it runs: one round. */
@@ -87,7 +87,7 @@ export class SpeedStand {
       started.push(backend);
       const relay = await startPart('byte-relay', { port: backend.ports[0] });
       started.push(relay);
-      const gateway = await startGateway(
+      const gateway = await startShippedGateway(
         [`http://127.0.0.1:${backend.ports[0]}`],
         ['--config-text', options.config ?? WIDE],
       );

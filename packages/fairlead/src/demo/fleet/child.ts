@@ -8,7 +8,6 @@
 
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Two cores that are busy otherwise still start a process in a few seconds. */
@@ -17,6 +16,8 @@ const START_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 2_000;
 /** Of what a child printed, only the end is kept. */
 const KEPT_CHARS = 16_384;
+
+const OWN_MODULES = new URL('../../', import.meta.url);
 
 /** Something that has to run could not be started, or ended by itself. The message is one line for the user. */
 export class ChildError extends Error {
@@ -28,6 +29,8 @@ export interface ChildOptions {
   readonly name: string;
   /** The command line behind `fairlead`. */
   readonly words: readonly string[];
+  /** Folder of the modules it runs, `src` or `dist` of this package; by default that of this module. */
+  readonly modules?: URL;
   /** Names of what it listens for; it prints `NAME listening on URL` for each. */
   readonly listens: readonly string[];
 }
@@ -70,10 +73,10 @@ class RunningChild implements Child {
   #output = '';
   #onOutput: () => void = () => undefined;
 
-  constructor({ name, words, listens }: ChildOptions) {
+  constructor({ name, words, listens, modules = OWN_MODULES }: ChildOptions) {
     this.name = name;
     this.#listens = listens;
-    this.#process = spawn(process.execPath, [...nodeFlags(), ...words], {
+    this.#process = spawn(process.execPath, [...nodeFlags(modules), ...words], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: true,
     });
@@ -148,11 +151,12 @@ class RunningChild implements Child {
 }
 
 /** What `node` needs before the words of a command line: sources run as sources, and published code as itself. */
-function nodeFlags(): string[] {
-  const extension = extname(fileURLToPath(import.meta.url));
-  const main = fileURLToPath(new URL(`../../cli/main${extension}`, import.meta.url));
-  const preload = new URL(`./end-with-parent${extension}`, import.meta.url).href;
-  return [...(extension === '.ts' ? ['--conditions=development'] : []), '--import', preload, main];
+function nodeFlags(modules: URL): string[] {
+  const isSource = /\/src\/$/.test(modules.pathname);
+  const extension = isSource ? '.ts' : '.js';
+  const main = fileURLToPath(new URL(`cli/main${extension}`, modules));
+  const preload = new URL(`demo/fleet/end-with-parent${extension}`, modules).href;
+  return [...(isSource ? ['--conditions=development'] : []), '--import', preload, main];
 }
 
 /** Ends children all at once; resolves when they are gone. */

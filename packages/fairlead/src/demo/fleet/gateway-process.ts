@@ -72,10 +72,14 @@ export class GatewayProcess {
   }
 }
 
-/** Starts one in front of `endpoints`; `words` are further flags. @throws {ChildError} */
+/**
+ * Starts one in front of `endpoints`; `words` are further flags, `modules` is the folder it runs from.
+ * @throws {ChildError}
+ */
 export async function startGateway(
   endpoints: readonly string[],
   words: readonly string[] = [],
+  modules?: URL,
 ): Promise<GatewayProcess> {
   const child = await startChild({
     name: 'the gateway',
@@ -85,6 +89,7 @@ export async function startGateway(
       ...words,
     ],
     listens: ['gateway', 'admin'],
+    ...(modules && { modules }),
   });
   return new GatewayProcess(child);
 }

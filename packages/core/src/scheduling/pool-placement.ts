@@ -26,6 +26,8 @@ const REMEMBERED_ENDPOINTS = 1024;
 /** Sizes that a doubling of tokens is cut into: requests of one size wait for room together. */
 const SIZES_PER_DOUBLING = 8;
 
+const NO_ENDPOINTS: readonly Endpoint[] = [];
+
 /** The choice among candidates; the scheduler fits. */
 export interface EndpointChooser {
   /** Best first; empty when filters leave none. */
@@ -125,7 +127,7 @@ export class PoolPlacement implements Placement {
 
   saturation(nowMs: number): number {
     if (this.#tracked.length === 0) return 1;
-    return this.#stages.effective((endpoints) => this.#detector.saturation(endpoints, nowMs));
+    return this.#stages.effective(this.#detector, nowMs);
   }
 
   stageSaturations(nowMs: number): StageSaturations {
@@ -144,9 +146,10 @@ export class PoolPlacement implements Placement {
       if (this.#fits(tracked, question)) candidates.push(tracked.endpoint);
     }
     if (candidates.length === 0) return 'no-room';
-    const [endpoint, ...alternatives] = this.#chooser.schedule(request, candidates);
-    const tracked = endpoint === undefined ? undefined : this.#byEndpoint.get(endpoint);
-    return tracked === undefined ? 'unsuited' : this.#take(tracked, question, alternatives);
+    const picked = this.#chooser.schedule(request, candidates);
+    const tracked = picked.length === 0 ? undefined : this.#byEndpoint.get(picked[0] as Endpoint);
+    if (tracked === undefined) return 'unsuited';
+    return this.#take(tracked, question, picked.length === 1 ? NO_ENDPOINTS : picked.slice(1));
   }
 
   tryPlaceOn(
@@ -230,8 +233,8 @@ export class PoolPlacement implements Placement {
     this.#detector.dispatched?.(tracked, nowMs);
     this.#askForReading(tracked);
     const prefixMatch = this.#chooser.dispatched?.(request, tracked.endpoint, nowMs);
-    const taken = { tracked, alternatives, request, tokens, prefixMatch };
-    return new PlacedOn({ detector: this.#detector, clock: this.#clock, ...taken });
+    const detector = this.#detector;
+    return new PlacedOn({ detector, clock: this.#clock, tracked, alternatives, request, tokens, prefixMatch });
   }
 
   /**

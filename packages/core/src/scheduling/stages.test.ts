@@ -24,8 +24,8 @@ function saturations(...servers: string[]) {
     return { endpoint, state: undefined };
   });
   const stages = new Stages(tracked);
-  const measure = detector.saturation.bind(detector) as Parameters<Stages['effective']>[0];
-  return { ...stages.each(measure), effective: stages.effective(measure) };
+  const measure = detector.saturation.bind(detector) as Parameters<Stages['each']>[0];
+  return { ...stages.each(measure), effective: stages.effective({ saturation: measure }, 0) };
 }
 
 describe('A pool of stages', () => {

@@ -7,7 +7,7 @@
  */
 
 import { DECODE_ROLES, PREFILL_ROLES, roleOf } from '../endpoints/roles.ts';
-import type { Tracked } from '../flow-control/policies.ts';
+import type { SaturationDetector, Tracked } from '../flow-control/policies.ts';
 
 /** How full each stage is; undefined where no endpoint is in it. */
 export interface StageSaturations {
@@ -32,9 +32,9 @@ export class Stages {
   }
 
   /** The saturation of the fullest stage that has endpoints; of all endpoints when no stage has any. */
-  effective(measure: (endpoints: readonly Tracked[]) => number): number {
+  effective(detector: Pick<SaturationDetector, 'saturation'>, nowMs: number): number {
     let most = -Infinity;
-    for (const endpoints of this.#measured) most = Math.max(most, measure(endpoints));
+    for (const endpoints of this.#measured) most = Math.max(most, detector.saturation(endpoints, nowMs));
     return most;
   }
 

@@ -2,6 +2,7 @@
 
 /** Time as the core takes it, from the process: monotonic, microtasks for `soon`, timers that hold no process open. */
 
+import { performance } from 'node:perf_hooks';
 import type { Clock } from '@fairlead/core';
 
 /** The longest `setTimeout` knows; it fires at once beyond. An alarm that comes early is asked for again. */

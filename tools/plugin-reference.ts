@@ -25,6 +25,7 @@ const INDEX = 'README.md';
 
 /** Sections in the order of a request's way; a plugin of two kinds stands in the first. */
 const sections: readonly (readonly [kind: PluginKind, title: string, question: string])[] = [
+  ['band-selection', 'Band selection policies', 'Which band is served next? `flowControl.bandSelectionPolicyRef`.'],
   ['fairness', 'Fairness policies', 'Which flow of a band is served next? `fairnessPolicyRef` of a priority band.'],
   ['ordering', 'Ordering policies', 'Which request of a flow is next? `orderingPolicyRef` of a priority band.'],
   [

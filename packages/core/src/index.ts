@@ -42,6 +42,8 @@ export type { PluginKind } from './plugin-registry/kinds.ts';
 export type { HalfCheckedOf, ParameterSpec, ParameterSpecs, ParametersOf } from './plugin-registry/parameters.ts';
 export type {
   BandContext,
+  BandSelectionPolicy,
+  Contender,
   FairnessPolicy,
   FirstTokenSample,
   Member,

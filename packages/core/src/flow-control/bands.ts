@@ -6,8 +6,10 @@
  * other priority has no band, because a client that may invent priorities could make itself any number of queues.
  */
 
+import { BandSelection } from './band-selection.ts';
 import type { BandConfig, BandTemplate, FlowControlConfig } from './config.ts';
 import { type BandCallbacks, type Flow, PriorityBand } from './priority-band.ts';
+import type { BandSelectionPolicy } from './policies.ts';
 import type { WaitingRequest } from './waiting-request.ts';
 
 /** What a change of configuration asks and tells. */
@@ -18,7 +20,14 @@ export interface BandChanges {
   readonly onForgotten: (band: PriorityBand) => void;
 }
 
+interface SelectionCallbacks {
+  /** The band selection policy broke its contract. */
+  readonly onSelectionFault: (policy: BandSelectionPolicy, error: unknown) => void;
+}
+
 export class Bands {
+  /** Which of them is served next. */
+  readonly selection: BandSelection<PriorityBand>;
   #config: FlowControlConfig;
   readonly #callbacks: BandCallbacks;
   #known: ReadonlySet<number>;
@@ -28,9 +37,15 @@ export class Bands {
   /** The ceilings buffer of `UsageLimitPolicy`, as long as `ordered`. */
   #ceilings = new Float64Array(0);
 
-  constructor(config: FlowControlConfig, callbacks: BandCallbacks) {
+  constructor(config: FlowControlConfig, callbacks: Omit<BandCallbacks, 'onContending'> & SelectionCallbacks) {
     this.#config = config;
-    this.#callbacks = callbacks;
+    this.selection = new BandSelection(config.bandSelection, callbacks.onSelectionFault);
+    this.#callbacks = {
+      ...callbacks,
+      onContending: ({ contender }, contends) => {
+        this.selection.contend(contender, contends);
+      },
+    };
     this.#known = new Set(config.knownPriorities);
     for (const band of config.bands) this.#add(band, true);
     if (!this.#byPriority.has(0)) this.#add({ priority: 0, ...config.defaultBand }, true);
@@ -89,10 +104,12 @@ export class Bands {
       } else if (template !== undefined) band.reconfigure(template, told.rankOf);
     }
     for (const band of wanted.values()) told.onCreated(this.#add(band, true));
+    this.selection.reconfigure(config.bandSelection);
   }
 
   remove(band: PriorityBand): void {
     this.#byPriority.delete(band.priority);
+    this.selection.remove(band.contender);
     this.#reorder();
   }
 
@@ -103,12 +120,14 @@ export class Bands {
   #add(config: BandConfig, configured: boolean): PriorityBand {
     const band = new PriorityBand(config, configured, this.#callbacks);
     this.#byPriority.set(config.priority, band);
+    this.selection.add(band.contender);
     this.#reorder();
     return band;
   }
 
   #reorder(): void {
     this.#ordered = [...this.#byPriority.values()].sort((a, b) => b.priority - a.priority);
+    this.#ordered.forEach((band, index) => (band.index = index));
     this.#priorities = this.#ordered.map((band) => band.priority);
     this.#ceilings = new Float64Array(this.#ordered.length).fill(1);
   }

@@ -4,7 +4,7 @@
  * The controller's configuration, already resolved: limits as numbers, policies as instances. Nothing here is a name.
  */
 
-import type { FairnessPolicy, OrderingPolicy, UsageLimitPolicy } from './policies.ts';
+import type { BandSelectionPolicy, FairnessPolicy, OrderingPolicy, UsageLimitPolicy } from './policies.ts';
 
 /** Limits and policies of one band; the template of bands that are made on demand. */
 export interface BandTemplate {
@@ -39,6 +39,8 @@ export interface FlowControlConfig {
   readonly defaultNegativeBand: BandTemplate;
   /** Priorities that an objective or a key names: their bands are made from the templates at first use. */
   readonly knownPriorities: readonly number[];
+  /** Which band is served next. */
+  readonly bandSelection: BandSelectionPolicy;
   readonly usageLimit: UsageLimitPolicy;
   /** A flow that held nothing for so long is forgotten. */
   readonly flowIdleMs: number;

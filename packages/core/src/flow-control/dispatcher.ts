@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * What a pump does: band after band, highest first, it asks the gate, lets parked flows out where there is room again,
- * asks the fairness policy whose turn it is, and places that flow's head, until a band is gated or nothing can go.
+ * What a pump does: it asks the band selection policy for a band, asks the gate, lets parked flows of the band out where
+ * there is room again, asks the fairness policy whose turn it is, and places that flow's head, until nothing can go or,
+ * where bands are served strictly, a band is gated.
  */
 
 import type { Clock } from '../clock.ts';
@@ -70,12 +71,14 @@ export class Dispatcher {
 
   /** Dispatches as many as gates, caps and room allow. */
   dispatchFairly(nowMs: number): void {
-    this.#gate.ask(this.#placement.saturation(nowMs));
-    const bands = this.#waitlist.bands.ordered;
-    for (let index = 0; index < bands.length; index += 1) {
-      const band = bands[index] as PriorityBand;
-      if (band.occupancy.requests > 0 && !this.#serve(band, index, nowMs)) return;
+    const { selection } = this.#waitlist.bands;
+    this.#gate.ask(this.#placement.saturation(nowMs), selection.isStrict);
+    for (let band = selection.pick(); band !== undefined; band = selection.pick()) {
+      const isClosed = this.#gate.closes(band.index, this.#placement.saturation(nowMs));
+      if (isClosed && selection.isStrict) break;
+      if (isClosed || !this.#serveOne(band, nowMs)) selection.pass(band.contender);
     }
+    selection.readmit();
   }
 
   /** Dispatches everything that an endpoint serves, full or not. */
@@ -103,17 +106,19 @@ export class Dispatcher {
     if (lot.size === 0 && this.#isReservedFor(band, lot)) this.#unreserve();
   }
 
-  /** Dispatches from one band until nothing of it can go; false when it is gated, and with it all bands below. */
-  #serve(band: PriorityBand, index: number, nowMs: number): boolean {
-    for (;;) {
-      if (this.#gate.closes(index, this.#placement.saturation(nowMs))) return false;
-      if (band.parking.size > 0) this.#letOut(band, nowMs);
-      const flow = band.pick();
-      if (flow === undefined) return true;
-      if (flow.cap?.full === true) this.#park(flow, 'capped');
-      else if (flow.bucket?.isEmpty(nowMs) === true) this.#park(flow, 'throttled');
-      else this.#place(flow, nowMs);
-    }
+  /** Dispatches one of the band, or finds that the flow whose turn it is cannot go; false when no flow is left. */
+  #serveOne(band: PriorityBand, nowMs: number): boolean {
+    if (band.parking.size > 0 && this.#letOut(band, nowMs)) return true;
+    const flow = band.pick();
+    if (flow === undefined) return false;
+    this.#serveFlow(flow, nowMs);
+    return true;
+  }
+
+  #serveFlow(flow: Flow, nowMs: number): void {
+    if (flow.cap?.full === true) this.#park(flow, 'capped');
+    else if (flow.bucket?.isEmpty(nowMs) === true) this.#park(flow, 'throttled');
+    else this.#place(flow, nowMs);
   }
 
   /** Dispatches the flow's head, or parks the flow. */
@@ -127,6 +132,7 @@ export class Dispatcher {
       if (typeof placed === 'object') {
         this.#dispatches += 1;
         band.charge(flow, placed.sequences);
+        this.#waitlist.bands.selection.charge(band.contender, placed.sequences);
         this.#onPlaced(head, placed, nowMs);
         return;
       }
@@ -138,8 +144,11 @@ export class Dispatcher {
     this.#park(flow, 'no-room');
   }
 
-  /** Lets one flow out of each of the band's lots that has room again, and everyone whom filters had left nothing. */
-  #letOut(band: PriorityBand, nowMs: number): void {
+  /**
+   * Lets one flow out of each of the band's lots that has room again, and everyone whom filters had left nothing. The one
+   * that an endpoint was kept for is served at once, before anybody can take from it; true when it was.
+   */
+  #letOut(band: PriorityBand, nowMs: number): boolean {
     for (const lot of band.parking.lots()) {
       if (lot.closedEpoch === this.#capacityEpoch) continue;
       const flow = band.next(lot);
@@ -151,14 +160,18 @@ export class Dispatcher {
       const head = flow.queue.peek() as Queued;
       const mine = this.#isReservedFor(band, lot);
       if (this.#placement.hasRoom(head.request, nowMs, mine ? 'reserved' : this.#modeOf(band))) {
-        if (mine) this.#unreserve();
         lot.waitingSince = this.#dispatches;
         this.#unpark(flow);
+        if (!mine) continue;
+        this.#unreserve();
+        this.#serveFlow(flow, nowMs);
+        return true;
       } else {
         lot.closedEpoch = this.#capacityEpoch;
         this.#reserveIfPassedOver(lot, head, nowMs);
       }
     }
+    return false;
   }
 
   /** What filters leave may be different for each, so each is asked again. */
@@ -178,6 +191,7 @@ export class Dispatcher {
   #unreserve(): void {
     this.#reservation = undefined;
     this.#placement.unreserve();
+    this.#waitlist.bands.selection.readmit();
     this.#capacityEpoch += 1;
   }
 
@@ -185,9 +199,10 @@ export class Dispatcher {
     return this.#reservation?.band === band && this.#reservation.key === lot.key;
   }
 
-  /** A band above the one that an endpoint is kept for does not have to respect that. */
+  /** Where bands are served strictly, one above that which an endpoint is kept for does not have to respect that. */
   #modeOf(band: PriorityBand): PlacementMode {
-    return this.#reservation !== undefined && band.priority > this.#reservation.band.priority ? 'reserved' : 'fair';
+    const isAbove = this.#reservation !== undefined && band.priority > this.#reservation.band.priority;
+    return isAbove && this.#waitlist.bands.selection.isStrict ? 'reserved' : 'fair';
   }
 
   #park(flow: Flow, why: 'no-room' | 'capped' | 'throttled'): void {

@@ -98,7 +98,7 @@ export type FlowEvent =
       readonly message: string;
       readonly atMs: number;
     }
-  /** The band, and every band below it, stopped dispatching: saturation reached its ceiling. */
+  /** The band, and where bands are served strictly every band below it, stopped dispatching: saturation reached its ceiling. */
   | {
       readonly kind: 'gated';
       readonly band: number;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Tier 1's gate: bands are served highest first, and the first whose ceiling the saturation has reached stops itself and
- * every band below. Ceilings are asked once per pump, into a buffer pre-filled with 1.0, so that a policy that writes
+ * Tier 1's gate: a band whose ceiling the saturation has reached stops, and, where bands are served strictly, every band
+ * below it stops too. Ceilings are asked once per pump, into a buffer pre-filled with 1.0, so that a policy that writes
  * nothing holds nothing back; saturation is asked before every dispatch, because each one changes it.
  */
 
@@ -16,7 +16,11 @@ export class Gate {
   #state: unknown;
   readonly #bands: Bands;
   readonly #onFault: (policy: UsageLimitPolicy, error: unknown) => void;
+  /** The highest band that was closed in this pump; -1 for none. */
   #index = -1;
+  /** The priorities of those that were closed in this pump, each for itself. */
+  readonly #held = new Set<number>();
+  #isStrict = true;
   #saturation = 0;
   #closed: GateSnapshot | undefined;
   #heldMs = 0;
@@ -45,8 +49,8 @@ export class Gate {
     this.#policy = policy;
   }
 
-  /** Begins a pump. */
-  ask(saturation: number): void {
+  /** Begins a pump; `isStrict`: the first band that is closed closes all below. */
+  ask(saturation: number, isStrict: boolean): void {
     const { ceilings, priorities } = this.#bands;
     open(ceilings);
     try {
@@ -56,6 +60,16 @@ export class Gate {
       this.#onFault(this.#policy, error);
     }
     this.#index = -1;
+    // Clearing makes a new table, also of an empty set.
+    if (this.#held.size > 0) this.#held.clear();
+    this.#isStrict = isStrict;
+  }
+
+  /** Whether the band of this priority is held, as of the last pump. */
+  holds(priority: number): boolean {
+    const { closed } = this;
+    if (closed === undefined) return false;
+    return this.#isStrict ? priority <= closed.priority : this.#held.has(priority);
   }
 
   ceiling(index: number): number {
@@ -63,10 +77,11 @@ export class Gate {
     return ceiling === undefined || Number.isNaN(ceiling) ? 1 : ceiling;
   }
 
-  /** Whether the band at `index` has to stop, and with it all below. */
+  /** Whether the band at `index` has to stop. */
   closes(index: number, saturation: number): boolean {
     if (saturation < this.ceiling(index)) return false;
-    this.#index = index;
+    if (!this.#isStrict) this.#held.add(this.#bands.priorities[index] as number);
+    this.#index = this.#index < 0 ? index : Math.min(index, this.#index);
     this.#saturation = saturation;
     return true;
   }

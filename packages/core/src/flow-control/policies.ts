@@ -36,6 +36,37 @@ export interface BandContext {
   compareHeads(a: Waiting, b: Waiting): number;
 }
 
+/** A band as a band selection policy sees it. */
+export interface Contender<S = unknown> {
+  readonly priority: number;
+  readonly state: S;
+}
+
+/**
+ * Tier 1: which band is served. It is told which bands have something that could be sent, and picks one of those that
+ * are left in a turn; bands are few, so that looking at all of them is allowed.
+ */
+export interface BandSelectionPolicy<T = unknown, S = unknown> extends Plugin {
+  /**
+   * True when no band is served before those above it have had all they can take: then the first band at its ceiling
+   * stops all below it, and a band above does not respect an endpoint that is kept for one below. Without it, ceilings
+   * hold each band for itself.
+   */
+  readonly isStrict?: boolean;
+  newState(): T;
+  newBandState(priority: number): S;
+  /** Something of the band could be sent from now on. */
+  ready?(state: T, band: Contender<S>): void;
+  /** It is empty, or all of its tenants are at a limit of their own. */
+  unready?(state: T, band: Contender<S>): void;
+  /** One of `offered`, which are never none and highest priority first. Changes nothing. */
+  pick(state: T, offered: readonly Contender<S>[]): Contender<S>;
+  /** It was picked and cannot be served in this turn: it is at its ceiling, or nothing of it finds room. */
+  passed?(state: T, band: Contender<S>): void;
+  /** The band was served: `cost` in sequences. */
+  charge?(state: T, band: Contender<S>, cost: number): unknown;
+}
+
 /**
  * Tier 2: which flow of the band is served. It is told which members are eligible instead of searching for them, so that
  * `pick` is O(1) or O(log members).

@@ -10,6 +10,7 @@ import type { CapWaiter, InFlightCap } from '../request/in-flight-cap.ts';
 import type { BucketWaiter, TokenBucket } from '../request/token-bucket.ts';
 import type { BandConfig, BandTemplate } from './config.ts';
 import { BacklogRate } from './backlog-rate.ts';
+import { BandContender } from './contender.ts';
 import { Occupancy } from './occupancy.ts';
 import { BAND_CONTEXT, type Lot, type Parkable, Parking } from './parking.ts';
 import type { FairnessPolicy, Waiting } from './policies.ts';
@@ -93,6 +94,8 @@ export interface BandCallbacks {
   onThrottled(flow: Flow, isThrottled: boolean): void;
   /** A throttled flow's tenant got tokens back. */
   onRefund(flow: Flow): void;
+  /** Something of the band could be sent, or nothing any more. */
+  onContending(band: PriorityBand, contends: boolean): void;
   /** The fairness policy broke its contract. */
   onFault(band: PriorityBand, error: unknown): void;
 }
@@ -108,6 +111,10 @@ export class PriorityBand {
   flowLimits: { readonly maxRequests: number; readonly maxBytes: number };
   readonly flows = new Map<string, Flow>();
   readonly parking: Parking<Flow>;
+  /** What tier 1 knows of it. */
+  readonly contender: BandContender<PriorityBand>;
+  /** Its place among the bands, highest priority first. */
+  index = 0;
   /** How fast it gets shorter. */
   readonly backlog = new BacklogRate();
   #state: unknown;
@@ -127,6 +134,7 @@ export class PriorityBand {
     this.flowLimits = flowLimitsOf(config);
     this.#state = config.fairness.newState(BAND_CONTEXT);
     this.parking = new Parking(config.fairness);
+    this.contender = new BandContender<PriorityBand>(this);
   }
 
   /**
@@ -232,6 +240,8 @@ export class PriorityBand {
     else if (standing === 'parked') this.parking.enter(flow);
     else if (standing === 'capped') flow.cap?.await(flow);
     else if (standing === 'throttled') this.#awaitTokens(flow, true);
+    const contends = this.count.ready + this.count.parked > 0;
+    if (contends !== (this.contender.place !== 'out')) this.#callbacks.onContending(this, contends);
   }
 
   #awaitTokens(flow: Flow, isThrottled: boolean): void {

@@ -34,7 +34,7 @@ export interface BandSnapshot {
   readonly maxBytes: number;
   /** Saturation at which it stops dispatching, as last computed. */
   readonly ceiling: number;
-  /** True while it may not dispatch: its own ceiling, or that of a band above, is reached. */
+  /** True while it may not dispatch: its own ceiling, or, where bands are served strictly, that of a band above, is reached. */
   readonly gated: boolean;
   /** In no particular order. */
   readonly flows: readonly FlowSnapshot[];
@@ -42,7 +42,7 @@ export interface BandSnapshot {
 
 /** Why bands are held. */
 export interface GateSnapshot {
-  /** The highest band that is held; every band below is held too. */
+  /** The highest band that is held; where bands are served strictly, every band below is held too. */
   readonly priority: number;
   readonly saturation: number;
   readonly ceiling: number;
@@ -59,6 +59,8 @@ export interface FlowControlSnapshot {
   readonly hasEndpoints: boolean;
   /** True while everything is dispatched regardless of limits. */
   readonly bypass: boolean;
+  /** The name of the instance that says which band is served next. */
+  readonly bandSelection: string;
   /** True once `close` or `destroy` was called. */
   readonly closing: boolean;
   /** Undefined while no band with waiting requests is held. */

@@ -28,6 +28,7 @@ export function takeSnapshot(parts: ControllerParts, nowMs: number): FlowControl
     stages: placement.stageSaturations(nowMs),
     hasEndpoints: placement.hasEndpoints,
     bypass: parts.bypass,
+    bandSelection: bands.selection.policy.name,
     closing: parts.closing,
     gate: gate.closed,
     waiting: occupancy.requests,
@@ -38,12 +39,12 @@ export function takeSnapshot(parts: ControllerParts, nowMs: number): FlowControl
     heldWhileIdleMs: gate.heldWhileIdleMs(nowMs),
     retryAfterS: Math.ceil(parts.retryAfterMs / 1000),
     bands: bands.ordered.map((band, index) =>
-      ofBand(band, { ceiling: gate.ceiling(index), closed: gate.closed?.priority, nowMs }),
+      ofBand(band, { ceiling: gate.ceiling(index), gated: gate.holds(band.priority), nowMs }),
     ),
   };
 }
 
-function ofBand(band: PriorityBand, now: { ceiling: number; closed: number | undefined; nowMs: number }): BandSnapshot {
+function ofBand(band: PriorityBand, now: { ceiling: number; gated: boolean; nowMs: number }): BandSnapshot {
   return {
     priority: band.priority,
     fairness: band.config.fairness.name,
@@ -53,7 +54,7 @@ function ofBand(band: PriorityBand, now: { ceiling: number; closed: number | und
     maxRequests: band.config.maxRequests,
     maxBytes: band.config.maxBytes,
     ceiling: now.ceiling,
-    gated: now.closed !== undefined && band.priority <= now.closed,
+    gated: now.gated,
     flows: [...band.flows.values()].map((flow) => ofFlow(flow, now.nowMs)),
   };
 }

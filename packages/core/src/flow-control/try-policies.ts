@@ -9,13 +9,17 @@ import type { SaturationDetector } from './policies.ts';
 
 /** @throws Error naming the first policy that cannot begin, and why. */
 export function tryPolicies(config: FlowControlConfig, detector: SaturationDetector): void {
-  const { usageLimit } = config;
+  const { bandSelection, usageLimit } = config;
   for (const { fairness } of [config.defaultBand, config.defaultNegativeBand, ...config.bands]) {
     attempt(fairness, () => {
       fairness.newState(BAND_CONTEXT);
       fairness.newMemberState();
     });
   }
+  attempt(bandSelection, () => {
+    bandSelection.newState();
+    bandSelection.newBandState(0);
+  });
   attempt(usageLimit, () => {
     usageLimit.newState();
   });

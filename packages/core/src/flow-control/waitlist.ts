@@ -64,6 +64,9 @@ export class Waitlist {
       onFault: (band, error) => {
         this.fault(band.config.fairness, error, band);
       },
+      onSelectionFault: (policy, error) => {
+        this.fault(policy, error);
+      },
     });
     this.occupancy = new Occupancy(config);
     this.idle = new IdleCollector(config);

@@ -60,7 +60,7 @@ describe('the plugin registry', () => {
     const cases: [unknown, RegExp][] = [
       [null, /not a plugin definition/],
       [{ type: 'X y' }, /`type` must be/],
-      [{ type: 'x', kinds: ['wheel'] }, /`kinds` must be a list of fairness/],
+      [{ type: 'x', kinds: ['wheel'] }, /`kinds` must be a list of band-selection, fairness/],
       [{ type: 'x', kinds: ['filter'], stability: 'new' }, /`stability` must be/],
       [{ type: 'x', kinds: ['filter'], stability: 'beta' }, /`summary`/],
       [{ type: 'x', kinds: ['filter'], stability: 'beta', summary: '' }, /`create`/],

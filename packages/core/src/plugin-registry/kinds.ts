@@ -4,6 +4,7 @@
 
 /** The roles an instance can be referenced in. */
 export type PluginKind =
+  | 'band-selection'
   | 'fairness'
   | 'ordering'
   | 'saturation'
@@ -26,6 +27,7 @@ interface KindFacts {
 
 /** Every kind. */
 export const KINDS: Readonly<Record<PluginKind, KindFacts>> = {
+  'band-selection': { noun: 'band selection policy', methods: ['newState', 'newBandState', 'pick'] },
   fairness: { noun: 'fairness policy', methods: ['newState', 'newMemberState', 'ready', 'unready', 'pick'] },
   ordering: { noun: 'ordering policy', methods: ['rank'] },
   saturation: { noun: 'saturation detector', methods: ['newEndpointState', 'saturation', 'limit', 'room'] },

@@ -6,6 +6,7 @@
  */
 
 import type { PluginDefinition } from '../plugin-registry/plugin.ts';
+import { strictBandSelectionPolicy } from './band-selection/strict-band-selection-policy.ts';
 import { globalStrictFairnessPolicy } from './fairness/global-strict-fairness-policy.ts';
 import { roundRobinFairnessPolicy } from './fairness/round-robin-fairness-policy.ts';
 import { byLabelSelector } from './filters/by-label-selector.ts';
@@ -41,6 +42,7 @@ import { softReflectiveCeilingPolicy } from './usage-limits/soft-reflective-ceil
 import { staticUsageLimitPolicy } from './usage-limits/static-usage-limit-policy.ts';
 
 export const builtins: readonly PluginDefinition[] = Object.freeze([
+  strictBandSelectionPolicy,
   globalStrictFairnessPolicy,
   roundRobinFairnessPolicy,
   fcfsOrderingPolicy,
@@ -107,6 +109,7 @@ export {
   sloDeadlineOrderingPolicy,
   softReflectiveCeilingPolicy,
   staticUsageLimitPolicy,
+  strictBandSelectionPolicy,
   tokenLoadScorer,
   utilizationDetector,
   weightedRandomPicker,

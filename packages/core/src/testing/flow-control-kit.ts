@@ -13,6 +13,7 @@ import { FlowController } from '../flow-control/flow-controller.ts';
 import { checkInvariants } from '../flow-control/invariants.ts';
 import type { SaturationDetector } from '../flow-control/policies.ts';
 import type { OnSettled, Settled, WaitingHandle } from '../flow-control/settled.ts';
+import { strictBandSelectionPolicy } from '../plugins/band-selection/strict-band-selection-policy.ts';
 import { roundRobinFairnessPolicy } from '../plugins/fairness/round-robin-fairness-policy.ts';
 import { fcfsOrderingPolicy } from '../plugins/ordering/fcfs-ordering-policy.ts';
 import { maxScorePicker } from '../plugins/pickers/max-score-picker.ts';
@@ -161,6 +162,7 @@ export function flowControlConfig(options: Pick<KitOptions, 'band' | 'config'> =
     defaultBand: template,
     defaultNegativeBand: template,
     knownPriorities: [],
+    bandSelection: instanceOf(strictBandSelectionPolicy),
     usageLimit: instanceOf(staticUsageLimitPolicy),
     flowIdleMs: 300_000,
     bandIdleMs: 600_000,

@@ -43,6 +43,7 @@ function snapshot(flows: readonly FlowSnapshot[], fields: Partial<FlowControlSna
     stages: { prefill: undefined, decode: 1.23456 },
     hasEndpoints: true,
     bypass: false,
+    bandSelection: 'strict-band-selection-policy',
     closing: false,
     gate: { priority: 0, saturation: 1.23456, ceiling: 1, sinceMs: 3_000 },
     waiting,

@@ -61,6 +61,7 @@ export interface PoolState {
   readonly name: string;
   readonly models: readonly string[];
   readonly detector: string;
+  readonly bandSelection: string;
   readonly saturation: number;
   /** Why bands are held; null while none is. */
   readonly gated: {
@@ -131,6 +132,7 @@ function poolState(view: PoolView, nowMs: number): PoolState {
     name,
     models,
     detector,
+    bandSelection: snapshot.bandSelection,
     saturation: thousandths(snapshot.saturation),
     gated:
       gate === undefined

@@ -28,6 +28,7 @@ const busy: StateDocument = {
       name: 'llama',
       models: ['llama', 'ada'],
       detector: 'adaptive-concurrency-detector',
+      bandSelection: 'strict-band-selection-policy',
       saturation: 1,
       gated: { priority: 0, saturation: 1, ceiling: 1, forMs: 1_500 },
       waiting: 7,

@@ -263,6 +263,14 @@ describe('mistakes', () => {
     assert.deepEqual(await messages(text), [
       'f:7:26: flowControl.priorityBands[1].fairnessPolicyRef: unknown plugin `round-robbin-fairness-policy` at flowControl.priorityBands[1].fairnessPolicyRef; did you mean `round-robin-fairness-policy`?',
     ]);
+    assert.match(
+      (await messages('flowControl: {bandSelectionPolicyRef: strikt-band-selection-policy}')).join(),
+      /\.bandSelectionPolicyRef: unknown plugin `strikt-band-selection-policy`.*; did you mean `strict-band-selection-policy`\?/,
+    );
+    assert.match(
+      (await messages('flowControl: {bandSelectionPolicyRef: fcfs-ordering-policy}')).join(),
+      /wanted is a band selection policy/,
+    );
   });
 
   it('in scheduling profiles are those of the reference', async () => {

@@ -3,6 +3,7 @@
 /** What the sections of a configuration share while names become instances. */
 
 import type {
+  BandSelectionPolicy,
   FairnessPolicy,
   Filter,
   OrderingPolicy,
@@ -39,6 +40,7 @@ export interface Section<T, D = Readonly<Record<string, unknown>>> {
 }
 
 interface InstanceOf extends Record<PluginKind, Plugin> {
+  'band-selection': BandSelectionPolicy;
   fairness: FairnessPolicy;
   ordering: OrderingPolicy;
   saturation: SaturationDetector;

@@ -28,6 +28,12 @@ export function resolveFlowControl(
   const maxFlowShare = fields.maxFlowShare ?? resolution.defaults.maxFlowShare;
   const bands = resolveBands(resolution, maxFlowShare);
   const detector = resolveDetector(resolution);
+  const bandSelectionRef = fields.bandSelectionPolicyRef;
+  const bandSelection = refer(resolution, {
+    name: bandSelectionRef,
+    kind: 'band-selection',
+    path: ['flowControl', 'bandSelectionPolicyRef'],
+  });
   const usageLimitRef = fields.usageLimitPolicyPluginRef;
   const path = ['flowControl', 'usageLimitPolicyPluginRef'];
   const usageLimit = refer(resolution, { name: usageLimitRef, kind: 'usage-limit', path });
@@ -42,6 +48,7 @@ export function resolveFlowControl(
         noEndpointRequestTtlMs: unlimitedWhenZero(ttl.noEndpointMs),
         ...bands.resolved,
         knownPriorities: [...new Set(knownPriorities)].sort((a, b) => b - a),
+        bandSelection,
         usageLimit,
         flowIdleMs: FLOW_IDLE_MS,
         bandIdleMs: BAND_IDLE_MS,
@@ -54,6 +61,7 @@ export function resolveFlowControl(
       noEndpointRequestTTL: formatDuration(ttl.noEndpointMs),
       maxFlowShare,
       ...bands.document,
+      bandSelectionPolicyRef: bandSelectionRef,
       usageLimitPolicyPluginRef: usageLimitRef,
       saturationDetector: detector.document,
     },

@@ -171,6 +171,12 @@ const flowControlFields = {
       fields: { priority: { ...priority, default: 0, doc: 'Higher is served first; unique.' }, ...bandFields },
     },
   },
+  bandSelectionPolicyRef: {
+    type: 'plugin-ref',
+    kind: 'band-selection',
+    default: 'strict-band-selection-policy',
+    doc: 'Which band is served next.',
+  },
   usageLimitPolicyPluginRef: {
     type: 'plugin-ref',
     kind: 'usage-limit',

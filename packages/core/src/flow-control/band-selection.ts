@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Tier 1 at work: the bands of which something could be sent, highest priority first, and the policy that is asked which
+ * of them is served next. A band that is picked and cannot be served (its ceiling is reached, or nothing of it finds
+ * room) is passed over until the end of the turn. A policy that throws, or picks what it was not offered, costs the
+ * order of bands and nothing else: then the highest goes first, as with the strict one.
+ */
+
+import type { BandContender } from './contender.ts';
+import type { BandSelectionPolicy } from './policies.ts';
+
+export class BandSelection<B extends { readonly priority: number }> {
+  #policy: BandSelectionPolicy;
+  /** The policy's, at hand: asked before every dispatch. */
+  isStrict: boolean;
+  #state: unknown;
+  readonly #onFault: (policy: BandSelectionPolicy, error: unknown) => void;
+  readonly #known = new Set<BandContender<B>>();
+  /** Highest priority first; few, and handed to the policy as it is. */
+  readonly #offered: BandContender<B>[] = [];
+  readonly #passed: BandContender<B>[] = [];
+
+  /** `onFault`: the policy broke its contract. */
+  constructor(policy: BandSelectionPolicy, onFault: (policy: BandSelectionPolicy, error: unknown) => void) {
+    this.#policy = policy;
+    this.isStrict = policy.isStrict === true;
+    this.#state = policy.newState();
+    this.#onFault = onFault;
+  }
+
+  get policy(): BandSelectionPolicy {
+    return this.#policy;
+  }
+
+  /** A band that is new, and holds nothing. */
+  add(contender: BandContender<B>): void {
+    this.#known.add(contender);
+    this.#begin(contender);
+  }
+
+  /** A band that is forgotten, and holds nothing. */
+  remove(contender: BandContender<B>): void {
+    this.#known.delete(contender);
+    this.contend(contender, false);
+  }
+
+  /** Another policy from now on; the same one goes on with what it remembers. */
+  reconfigure(policy: BandSelectionPolicy): void {
+    if (policy === this.#policy) return;
+    this.#state = policy.newState();
+    this.#policy = policy;
+    this.isStrict = policy.isStrict === true;
+    for (const contender of this.#known) this.#begin(contender);
+    for (const contender of this.#known) if (contender.place !== 'out') this.#tell('ready', contender);
+  }
+
+  /** Whether something of the band could be sent. */
+  contend(contender: BandContender<B>, contends: boolean): void {
+    if (contends === (contender.place !== 'out')) return;
+    if (contends) this.#offer(contender);
+    else {
+      const list = contender.place === 'in' ? this.#offered : this.#passed;
+      list.splice(list.indexOf(contender), 1);
+      contender.place = 'out';
+    }
+    this.#tell(contends ? 'ready' : 'unready', contender);
+  }
+
+  /** The band to serve next. */
+  pick(): B | undefined {
+    const first = this.#offered[0];
+    // Where there is no choice nobody has to be asked, which is so for nearly every dispatch of most configurations.
+    if (this.#offered.length <= 1) return first?.band;
+    try {
+      // Contenders are only ever those of this list.
+      const picked = this.#policy.pick(this.#state, this.#offered) as BandContender<B> | undefined;
+      if (picked?.place === 'in') return picked.band;
+      throw new Error(`it picked ${picked === undefined ? 'no band' : 'a band that it was not offered'}`);
+    } catch (error) {
+      this.#onFault(this.#policy, error);
+      return first?.band;
+    }
+  }
+
+  /** It cannot be served in this turn. */
+  pass(contender: BandContender<B>): void {
+    if (contender.place !== 'in') return;
+    this.#offered.splice(this.#offered.indexOf(contender), 1);
+    this.#passed.push(contender);
+    contender.place = 'passed';
+    this.#tell('passed', contender);
+  }
+
+  /** Those that were passed over are offered again: the turn is over, or there may be room. */
+  readmit(): void {
+    for (let contender = this.#passed.pop(); contender !== undefined; contender = this.#passed.pop()) {
+      this.#offer(contender);
+    }
+  }
+
+  /** The band was served; returns what `settle` has to be given. */
+  charge(contender: BandContender<B>, cost: number): unknown {
+    if (this.#policy.charge === undefined) return undefined;
+    try {
+      return this.#policy.charge(this.#state, contender, cost);
+    } catch (error) {
+      this.#onFault(this.#policy, error);
+      return undefined;
+    }
+  }
+
+  #begin(contender: BandContender<B>): void {
+    try {
+      contender.state = this.#policy.newBandState(contender.priority);
+    } catch (error) {
+      contender.state = undefined;
+      this.#onFault(this.#policy, error);
+    }
+  }
+
+  #offer(contender: BandContender<B>): void {
+    let index = 0;
+    while (index < this.#offered.length && this.#offered[index]!.priority > contender.priority) index += 1;
+    this.#offered.splice(index, 0, contender);
+    contender.place = 'in';
+  }
+
+  #tell(what: 'ready' | 'unready' | 'passed', contender: BandContender<B>): void {
+    try {
+      this.#policy[what]?.(this.#state, contender);
+    } catch (error) {
+      this.#onFault(this.#policy, error);
+    }
+  }
+}

@@ -37,6 +37,7 @@ export class Notebook implements Answer {
   isStream = true;
   takes = true;
   told: Usage | undefined;
+  events = 0;
 
   headersFor(endpoint: Endpoint): string[] {
     return ['host', endpoint.name];

@@ -27,6 +27,8 @@ export { Pool } from './endpoints/pool.ts';
 export { InFlightCap } from './request/in-flight-cap.ts';
 export { TokenBucket, type TokenBucketOptions } from './request/token-bucket.ts';
 export type { InferenceRequest, Usage } from './request/inference-request.ts';
+export { CostHistory, CostModel, DEFAULT_COST_WEIGHTS, saneUsage } from './request/cost-model.ts';
+export type { CostWeights } from './request/cost-model.ts';
 export type { TokenEstimator } from './request/token-estimate.ts';
 export { PromptHasher } from './request/prompt-prefix.ts';
 export type { PrefixMatch, PromptPrefix } from './request/prompt-prefix.ts';
@@ -46,6 +48,7 @@ export type {
   Contender,
   FairnessPolicy,
   FirstTokenSample,
+  LagFacts,
   Member,
   OrderingPolicy,
   SaturationDetector,

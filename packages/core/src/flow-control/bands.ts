@@ -37,13 +37,19 @@ export class Bands {
   /** The ceilings buffer of `UsageLimitPolicy`, as long as `ordered`. */
   #ceilings = new Float64Array(0);
 
-  constructor(config: FlowControlConfig, callbacks: Omit<BandCallbacks, 'onContending'> & SelectionCallbacks) {
+  constructor(
+    config: FlowControlConfig,
+    callbacks: Omit<BandCallbacks, 'onContending' | 'onCharged'> & SelectionCallbacks,
+  ) {
     this.#config = config;
     this.selection = new BandSelection(config.bandSelection, callbacks.onSelectionFault);
     this.#callbacks = {
       ...callbacks,
       onContending: ({ contender }, contends) => {
         this.selection.contend(contender, contends);
+      },
+      onCharged: ({ contender }, cost) => {
+        this.selection.charge(contender, cost);
       },
     };
     this.#known = new Set(config.knownPriorities);

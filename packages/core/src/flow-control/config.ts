@@ -4,6 +4,7 @@
  * The controller's configuration, already resolved: limits as numbers, policies as instances. Nothing here is a name.
  */
 
+import type { CostWeights } from '../request/cost-model.ts';
 import type { BandSelectionPolicy, FairnessPolicy, OrderingPolicy, UsageLimitPolicy } from './policies.ts';
 
 /** Limits and policies of one band; the template of bands that are made on demand. */
@@ -42,6 +43,8 @@ export interface FlowControlConfig {
   /** Which band is served next. */
   readonly bandSelection: BandSelectionPolicy;
   readonly usageLimit: UsageLimitPolicy;
+  /** What requests cost, for policies that count it; the defaults when undefined. */
+  readonly costs?: CostWeights | undefined;
   /** A flow that held nothing for so long is forgotten. */
   readonly flowIdleMs: number;
   /** A band that held nothing for so long, and is not configured, is forgotten. */

@@ -8,6 +8,7 @@ import type { InferenceRequest, Usage } from '../request/inference-request.ts';
 import type { TokenBucket } from '../request/token-bucket.ts';
 import type { Ending, Permit } from '../request/permit.ts';
 import type { Placed } from './placement.ts';
+import type { Charge } from './cost-accounts.ts';
 import type { Queued } from './waitlist.ts';
 
 /** Who gave the permit out. */
@@ -25,12 +26,15 @@ export class DispatchPermit implements Permit {
   readonly bucket: TokenBucket | undefined;
   /** Tokens taken from the bucket. */
   readonly debited: number;
+  readonly charge: Charge;
   #ended = false;
   #firstToken = false;
 
   /** `movedFrom`: the permit that this one takes the place of. */
   constructor(
-    input: Pick<DispatchPermit, 'owner' | 'waiting' | 'placed' | 'waitMs' | 'debited'> & { movedFrom?: DispatchPermit },
+    input: Pick<DispatchPermit, 'owner' | 'waiting' | 'placed' | 'waitMs' | 'debited' | 'charge'> & {
+      movedFrom?: DispatchPermit;
+    },
   ) {
     this.owner = input.owner;
     this.waiting = input.waiting;
@@ -41,6 +45,7 @@ export class DispatchPermit implements Permit {
     this.cap = cap;
     this.bucket = bucket;
     this.debited = input.debited;
+    this.charge = input.charge;
   }
 
   get request(): InferenceRequest {
@@ -78,9 +83,27 @@ export class DispatchPermit implements Permit {
     this.owner.permitFirstToken(this);
   }
 
+  streamed(tokens: number): void {
+    if (!this.#ended) this.charge.streamed(tokens);
+  }
+
   end(ending: Ending, usage?: Usage): void {
     this.take();
     this.owner.permitEnded(this, ending, usage);
+  }
+
+  /** Gives back what it took, and settles what its request used. */
+  release({ ending, usage }: { readonly ending: Ending; readonly usage: Usage | undefined }, nowMs: number): void {
+    this.placed.release(ending, usage);
+    this.bucket?.settle(this.debited, { ending, usage }, nowMs);
+    this.charge.end(ending, usage);
+  }
+
+  /** Gives back all that it took: its request was never sent. */
+  giveBack(nowMs: number): void {
+    this.placed.release('failed');
+    this.bucket?.giveBack(this.debited, nowMs);
+    this.charge.giveBack();
   }
 
   /** Marks the permit as ended. @throws Error when it was already. */

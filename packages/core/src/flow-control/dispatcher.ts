@@ -131,8 +131,6 @@ export class Dispatcher {
       const placed = this.#placement.tryPlace(head.request, nowMs, this.#modeOf(band));
       if (typeof placed === 'object') {
         this.#dispatches += 1;
-        band.charge(flow, placed.sequences);
-        this.#waitlist.bands.selection.charge(band.contender, placed.sequences);
         this.#onPlaced(head, placed, nowMs);
         return;
       }

@@ -27,6 +27,10 @@ export class EligibleMember<M> implements Member<M> {
     return this.#flow.weight;
   }
 
+  get spell(): number {
+    return this.#flow.spell;
+  }
+
   get head(): Waiting {
     return this.#flow.head;
   }

@@ -73,6 +73,14 @@ export type FlowEvent =
       readonly sinceReceivedMs: number;
       readonly atMs: number;
     }
+  /** A model server told of a usage that no request has: what is reckoned with is the nearest that one could have. */
+  | {
+      readonly kind: 'usage-clamped';
+      readonly request: InferenceRequest;
+      readonly endpoint: Endpoint;
+      readonly usage: Usage | undefined;
+      readonly atMs: number;
+    }
   | { readonly kind: 'priority-unknown'; readonly request: InferenceRequest; readonly atMs: number }
   | { readonly kind: 'flow-created'; readonly fairnessId: string; readonly band: number; readonly atMs: number }
   | { readonly kind: 'flow-forgotten'; readonly fairnessId: string; readonly band: number; readonly atMs: number }

@@ -19,12 +19,12 @@ export function failOver(
   { mode, observer, atMs }: FailOver,
 ): DispatchPermit | undefined {
   permit.assertHeld();
-  const { owner, request, waiting, debited, endpoint: from } = permit;
+  const { owner, request, waiting, debited, charge, endpoint: from } = permit;
   const placed = placement.tryPlaceOn(permit.alternatives, request, { nowMs: atMs, mode });
   if (placed === undefined) return undefined;
   permit.take();
   permit.placed.release('failed');
   observer?.({ kind: 'failed-over', request, band: waiting.flow.band.priority, from, endpoint: placed.endpoint, atMs });
   const waitMs = atMs - waiting.enqueuedMs;
-  return new DispatchPermit({ owner, waiting, placed, waitMs, debited, movedFrom: permit });
+  return new DispatchPermit({ owner, waiting, placed, waitMs, debited, charge, movedFrom: permit });
 }

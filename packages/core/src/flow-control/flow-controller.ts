@@ -10,10 +10,12 @@
  */
 
 import type { Clock } from '../clock.ts';
+import { saneUsage } from '../request/cost-model.ts';
 import type { InferenceRequest, Usage } from '../request/inference-request.ts';
 import type { DropCause } from '../request/outcome.ts';
 import type { Ending, Permit } from '../request/permit.ts';
 import type { FlowControlConfig } from './config.ts';
+import { CostAccounts } from './cost-accounts.ts';
 import { assertOwn, DispatchPermit } from './dispatch-permit.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { DrainRate } from './drain-rate.ts';
@@ -26,6 +28,7 @@ import {
   dropped,
   SETTLED,
   settlement,
+  tell,
   type OnSettled,
   type Settled,
   type Signal,
@@ -67,6 +70,7 @@ export class FlowController {
     this.#scheduled = false;
     this.pump();
   };
+  readonly #costs: CostAccounts;
   #sequence = 0;
   #inFlight = 0;
   #scheduled = false;
@@ -76,6 +80,7 @@ export class FlowController {
 
   constructor({ config, placement, clock, observer }: FlowControllerOptions) {
     this.#placement = placement;
+    this.#costs = new CostAccounts(config.costs);
     this.#clock = clock;
     this.#alarm = new NextAlarm(clock, () => {
       this.pump();
@@ -174,8 +179,7 @@ export class FlowController {
     const atMs = this.#clock.now();
     this.#observer?.({ kind: 'requeued', request, band: flow.band.priority, endpoint: permit.endpoint, atMs });
     this.#waitlist.add(waiting, atMs);
-    permit.placed.release('failed');
-    permit.bucket?.giveBack(permit.debited, atMs);
+    permit.giveBack(atMs);
     this.#free(permit, atMs);
     if (this.#state === 'closed') this.#evict(waiting, 'evictedShuttingDown');
     return waiting;
@@ -188,6 +192,7 @@ export class FlowController {
   reconfigure(config: FlowControlConfig): void {
     this.#waitlist.reconfigure(config, this.#clock.now());
     this.#gate.reconfigure(config.usageLimit);
+    this.#costs.reconfigure(config.costs);
     this.wake();
   }
 
@@ -301,12 +306,13 @@ export class FlowController {
   #reject(request: InferenceRequest, why: Rejection): WaitingHandle {
     const { band, cause, nowMs, onSettled } = why;
     this.#observer?.({ kind: 'rejected', request, band, cause, atMs: nowMs });
-    this.#settle(onSettled, dropped(cause, 0));
+    tell(onSettled, dropped(cause, 0), this.#clock);
     return SETTLED;
   }
 
   #dispatch(waiting: Queued, placed: Placed, nowMs: number): void {
     const { flow, request } = waiting;
+    const charge = this.#costs.charge(waiting);
     this.#inFlight += 1;
     flow.band.inFlight += 1;
     flow.inFlight += 1;
@@ -319,18 +325,19 @@ export class FlowController {
     const band = flow.band.priority;
     const { endpoint, prefixMatch } = placed;
     this.#observer?.({ kind: 'dispatched', request, band, endpoint, prefixMatch, waitMs, atMs: nowMs });
-    const permit = new DispatchPermit({ owner: this, waiting, placed, waitMs, debited });
-    this.#settle(waiting.onSettled, { outcome: 'Dispatched', permit });
+    const permit = new DispatchPermit({ owner: this, waiting, placed, waitMs, debited, charge });
+    tell(waiting.onSettled, { outcome: 'Dispatched', permit }, this.#clock);
   }
 
   /** Called by the permit when it ends, once. */
-  permitEnded(permit: DispatchPermit, ending: Ending, usage: Usage | undefined): void {
+  permitEnded(permit: DispatchPermit, ending: Ending, told: Usage | undefined): void {
     const atMs = this.#clock.now();
-    permit.placed.release(ending, usage);
+    const usage = saneUsage(told);
+    permit.release({ ending, usage }, atMs);
     this.#waitlist.patience.ended(permit, ending, atMs);
-    permit.bucket?.settle(permit.debited, { ending, usage }, atMs);
     this.#free(permit, atMs);
     const { request, endpoint } = permit;
+    if (usage !== told) this.#observer?.({ kind: 'usage-clamped', request, endpoint, usage: told, atMs });
     const band = permit.waiting.flow.band.priority;
     const sinceReceivedMs = atMs - request.receivedMs;
     this.#observer?.({ kind: 'ended', request, band, endpoint, ending, usage, sinceReceivedMs, atMs });
@@ -363,20 +370,9 @@ export class FlowController {
     this.#waitlist.remove(waiting, nowMs);
     const { request, flow } = waiting;
     this.#observer?.({ kind: 'evicted', request, band: flow.band.priority, cause, waitMs, atMs: nowMs });
-    this.#settle(waiting.onSettled, dropped(cause, waitMs));
+    tell(waiting.onSettled, dropped(cause, waitMs), this.#clock);
     this.#schedule();
     this.#checkClosed();
-  }
-
-  /** A callback that throws is its owner's bug: it surfaces in a turn of its own and leaves this one whole. */
-  #settle(onSettled: OnSettled, settled: Settled): void {
-    try {
-      onSettled(settled);
-    } catch (error) {
-      this.#clock.soon(() => {
-        throw error;
-      });
-    }
   }
 
   #schedule(): void {

@@ -8,10 +8,6 @@
  */
 
 import type { BandContext, FairnessPolicy, Member } from './policies.ts';
-import { compareWaiting } from './waiting-request.ts';
-
-/** Handed to every fairness policy: the order of heads, for policies that compare them. */
-export const BAND_CONTEXT: BandContext = { compareHeads: compareWaiting };
 
 /** A flow as far as parking is concerned. */
 export interface Parkable extends Member {
@@ -32,10 +28,12 @@ export interface Lot {
 
 export class Parking<F extends Parkable> {
   #fairness: FairnessPolicy;
+  readonly #context: BandContext;
   readonly #lots = new Map<string, Lot>();
 
-  constructor(fairness: FairnessPolicy) {
+  constructor(fairness: FairnessPolicy, context: BandContext) {
     this.#fairness = fairness;
+    this.#context = context;
   }
 
   get size(): number {
@@ -54,7 +52,7 @@ export class Parking<F extends Parkable> {
   open(key: string, dispatches: number): Lot {
     let lot = this.#lots.get(key);
     if (lot === undefined) {
-      const state = this.#fairness.newState(BAND_CONTEXT);
+      const state = this.#fairness.newState(this.#context);
       lot = { key, state, size: 0, closedEpoch: -1, waitingSince: dispatches };
       this.#lots.set(key, lot);
     }
@@ -80,7 +78,7 @@ export class Parking<F extends Parkable> {
   /** Another policy says from now on who is next; its lots are empty until they are told who stands in them. */
   reconfigure(fairness: FairnessPolicy): void {
     this.#fairness = fairness;
-    for (const lot of this.#lots.values()) lot.state = fairness.newState(BAND_CONTEXT);
+    for (const lot of this.#lots.values()) lot.state = fairness.newState(this.#context);
   }
 
   headChanged(flow: F): void {

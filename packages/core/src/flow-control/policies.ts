@@ -25,15 +25,31 @@ export interface Waiting {
 /** A flow as a fairness policy sees it. */
 export interface Member<S = unknown> {
   readonly id: string;
+  /** Its share relative to the others; above 0. */
   readonly weight: number;
   readonly state: S;
+  /** Another number each time it comes back from where it could not be served: empty, at its cap, without tokens. Not parking. */
+  readonly spell: number;
   /** The request it would send next; only read while the member is ready. */
   readonly head: Waiting;
+}
+
+/** What the bound of a token-cost policy is made of. Costs are in units of an input token. */
+export interface LagFacts {
+  /** Largest cost that a request was charged when it was dispatched. */
+  readonly largestCost: number;
+  /** Largest difference between that and what a request really cost. */
+  readonly largestError: number;
+  /** Requests that one flow had in flight at most. */
+  readonly mostInFlight: number;
+  readonly leastWeight: number;
 }
 
 export interface BandContext {
   /** Negative when `a` goes before `b` by the band's ordering. */
   compareHeads(a: Waiting, b: Waiting): number;
+  /** The controller's time in milliseconds. */
+  now(): number;
 }
 
 /** A band as a band selection policy sees it. */
@@ -63,7 +79,7 @@ export interface BandSelectionPolicy<T = unknown, S = unknown> extends Plugin {
   pick(state: T, offered: readonly Contender<S>[]): Contender<S>;
   /** It was picked and cannot be served in this turn: it is at its ceiling, or nothing of it finds room. */
   passed?(state: T, band: Contender<S>): void;
-  /** The band was served: `cost` in sequences. */
+  /** The band was served: what that is estimated to cost, in units of an input token. */
   charge?(state: T, band: Contender<S>, cost: number): unknown;
 }
 
@@ -84,8 +100,18 @@ export interface FairnessPolicy<B = unknown, S = unknown> extends Plugin {
   headChanged?(band: B, member: Member<S>): void;
   /** The ready member to serve next; undefined when none is. Changes nothing. */
   pick(band: B): Member<S> | undefined;
-  /** The member was served: `cost` in sequences. */
+  /** The member was served: what that is estimated to cost, in units of an input token; above 0. It may stand in a lot, or nowhere. */
   charge?(band: B, member: Member<S>, cost: number): void;
+  /**
+   * What the member was charged is off by so much, up or down: a request of its streams beyond its estimate, has ended,
+   * or never went. At any time, wherever the member stands.
+   */
+  settle?(band: B, member: Member<S>, delta: number): void;
+  /**
+   * How far apart two flows can come, in cost ÷ weight, over any time in which both stay backlogged. Without it, or
+   * undefined, the policy promises nothing.
+   */
+  lagBound?(facts: LagFacts): number | undefined;
 }
 
 /** Tier 3: which request of the flow. */

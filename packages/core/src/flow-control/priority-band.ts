@@ -8,12 +8,13 @@
 
 import type { CapWaiter, InFlightCap } from '../request/in-flight-cap.ts';
 import type { BucketWaiter, TokenBucket } from '../request/token-bucket.ts';
+import { CostHistory } from '../request/cost-model.ts';
 import type { BandConfig, BandTemplate } from './config.ts';
 import { BacklogRate } from './backlog-rate.ts';
 import { BandContender } from './contender.ts';
 import { Occupancy } from './occupancy.ts';
-import { BAND_CONTEXT, type Lot, type Parkable, Parking } from './parking.ts';
-import type { FairnessPolicy, Waiting } from './policies.ts';
+import { type Lot, type Parkable, Parking } from './parking.ts';
+import type { BandContext, FairnessPolicy, Waiting } from './policies.ts';
 import { compareWaiting, RequestQueue } from './waiting-request.ts';
 import type { WaitingRequest } from './waiting-request.ts';
 
@@ -29,11 +30,14 @@ export class Flow implements Parkable, CapWaiter, BucketWaiter {
   state: unknown;
   readonly queue = new RequestQueue<Flow>();
   standing: Standing = 'empty';
+  spell = 0;
   weight = 1;
   /** Bytes of body waiting. */
   bytes = 0;
   /** How fast its queue gets shorter. */
   readonly backlog = new BacklogRate();
+  /** What its requests really cost. */
+  readonly costs = new CostHistory();
   /** Requests in flight. */
   inFlight = 0;
   cap: InFlightCap | undefined;
@@ -96,8 +100,12 @@ export interface BandCallbacks {
   onRefund(flow: Flow): void;
   /** Something of the band could be sent, or nothing any more. */
   onContending(band: PriorityBand, contends: boolean): void;
+  /** Something of the band was served, at this cost in units of an input token. */
+  onCharged(band: PriorityBand, cost: number): void;
   /** The fairness policy broke its contract. */
   onFault(band: PriorityBand, error: unknown): void;
+  /** The controller's time in milliseconds. */
+  now(): number;
 }
 
 export class PriorityBand {
@@ -117,8 +125,13 @@ export class PriorityBand {
   index = 0;
   /** How fast it gets shorter. */
   readonly backlog = new BacklogRate();
+  readonly #context: BandContext;
   #state: unknown;
   readonly #callbacks: BandCallbacks;
+  /** What its requests have cost so far, in units of an input token: estimates, corrected as they stream and end. */
+  cost = 0;
+  /** How often its fairness policy was another than before. */
+  policies = 0;
   /** Requests in flight. */
   inFlight = 0;
   /** Flows by standing; `empty` is not counted. */
@@ -132,8 +145,9 @@ export class PriorityBand {
     this.configured = configured;
     this.occupancy = new Occupancy(config);
     this.flowLimits = flowLimitsOf(config);
-    this.#state = config.fairness.newState(BAND_CONTEXT);
-    this.parking = new Parking(config.fairness);
+    this.#context = { compareHeads: compareWaiting, now: () => callbacks.now() };
+    this.#state = config.fairness.newState(this.#context);
+    this.parking = new Parking(config.fairness, this.#context);
     this.contender = new BandContender<PriorityBand>(this);
   }
 
@@ -169,7 +183,8 @@ export class PriorityBand {
 
   /** A fairness policy with nothing to remember yet. */
   #begin(fairness: FairnessPolicy): void {
-    this.#state = fairness.newState(BAND_CONTEXT);
+    this.policies += 1;
+    this.#state = fairness.newState(this.#context);
     this.parking.reconfigure(fairness);
     for (const flow of this.flows.values()) flow.state = fairness.newMemberState();
   }
@@ -235,6 +250,7 @@ export class PriorityBand {
     else if (before === 'throttled') this.#awaitTokens(flow, false);
     if (before !== 'empty') this.count[before] -= 1;
     flow.standing = standing;
+    if (standing === 'ready' && before !== 'parked') flow.spell += 1;
     if (standing !== 'empty') this.count[standing] += 1;
     if (standing === 'ready') fairness.ready(this.#state, flow);
     else if (standing === 'parked') this.parking.enter(flow);
@@ -266,9 +282,17 @@ export class PriorityBand {
     this.#callbacks.onRefund(flow);
   }
 
-  /** The flow was served. */
-  charge(flow: Flow, sequences: number): void {
-    this.config.fairness.charge?.(this.#state, flow, sequences);
+  /** The flow is served, and charged what that is thought to cost. */
+  charge(flow: Flow, cost: number): void {
+    this.cost += cost;
+    this.#callbacks.onCharged(this, cost);
+    this.config.fairness.charge?.(this.#state, flow, cost);
+  }
+
+  /** What the flow was charged is off by `delta`; the policy is told unless that is another one's business. */
+  settle(flow: Flow, delta: number, isTold: boolean): void {
+    this.cost += delta;
+    if (isTold) this.config.fairness.settle?.(this.#state, flow, delta);
   }
 }
 

@@ -2,6 +2,7 @@
 
 /** How a wait ends for the one who enqueued it. */
 
+import type { Clock } from '../clock.ts';
 import { DROPS, type Drop, type DropCause } from '../request/outcome.ts';
 import type { Permit } from '../request/permit.ts';
 
@@ -50,4 +51,15 @@ export function settlement(
       resolve(settled);
     });
   });
+}
+
+/** Tells of a settlement. A callback that throws is its owner's bug: it surfaces in a turn of its own and leaves this one whole. */
+export function tell(onSettled: OnSettled, settled: Settled, clock: Clock): void {
+  try {
+    onSettled(settled);
+  } catch (error) {
+    clock.soon(() => {
+      throw error;
+    });
+  }
 }

@@ -37,8 +37,10 @@ export interface SimpleFairness<S extends ParameterSpecs, B, M> {
    * Must change nothing and throw no dice (draw them in `served`). Anything but one of `eligible` counts as the first.
    */
   pick(band: B, eligible: readonly Member<M>[]): Member<M> | undefined;
-  /** The flow was served: `cost` in sequences. */
+  /** The flow was served: what that is estimated to cost, in units of an input token. */
   served?(band: B, member: Member<M>, cost: number): void;
+  /** What it was charged is off by so much, up or down: what a request really costs is known when it ends. */
+  settled?(band: B, member: Member<M>, delta: number): void;
 }
 
 interface BandState<B, M> {
@@ -61,8 +63,8 @@ export function defineSimpleFairnessPolicy<
     create: ({ type, name, parameters, random }) => ({
       type,
       name,
-      newState: ({ compareHeads }) => ({
-        own: policy.newState({ compareHeads, parameters, random }),
+      newState: (context) => ({
+        own: policy.newState({ ...context, parameters, random }),
         eligible: new EligibleList<M>(),
       }),
       newMemberState: () => new EligibleMember(policy.newMemberState?.() as M),
@@ -78,6 +80,10 @@ export function defineSimpleFairnessPolicy<
         member.state.member = member;
         policy.served?.(band.own, member.state, cost);
         band.eligible.toEnd(member.state);
+      },
+      settle: (band, member, delta) => {
+        member.state.member = member;
+        policy.settled?.(band.own, member.state, delta);
       },
     }),
   });

@@ -4,15 +4,17 @@
 
 import type { Plugin } from '../plugin-registry/plugin.ts';
 import type { FlowControlConfig } from './config.ts';
-import { BAND_CONTEXT } from './parking.ts';
-import type { SaturationDetector } from './policies.ts';
+import type { BandContext, SaturationDetector } from './policies.ts';
+import { compareWaiting } from './waiting-request.ts';
+
+const NOBODYS: BandContext = { compareHeads: compareWaiting, now: () => 0 };
 
 /** @throws Error naming the first policy that cannot begin, and why. */
 export function tryPolicies(config: FlowControlConfig, detector: SaturationDetector): void {
   const { bandSelection, usageLimit } = config;
   for (const { fairness } of [config.defaultBand, config.defaultNegativeBand, ...config.bands]) {
     attempt(fairness, () => {
-      fairness.newState(BAND_CONTEXT);
+      fairness.newState(NOBODYS);
       fairness.newMemberState();
     });
   }

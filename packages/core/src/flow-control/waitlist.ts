@@ -36,6 +36,9 @@ export interface WaitlistOptions {
   readonly onLotLeft: (band: PriorityBand, lot: Lot) => void;
 }
 
+/** Beyond these one flow's services would not add up to anything beside another's. */
+const [LEAST_WEIGHT, MOST_WEIGHT] = [1e-6, 1e6];
+
 export class Waitlist {
   readonly bands: Bands;
   readonly occupancy: Occupancy;
@@ -67,6 +70,7 @@ export class Waitlist {
       onSelectionFault: (policy, error) => {
         this.fault(policy, error);
       },
+      now: () => clock.now(),
     });
     this.occupancy = new Occupancy(config);
     this.idle = new IdleCollector(config);
@@ -118,7 +122,7 @@ export class Waitlist {
       if (observer !== undefined)
         observer({ kind: 'flow-created', fairnessId: flow.id, band: band.priority, atMs: clock.now() });
     }
-    const weight = request.flowWeight ?? 1;
+    const weight = weightOf(request);
     if (flow.standing === 'empty') flow.weight = weight;
     // What policies read of a member may not change under them: another weight counts once the flow was empty, or was
     // seen for the first time since the configuration changed.
@@ -304,4 +308,8 @@ export class Waitlist {
     flow.band.stand(flow, standing);
     if (lot !== undefined) this.#options.onLotLeft(flow.band, lot);
   }
+}
+
+function weightOf({ flowWeight = 1 }: InferenceRequest): number {
+  return flowWeight > 0 ? Math.min(Math.max(flowWeight, LEAST_WEIGHT), MOST_WEIGHT) : 1;
 }

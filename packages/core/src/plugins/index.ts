@@ -7,6 +7,7 @@
 
 import type { PluginDefinition } from '../plugin-registry/plugin.ts';
 import { strictBandSelectionPolicy } from './band-selection/strict-band-selection-policy.ts';
+import { deficitRoundRobinFairnessPolicy } from './fairness/deficit-round-robin-fairness-policy.ts';
 import { globalStrictFairnessPolicy } from './fairness/global-strict-fairness-policy.ts';
 import { roundRobinFairnessPolicy } from './fairness/round-robin-fairness-policy.ts';
 import { byLabelSelector } from './filters/by-label-selector.ts';
@@ -45,6 +46,7 @@ export const builtins: readonly PluginDefinition[] = Object.freeze([
   strictBandSelectionPolicy,
   globalStrictFairnessPolicy,
   roundRobinFairnessPolicy,
+  deficitRoundRobinFairnessPolicy,
   fcfsOrderingPolicy,
   edfOrderingPolicy,
   sloDeadlineOrderingPolicy,
@@ -86,6 +88,7 @@ export {
   byLabelSelector,
   concurrencyDetector,
   decodeFilter,
+  deficitRoundRobinFairnessPolicy,
   edfOrderingPolicy,
   encodeFilter,
   fcfsOrderingPolicy,

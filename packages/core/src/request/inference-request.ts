@@ -27,6 +27,8 @@ export interface InferenceRequest {
   readonly sequences: number;
   /** Tokens its input is thought to be; a quarter of `sizeBytes` when nobody knows better. */
   readonly inputTokens?: number | undefined;
+  /** Images in its prompt. */
+  readonly images?: number | undefined;
   /** Tokens its answer may have at most, when its caller says so. */
   readonly maxOutputTokens?: number | undefined;
   /** When its first byte arrived. */

@@ -25,6 +25,8 @@ export interface Permit {
   readonly waitMs: number;
   /** To be called once, when the first byte of a streamed answer arrives. */
   firstToken(): void;
+  /** Tokens of a streamed answer that were seen to pass so far: what exceeds the estimate is charged as it comes. */
+  streamed(tokens: number): void;
   /** Frees the capacity. @throws Error when the permit has ended already. */
   end(ending: Ending, usage?: Usage): void;
 }

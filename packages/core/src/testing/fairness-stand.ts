@@ -31,6 +31,7 @@ class Flow implements Member {
   readonly weight: number;
   readonly state: unknown;
   waiting: Waiting | undefined;
+  spell = 0;
 
   constructor(input: { readonly id: string; readonly weight: number; readonly state: unknown }) {
     this.id = input.id;
@@ -58,8 +59,9 @@ export class FairnessStand {
   constructor(policy: FairnessPolicy, weights: readonly number[] = []) {
     this.#policy = policy;
     this.#weights = weights;
-    this.#band = policy.newState({ compareHeads: compareWaiting });
-    this.#lot = policy.newState({ compareHeads: compareWaiting });
+    const context = { compareHeads: compareWaiting, now: () => this.#sequence };
+    this.#band = policy.newState(context);
+    this.#lot = policy.newState(context);
   }
 
   /** Whose turn it is; asked twice, because asking may change nothing. @throws Error when the answer cannot be right. */
@@ -71,6 +73,12 @@ export class FairnessStand {
       throw new Error(`pick found none of ${this.ready.size} ready flows`);
     if (picked !== undefined && !this.ready.has(picked)) throw new Error(`pick chose ${picked.id}, which is not ready`);
     return picked;
+  }
+
+  /** Number of the parked flow whose turn it is. */
+  nextParked(): number | undefined {
+    const picked = this.#policy.pick(this.#lot);
+    return picked && Number(picked.id.slice('flow-'.length));
   }
 
   /** Carries out a step; returns the flow it served. */
@@ -103,6 +111,7 @@ export class FairnessStand {
   #makeReady(flow: Flow, rank: number): void {
     if (this.ready.has(flow)) return;
     if (this.#parked.delete(flow)) this.#policy.unready(this.#lot, flow);
+    else flow.spell += 1;
     flow.waiting ??= this.#request(rank);
     this.ready.add(flow);
     this.#policy.ready(this.#band, flow);

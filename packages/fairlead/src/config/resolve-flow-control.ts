@@ -50,6 +50,7 @@ export function resolveFlowControl(
         knownPriorities: [...new Set(knownPriorities)].sort((a, b) => b - a),
         bandSelection,
         usageLimit,
+        costs: fields.costModel,
         flowIdleMs: FLOW_IDLE_MS,
         bandIdleMs: BAND_IDLE_MS,
       },
@@ -63,6 +64,7 @@ export function resolveFlowControl(
       ...bands.document,
       bandSelectionPolicyRef: bandSelectionRef,
       usageLimitPolicyPluginRef: usageLimitRef,
+      costModel: fields.costModel,
       saturationDetector: detector.document,
     },
   };

@@ -6,6 +6,7 @@
  * fields are filled in where the section is resolved, and are put into words here.
  */
 
+import { DEFAULT_COST_WEIGHTS } from '@fairlead/core';
 import type { HalfCheckedOf, ParameterSpecs } from '@fairlead/core';
 import { endpointFields } from './schema-endpoints.ts';
 import { gatewayFields, identityFields, priority } from './schema-gateway.ts';
@@ -122,6 +123,33 @@ export const dataLayerFields = {
   crossReplicaSyncInterval: { type: 'any', doc: notYet },
 } as const satisfies ParameterSpecs;
 
+const costOf = { type: 'number', min: 0, max: 1_000_000 } as const;
+
+export const costFields = {
+  inputToken: {
+    ...costOf,
+    exclusiveMin: true,
+    default: DEFAULT_COST_WEIGHTS.inputToken,
+    doc: 'A token of the prompt.',
+  },
+  cachedInputToken: {
+    ...costOf,
+    default: DEFAULT_COST_WEIGHTS.cachedInputToken,
+    doc: 'A token of the prompt that the model server had in its cache, by its own figures.',
+  },
+  outputToken: {
+    ...costOf,
+    exclusiveMin: true,
+    default: DEFAULT_COST_WEIGHTS.outputToken,
+    doc: 'A token of the answer.',
+  },
+  image: {
+    ...costOf,
+    default: DEFAULT_COST_WEIGHTS.image,
+    doc: 'An image in the prompt, beside the tokens that the model server counts for it.',
+  },
+} as const satisfies ParameterSpecs;
+
 const flowControlFields = {
   maxBytes: {
     type: 'quantity',
@@ -188,6 +216,12 @@ const flowControlFields = {
     doc: 'What measures saturation.',
     defaultDoc: '`adaptive-concurrency-detector` in `serve`, `utilization-detector` in the reference',
     fields: saturationDetectorFields,
+  },
+  costModel: {
+    type: 'object',
+    default: {},
+    doc: 'What requests cost, for fairness policies that count it (not in the reference).',
+    fields: costFields,
   },
   enableEviction: { type: 'boolean', default: false, doc: 'Not in this version: `true` is refused.' },
 } as const satisfies ParameterSpecs;

@@ -244,6 +244,7 @@ function requestOf(arrival: Arrival, model: string): InferenceRequest {
     sequences: arrival.sequences,
     streamed: arrival.streamed,
     maxOutputTokens: arrival.maxOutputTokens,
+    images: arrival.images,
     receivedMs: arrival.receivedMs,
     ttlMs: arrival.ttlMs,
     deadlineMs: arrival.deadlineMs,

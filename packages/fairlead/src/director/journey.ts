@@ -12,6 +12,7 @@
  * it in the turn in which it is called.
  */
 
+import { saneUsage } from '@fairlead/core';
 import type { Ending, InferenceRequest, Outcome, Permit, Settled, Usage, WaitingHandle } from '@fairlead/core';
 import type { Lane } from './lanes.ts';
 import type {
@@ -167,7 +168,9 @@ export class Journey implements UpstreamHandler {
         this.#context.health.firstByte((this.#permit as Permit).endpoint, this.#context.nowMs() - this.#sentMs);
       }
     }
-    return this.#answer.data(chunk);
+    const takes = this.#answer.data(chunk);
+    if (this.#streamed) this.#permit?.streamed(this.#answer.events);
+    return takes;
   }
 
   onEnd(): void {
@@ -262,7 +265,8 @@ export class Journey implements UpstreamHandler {
 
   #end(ending: Ending): void {
     this.#ending = ending;
-    this.#usage = this.#answer.usage();
-    this.#permit?.end(ending, this.#usage ?? (this.#status >= 400 ? NO_TOKENS : undefined));
+    const told = this.#answer.usage();
+    this.#usage = saneUsage(told);
+    this.#permit?.end(ending, told ?? (this.#status >= 400 ? NO_TOKENS : undefined));
   }
 }

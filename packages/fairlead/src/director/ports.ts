@@ -30,6 +30,7 @@ export interface Arrival {
   readonly streamed?: boolean | undefined;
   /** Tokens its answer may have at most, when it says so. */
   readonly maxOutputTokens?: number | undefined;
+  readonly images?: number | undefined;
   /** When its first byte arrived, on the director's clock. */
   readonly receivedMs: number;
   readonly ttlMs?: number | undefined;
@@ -67,6 +68,8 @@ export interface Answer {
   end(): void;
   /** There will be no answer, or no more of it; `waitMs` is how long the request had waited for its turn. */
   fail(problem: Problem, waitMs: number): void;
+  /** Events of a stream so far: as a rule one for each token. */
+  readonly events: number;
   /** Tokens as told by the answer so far. */
   usage(): Usage | undefined;
 }

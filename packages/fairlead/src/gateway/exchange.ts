@@ -198,7 +198,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
     this.#facts.model = facts.model;
     this.#sentBytes = body.sizeBytes;
     const { ttlMs, deadlineInMs, ttftSloMs } = this.#control as ControlHeaders;
-    const journey = this.#context.director.direct(
+    this.#journey = this.#context.director.direct(
       {
         id: this.id,
         identity: this.#identity as Identity,
@@ -211,6 +211,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
         sequences: facts.sequences,
         streamed: facts.stream,
         maxOutputTokens: facts.maxTokens,
+        images: facts.images,
         receivedMs: this.#receivedMs,
         ttlMs,
         deadlineMs: deadlineInMs === undefined ? undefined : this.#receivedMs + deadlineInMs,
@@ -220,7 +221,6 @@ export class Exchange implements Answer, BodyTaker, Underway {
       },
       this,
     );
-    this.#journey = journey;
   }
 
   onProblem(problem: BodyProblem): void {
@@ -262,6 +262,10 @@ export class Exchange implements Answer, BodyTaker, Underway {
 
   end(): void {
     this.#relay.end();
+  }
+
+  get events(): number {
+    return this.#relay.events;
   }
 
   usage(): Usage | undefined {

@@ -40,6 +40,9 @@ export interface RelayOptions {
  */
 const READ_ERROR_MS = 250;
 
+/** The end of an event. */
+const BLANK_LINE = Buffer.from('\n\n');
+
 export class Relay {
   readonly #response: ServerResponse;
   readonly #options: RelayOptions;
@@ -60,6 +63,7 @@ export class Relay {
   /** A client can tell by itself where the answer ends. */
   #isSelfDelimited = false;
   #bytes = 0;
+  #events = 0;
 
   constructor(response: ServerResponse, options: RelayOptions) {
     this.#response = response;
@@ -68,6 +72,11 @@ export class Relay {
 
   get isStream(): boolean {
     return this.#isStream;
+  }
+
+  /** Events passed on, to within one or two: an end that was cut by two chunks is not seen. */
+  get events(): number {
+    return this.#events;
   }
 
   /** Bytes of body passed on. */
@@ -100,6 +109,7 @@ export class Relay {
   /** False: the client has enough for now, and `onDrain` will tell. */
   data(chunk: Uint8Array): boolean {
     this.#usage?.push(chunk);
+    if (this.#isStream) this.#events += blankLinesIn(chunk);
     const passed = this.#names === undefined ? chunk : this.#names.push(chunk);
     this.#bytes += passed.length;
     if (this.#response.socket !== null) holdForTurn(this.#response.socket);
@@ -158,6 +168,13 @@ export class Relay {
     }, timeoutMs);
     this.#stuck.unref();
   }
+}
+
+function blankLinesIn(chunk: Uint8Array): number {
+  const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  let count = 0;
+  for (let at = bytes.indexOf(BLANK_LINE); at >= 0; at = bytes.indexOf(BLANK_LINE, at + 2)) count += 1;
+  return count;
 }
 
 function headerOf(headers: readonly string[], name: string): string | undefined {

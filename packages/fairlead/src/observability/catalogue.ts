@@ -263,6 +263,11 @@ export const gatewayFamilies = {
     ['pool'],
     'Requests served in band 0 because their priority has no band.',
   ),
+  usageClamped: counter(
+    'fairlead_usage_clamped_total',
+    ['pool'],
+    'Answers whose model server told of token counts that no request has (negative, beyond ten million): the nearest possible ones are reckoned with.',
+  ),
   bypass: gauge('fairlead_bypass', [], '1 while everything is dispatched at once, regardless of limits.'),
   bufferedBytes: gauge('fairlead_buffered_bytes', [], 'Bytes of request bodies held.'),
   bufferedBytesLimit: gauge('fairlead_buffered_bytes_limit', [], 'Bytes of request bodies that may be held.'),

@@ -67,6 +67,9 @@ export class EventCounts {
       case 'priority-unknown':
         pool.priorityUnknown += 1;
         return;
+      case 'usage-clamped':
+        pool.usageClamped += 1;
+        return;
       case 'flow-forgotten':
         return pool.forget(event.fairnessId, event.band);
       default:

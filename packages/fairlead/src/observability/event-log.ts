@@ -65,6 +65,16 @@ export class EventLog {
       case 'priority-unknown':
         this.#log.debug('priority has no band, served in band 0', { pool, priority: event.request.priority });
         return;
+      case 'usage-clamped':
+        this.#log.debug('token counts that no request has', {
+          pool,
+          requestId: event.request.id,
+          endpoint: event.endpoint.name,
+          promptTokens: event.usage?.promptTokens,
+          completionTokens: event.usage?.completionTokens,
+          cachedTokens: event.usage?.cachedTokens,
+        });
+        return;
       case 'plugin-fault':
         this.#log.error('a plugin broke its contract and does not count', {
           pool,

@@ -117,6 +117,7 @@ function addGatewaySamples(samples: Samples, counts: EventCounts, sources: Metri
   for (const pool of counts.pools.values()) {
     samples.add(gatewayFamilies.requeued, { pool: pool.name }, pool.requeuedTotal);
     samples.add(gatewayFamilies.priorityUnknown, { pool: pool.name }, pool.priorityUnknown);
+    samples.add(gatewayFamilies.usageClamped, { pool: pool.name }, pool.usageClamped);
     for (const [priority, endings] of pool.endings) {
       for (const [index, outcome] of OUTCOMES.entries()) {
         const value = endings[index] ?? 0;

@@ -70,6 +70,7 @@ export class PoolSeries {
   readonly requeued = new WeakSet<InferenceRequest>();
   requeuedTotal = 0;
   priorityUnknown = 0;
+  usageClamped = 0;
   readonly flows = new Map<string, FlowSeries>();
   /** By priority label, then by `OUTCOMES`. */
   readonly endings = new Map<string, Float64Array>();

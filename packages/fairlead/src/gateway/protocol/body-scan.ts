@@ -23,6 +23,8 @@ export interface BodyFacts {
   readonly sequences: number;
   /** The most tokens the client allows in an answer, when it says so in a sane way. */
   readonly maxTokens?: number;
+  /** Images among the messages; undefined for none. */
+  readonly images?: number;
   /** Bytes of the members the model reads, as they stand in the body: an upper bound of the prompt's text. */
   readonly promptBytes: number;
 }
@@ -50,6 +52,9 @@ const MAX_SAMPLING_BYTES = 262_144;
 
 /** Names are at most this long as they stand in the body, each character being `\uXXXX`, with quotes. */
 const MAX_NAME_BYTES = 6 * Math.max(...[...READ_MEMBERS, 'include_usage'].map((name) => name.length)) + 2;
+/** What a part of a message that is an image has once: OpenAI's chat and responses, Anthropic's messages. */
+const IMAGE_NAMES: ReadonlySet<string> = new Set(['image_url', 'media_type']);
+const IMAGE_LENGTHS: ReadonlySet<number> = new Set([...IMAGE_NAMES].map((name) => name.length + 2));
 const MAX_NUMBER_BYTES = 32;
 
 /** Reads a body. An object with a `message` is what is wrong with it. */
@@ -129,6 +134,7 @@ class BodyMembers implements JsonListener {
   readonly chunks: readonly Uint8Array[];
   readonly found = new Map<string, Member>();
   includeUsage = false;
+  images = 0;
   readonly #text: ChunkText;
   #name: string | undefined;
   #isIncludeUsage = false;
@@ -149,6 +155,8 @@ class BodyMembers implements JsonListener {
       if (name === 'stream_options') this.includeUsage = false;
     } else if (this.#name === 'stream_options') {
       this.#isIncludeUsage = this.#nameAt(start, end) === 'include_usage';
+    } else if (this.#name !== undefined && depth > 2 && IMAGE_LENGTHS.has(end - start)) {
+      if (IMAGE_NAMES.has(this.#nameAt(start, end) ?? '')) this.images += 1;
     }
   }
 
@@ -234,6 +242,7 @@ function readFacts(members: BodyMembers, family: BodyFamily): BodyFacts | BodyEr
     includeUsage: members.includeUsage,
     sequences: n * Math.max(1, ...lists.map((list) => members.found.get(list)?.items ?? 1)),
     ...(maxTokens !== undefined && { maxTokens }),
+    ...(members.images > 0 && { images: members.images }),
     promptBytes: promptBytes(members, shape),
   };
 }

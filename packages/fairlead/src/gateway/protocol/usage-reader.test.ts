@@ -89,9 +89,9 @@ describe('usage of a JSON answer', () => {
     );
   });
 
-  it('ignores counts that are absurd, each for itself', () => {
+  it('ignores what is no whole number, each for itself, and passes on what no request has to be counted', () => {
     const usage = { prompt_tokens: -1, completion_tokens: 4, prompt_tokens_details: { cached_tokens: 2e9 } };
-    assert.deepEqual(readJson({ usage }), { completionTokens: 4 });
+    assert.deepEqual(readJson({ usage }), { promptTokens: -1, completionTokens: 4, cachedTokens: 2e9 });
     assert.equal(readJson({ usage: { prompt_tokens: 1.5, completion_tokens: null } }), undefined);
     assert.equal(readJson({ usage: { prompt_tokens: { a: [] } } }), undefined);
     assert.equal(readAll(undefined, ['{"usage":{"prompt_tokens":NaN}}']), undefined);

@@ -7,9 +7,6 @@
 
 import type { Usage } from '@fairlead/core';
 
-/** Counts beyond this are nonsense: no context is that long. */
-const MAX_TOKENS = 1_000_000_000;
-
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Puts together what an answer tells of its usage, given one object after the other as JSON texts. */
@@ -63,7 +60,8 @@ export class UsageOfSequences implements UsageTally {
 }
 
 /**
- * Token counts of one `usage` object; a count that is absurd counts as absent. Anthropic tells the
+ * Token counts of one `usage` object; what is no whole number counts as absent, what no request has is passed on as it is
+ * told (`saneUsage` brings it within bounds, and it is counted). Anthropic tells the
  * tokens read from and written to its cache beside `input_tokens`, not within: there the prompt is their sum.
  */
 function usageOf(fields: Fields): Usage | undefined {
@@ -109,9 +107,7 @@ function cachedIn(details: unknown): number | undefined {
 
 function count(value: unknown): number | undefined {
   const tokens = typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : value;
-  return typeof tokens === 'number' && Number.isInteger(tokens) && tokens >= 0 && tokens <= MAX_TOKENS
-    ? tokens
-    : undefined;
+  return typeof tokens === 'number' && Number.isInteger(tokens) ? tokens : undefined;
 }
 
 function isFields(value: unknown): value is Fields {

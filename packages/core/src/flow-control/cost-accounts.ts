@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Who is charged what: an estimate when a request is dispatched, more when it streams beyond that, and the difference to
+ * what it really cost when its permit ends, however it ends. The charge goes to the flow in its band, which hands it to
+ * whatever fairness policy it has by then.
+ */
+
+import { CostModel, type CostEstimate, type CostWeights } from '../request/cost-model.ts';
+import type { Usage } from '../request/inference-request.ts';
+import type { Ending } from '../request/permit.ts';
+import type { Queued } from './waitlist.ts';
+
+/** Tokens streamed beyond what is charged before they are charged: each by itself would cost more than it tells. */
+const CHARGED_AT_ONCE_TOKENS = 32;
+
+/** What requests cost now. */
+export class CostAccounts {
+  model: CostModel;
+
+  constructor(weights: CostWeights | undefined) {
+    this.model = new CostModel(weights);
+  }
+
+  /** Other prices from now on: for what is in flight, at its end. */
+  reconfigure(weights: CostWeights | undefined): void {
+    this.model = new CostModel(weights);
+  }
+
+  /** The request is dispatched. */
+  charge(waiting: Queued): Charge {
+    return new Charge(this, waiting);
+  }
+}
+
+/** What a request in flight was charged so far. */
+export class Charge {
+  readonly #accounts: CostAccounts;
+  readonly #waiting: Queued;
+  readonly #estimate: CostEstimate;
+  /** `policies` of its band at its dispatch. */
+  readonly #policies: number;
+  #cost: number;
+  /** Tokens of its answer that were seen; undefined while nobody watches. */
+  #streamedTokens: number | undefined = undefined;
+  /** How many of them are charged. */
+  #chargedTokens: number;
+
+  constructor(accounts: CostAccounts, waiting: Queued) {
+    const { flow, request } = waiting;
+    const estimate = accounts.model.estimate(request, flow.costs);
+    this.#accounts = accounts;
+    this.#waiting = waiting;
+    this.#estimate = estimate;
+    this.#policies = flow.band.policies;
+    this.#cost = estimate.cost;
+    this.#chargedTokens = estimate.outputTokens;
+    flow.band.charge(flow, estimate.cost);
+  }
+
+  /** So many tokens of the answer have passed. */
+  streamed(tokens: number): void {
+    this.#streamedTokens = tokens;
+    if (tokens < this.#chargedTokens + CHARGED_AT_ONCE_TOKENS) return;
+    this.#chargedTokens = tokens;
+    this.#settle(this.#accounts.model.soFar(this.#estimate, tokens));
+  }
+
+  end(ending: Ending, usage: Usage | undefined): void {
+    const { model } = this.#accounts;
+    const { flow, request } = this.#waiting;
+    const facts = { estimate: this.#estimate, ending, usage, streamedTokens: this.#streamedTokens };
+    this.#settle(model.actual(request, facts));
+    model.learn(flow.costs, request, facts);
+  }
+
+  /** It never went. */
+  giveBack(): void {
+    this.#settle(0);
+  }
+
+  #settle(cost: number): void {
+    const delta = cost - this.#cost;
+    if (delta === 0) return;
+    this.#cost = cost;
+    const { flow } = this.#waiting;
+    // A policy of today gives nothing back that another one took.
+    flow.band.settle(flow, delta, delta > 0 || this.#policies === flow.band.policies);
+  }
+}

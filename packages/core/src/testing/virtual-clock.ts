@@ -6,16 +6,33 @@
  */
 
 import type { Alarm, Clock } from '../clock.ts';
+import { IndexedHeap } from '../flow-control/indexed-heap.ts';
 
 interface PendingAlarm extends Alarm {
   readonly timeMs: number;
+  /** Of all alarms ever set: breaks ties. */
+  readonly order: number;
   readonly callback: () => void;
+  slot: number;
+}
+
+class AlarmHeap extends IndexedHeap<PendingAlarm> {
+  protected override before(a: PendingAlarm, b: PendingAlarm): boolean {
+    return a.timeMs === b.timeMs ? a.order < b.order : a.timeMs < b.timeMs;
+  }
+  protected override slotOf({ slot }: PendingAlarm): number {
+    return slot;
+  }
+  protected override setSlot(alarm: PendingAlarm, slot: number): void {
+    alarm.slot = slot;
+  }
 }
 
 export class VirtualClock implements Clock {
   #nowMs: number;
   #soon: (() => void)[] = [];
-  readonly #alarms = new Set<PendingAlarm>();
+  readonly #alarms = new AlarmHeap();
+  #order = 0;
 
   constructor(startMs = 0) {
     this.#nowMs = startMs;
@@ -30,8 +47,9 @@ export class VirtualClock implements Clock {
   }
 
   at(timeMs: number, callback: () => void): Alarm {
-    const alarm: PendingAlarm = { timeMs, callback, cancel: () => this.#alarms.delete(alarm) };
-    this.#alarms.add(alarm);
+    const cancel = (): void => this.#alarms.remove(alarm);
+    const alarm: PendingAlarm = { timeMs, order: this.#order++, callback, slot: -1, cancel };
+    this.#alarms.push(alarm);
     return alarm;
   }
 
@@ -53,20 +71,12 @@ export class VirtualClock implements Clock {
   advance(byMs: number): void {
     const untilMs = this.#nowMs + byMs;
     this.settle();
-    for (let next = this.#next(untilMs); next !== undefined; next = this.#next(untilMs)) {
+    for (let next = this.#alarms.peek(); next !== undefined && next.timeMs <= untilMs; next = this.#alarms.peek()) {
       this.#nowMs = Math.max(this.#nowMs, next.timeMs);
-      this.#alarms.delete(next);
+      this.#alarms.remove(next);
       next.callback();
       this.settle();
     }
     this.#nowMs = untilMs;
-  }
-
-  #next(untilMs: number): PendingAlarm | undefined {
-    let next: PendingAlarm | undefined;
-    for (const alarm of this.#alarms) {
-      if (alarm.timeMs <= untilMs && (next === undefined || alarm.timeMs < next.timeMs)) next = alarm;
-    }
-    return next;
   }
 }

@@ -72,7 +72,7 @@ export const arrows: readonly Arrow[] = [
   {
     rule: 'what runs in production never imports the testing kit',
     from: [core, fairlead],
-    except: [`${core}testing/`],
+    except: [`${core}testing/`, `${fairlead}simulate/`, `${fairlead}cli/simulate.ts`],
     never: [`${core}testing/`],
     example: [`${fairlead}gateway/server.ts`, '@fairlead/core/testing'],
   },

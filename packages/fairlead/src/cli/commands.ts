@@ -21,6 +21,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'schema', load: async () => (await import('./schema.ts')).schemaCommand },
   { name: 'keys', load: async () => (await import('./keys.ts')).keysCommand },
   { name: 'demo', load: async () => (await import('./demo.ts')).demoCommand },
+  { name: 'simulate', load: async () => (await import('./simulate.ts')).simulateCommand },
   { name: 'model-server', load: async () => (await import('./model-server.ts')).modelServerCommand },
   { name: 'status', load: async () => (await import('./status.ts')).statusCommand },
   { name: 'bypass', load: async () => (await import('./bypass.ts')).bypassCommand },

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** `fairlead simulate SCENARIO`: what would happen, from the code that would make it happen, in a fraction of the time. */
+
+import { seededRandom } from '@fairlead/core/testing';
+import { problemLine } from '../config/config-problem.ts';
+import type { ConfigProblem } from '../config/config-problem.ts';
+import { loadConfig } from '../config/load.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import type { ResolvedConfig } from '../config/resolved.ts';
+import { counted } from '../config/summary.ts';
+import { comparisonText, exceeded } from '../simulate/compare.ts';
+import { loadScenario } from '../simulate/load-scenario.ts';
+import { resultText } from '../simulate/result-text.ts';
+import type { SimulationResult } from '../simulate/result.ts';
+import type { Scenario } from '../simulate/scenario-fields.ts';
+import { simulate } from '../simulate/simulate.ts';
+import { UsageError } from './command.ts';
+import type { Command, CommandInput } from './command.ts';
+
+const exitCode = { ok: 0, problems: 1, worse: 1 } as const;
+
+/** Between two words of progress. */
+const PROGRESS_MS = 500;
+
+interface SimulateFlags {
+  readonly config: string | undefined;
+  readonly seed: number | undefined;
+  readonly against: string | undefined;
+  readonly maxShareLoss: number | undefined;
+  readonly maxWaitGrowth: number | undefined;
+  readonly maxThroughputLoss: number | undefined;
+  readonly json: boolean | undefined;
+  readonly allowExperimentalPlugins: boolean | undefined;
+}
+
+export const simulateCommand: Command = {
+  name: 'simulate',
+  summary: 'Play a scenario through flow control and scheduling as they serve, in virtual time.',
+  details: `
+Tenants, when they ask and for how much, and the model servers stand in SCENARIO (docs/simulate.md); policies, limits and
+keys in the configuration, whose endpoints are replaced by the scenario's. Director, flow control, scheduling and plugins
+are the ones of \`fairlead serve\`. The same seed gives the same result.
+With --against the same is played under a second configuration, so that a change of one can be gated.
+Exit code: 0; 1 when the scenario or a configuration has problems, or a limit of --max-… is exceeded.
+
+Examples:
+  fairlead simulate examples/scenarios/noisy-neighbour.yaml
+  fairlead simulate scenario.yaml --config fairlead.yaml --seed 7 --json | tail -n 1
+  fairlead simulate scenario.yaml --config now.yaml --against next.yaml --max-wait-growth 1.2`,
+  argument: { name: 'SCENARIO', summary: 'the scenario, YAML or JSON', required: true },
+  flags: [
+    { name: 'config', value: 'FILE', summary: 'configuration, as for `fairlead serve`; its defaults when left out' },
+    { name: 'seed', value: 'N', summary: "of all chance, in place of the scenario's", parse: parseSeed },
+    {
+      name: 'against',
+      value: 'FILE',
+      summary: 'another configuration: play the same under it, and print what is different',
+    },
+    {
+      name: 'max-share-loss',
+      value: 'POINTS',
+      summary: 'with --against: exit 1 when a tenant loses more points of its share',
+      parse: parseLimit,
+    },
+    {
+      name: 'max-wait-growth',
+      value: 'FACTOR',
+      summary: 'with --against: exit 1 when a tenant waits (p99) more times as long',
+      parse: parseLimit,
+    },
+    {
+      name: 'max-throughput-loss',
+      value: 'PERCENT',
+      summary: 'with --against: exit 1 when the fleet makes that much fewer tokens a second',
+      parse: parseLimit,
+    },
+    { name: 'json', summary: 'print one JSON object, on the last line, instead of a table' },
+    { name: 'allow-experimental-plugins', summary: 'allow plugins of alpha stability' },
+  ],
+  run,
+};
+
+function parseSeed(text: string): number {
+  const seed = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
+  if (seed <= 4_294_967_295) return seed;
+  throw new UsageError('allowed is a whole number from 0 to 4294967295');
+}
+
+function parseLimit(text: string): number {
+  const limit = Number(text);
+  if (text.trim() !== '' && limit >= 0 && limit < Infinity) return limit;
+  throw new UsageError('allowed is a number, 0 or more');
+}
+
+async function run(input: CommandInput): Promise<number> {
+  const given = input.options as unknown as SimulateFlags;
+  const [file = ''] = input.arguments;
+  const { scenario, problems = [] } = await loadScenario(file);
+  const seed = given.seed ?? scenario?.seed ?? 1;
+  const files = given.against === undefined ? [given.config] : [given.config, given.against];
+  const loaded = await Promise.all(files.map((each) => loadConfigFor(each, { seed, given, input })));
+  const wrong = [...problems, ...loaded.flatMap((each) => each.problems ?? [])];
+  if (scenario === undefined || wrong.length > 0) return refused(wrong, input);
+  const results: SimulationResult[] = [];
+  for (const { ok } of loaded) {
+    const progress = progressOf(scenario, input);
+    const config = ok as ResolvedConfig;
+    results.push(await simulate({ scenario, config, seed, onProgress: progress.tell, stop: input.stop }));
+    progress.end();
+  }
+  return told(results, given, input);
+}
+
+/** The bare result, or with `--against` both. */
+function told([result, against]: readonly SimulationResult[], given: SimulateFlags, input: CommandInput): number {
+  const first = result as SimulationResult;
+  const worse = against === undefined ? [] : exceeded(first, against, given);
+  const { stdout, stderr } = input;
+  if (given.json === true) {
+    stdout.write(`${JSON.stringify(against === undefined ? first : { ...first, against, exceeded: worse })}\n`);
+  } else {
+    stdout.write(`${resultText(first).join('\n')}\n`);
+    if (against !== undefined) stdout.write(`${comparisonText(first, against).join('\n')}\n`);
+  }
+  for (const sentence of worse) stderr.write(`fairlead simulate: ${sentence}\n`);
+  return worse.length === 0 ? exitCode.ok : exitCode.worse;
+}
+
+interface LoadContext {
+  readonly seed: number;
+  readonly given: SimulateFlags;
+  readonly input: CommandInput;
+}
+
+async function loadConfigFor(file: string | undefined, { seed, given, input }: LoadContext): Promise<LoadedConfig> {
+  const loaded = await loadConfig({
+    file,
+    defaults: 'serve',
+    random: seededRandom(seed),
+    allowExperimental: given.allowExperimentalPlugins === true,
+  });
+  for (const warning of loaded.warnings) input.stderr.write(`warning: ${problemLine(warning)}\n`);
+  return loaded;
+}
+
+function refused(problems: readonly ConfigProblem[], { stderr }: CommandInput): number {
+  for (const problem of problems) stderr.write(`${problemLine(problem)}\n`);
+  stderr.write(`fairlead simulate: ${counted(problems.length, 'problem')}\n`);
+  return exitCode.problems;
+}
+
+/** One line that is written over, while it takes long enough for anybody to wonder. */
+function progressOf({ duration }: Scenario, { stderr }: CommandInput): { tell(doneMs: number): void; end(): void } {
+  let toldMs = performance.now();
+  let hasTold = false;
+  return {
+    tell(doneMs) {
+      if (performance.now() - toldMs < PROGRESS_MS) return;
+      toldMs = performance.now();
+      hasTold = true;
+      stderr.write(`\rsimulated ${Math.floor(doneMs / 1000)} of ${Math.ceil(duration / 1000)} s`);
+    },
+    end: () => void (hasTold && stderr.write('\r\u001b[K')),
+  };
+}

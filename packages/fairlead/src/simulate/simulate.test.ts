@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { loadConfig } from '../config/load.ts';
+import { exceeded } from './compare.ts';
+import { readScenario } from './load-scenario.ts';
+import type { SimulationResult, TenantOutcome } from './result.ts';
+import { simulate } from './simulate.ts';
+
+const HEAD = 'apiVersion: llm-d.ai/v1alpha1\nkind: EndpointPickerConfig\n';
+/** The right limit, typed in: nothing has to be learned. */
+const EIGHT = `
+plugins: [{ type: concurrency-detector, parameters: { maxConcurrency: 8 } }]
+flowControl:
+  saturationDetector: { pluginRef: concurrency-detector }
+`;
+
+async function played(scenarioText: string, configText = EIGHT): Promise<SimulationResult> {
+  const { scenario, problems } = readScenario(scenarioText, 'scenario.yaml');
+  assert.ok(scenario !== undefined, JSON.stringify(problems));
+  const { ok, problems: wrong } = await loadConfig({ text: HEAD + configText, defaults: 'serve' });
+  assert.ok(ok !== undefined, JSON.stringify(wrong));
+  return simulate({ scenario, config: ok });
+}
+
+function tenant({ tenants }: SimulationResult, name: string): TenantOutcome {
+  return tenants.find((each) => each.name === name)!;
+}
+
+const FLOOD = `
+duration: 2m
+warmUp: 20s
+fleet: { servers: 3, slots: 8 }
+tenants:
+  - { name: interactive, arrivals: { kind: even, ratePerS: 2 }, outputTokens: { tokens: 16 } }
+  - { name: batch, arrivals: { loops: 100 }, outputTokens: { kind: uniform, min: 50, max: 150 } }
+`;
+
+describe('A simulation', () => {
+  it('gives the same again from the same seed, and something else from another', async () => {
+    const once = await played(FLOOD);
+    assert.deepEqual(await played(FLOOD), once);
+    assert.notDeepEqual(await played(`seed: 2\n${FLOOD}`), once);
+  });
+
+  it('keeps the fleet full and never over its capacity while one tenant floods, and the quiet one gets what it asks for', async () => {
+    const result = await played(FLOOD);
+    const { fleet, seconds } = result;
+    assert.equal(seconds, 100);
+    assert.equal(fleet.overCapacityS, 0);
+    assert.equal(fleet.idleWhileWaitingS, 0);
+    assert.ok((fleet.busyShare ?? 0) > 0.999, `${fleet.busyShare}`);
+    const interactive = tenant(result, 'interactive');
+    assert.ok(Math.abs(interactive.share - interactive.entitlement) < 0.002);
+    assert.ok((interactive.waitMs.p99 ?? Infinity) < 300, `${interactive.waitMs.p99}`);
+    assert.ok((tenant(result, 'batch').waitMs.p50 ?? 0) > 2000);
+  });
+
+  it('shows what it costs to serve in order of arrival', async () => {
+    const before = await played(FLOOD);
+    const after = await played(
+      FLOOD,
+      `${EIGHT}  defaultPriorityBand: { fairnessPolicyRef: global-strict-fairness-policy }`,
+    );
+    const limits = { maxShareLoss: 50, maxWaitGrowth: 3, maxThroughputLoss: 5 };
+    assert.match(exceeded(before, after, limits).join(), /^interactive waits [\d.]+ times as long \(p99\)$/);
+    assert.deepEqual(exceeded(before, before, { ...limits, maxWaitGrowth: 1 }), []);
+    assert.ok(tenant(after, 'batch').maxLagTokens > 100 * tenant(before, 'batch').maxLagTokens);
+  });
+
+  it('lets a higher band go first, and entitles the lower one to the rest', async () => {
+    const result = await played(
+      `
+duration: 60s
+warmUp: 10s
+fleet: { servers: 1, slots: 4 }
+tenants:
+  - { name: high, priority: 10, arrivals: { kind: poisson, ratePerS: 2 } }
+  - { name: low, arrivals: { loops: 50 } }
+`,
+      `${EIGHT.replace('8', '4')}  priorityBands: [{ priority: 10 }]`,
+    );
+    assert.ok(tenant(result, 'high').entitlement > 0.4 && tenant(result, 'low').entitlement < 0.6);
+    assert.ok((tenant(result, 'high').waitMs.p50 ?? Infinity) < (tenant(result, 'low').waitMs.p50 ?? 0));
+  });
+
+  it('breaks what a killed server was answering, and nothing else', async () => {
+    const result = await played(`
+duration: 60s
+fleet: { servers: 3, slots: 8 }
+faults: [{ at: 20s, for: 10s, server: 2, what: kill }]
+tenants: [{ name: a, arrivals: { loops: 24 } }]
+`);
+    const { broken, drops, requests, answered } = tenant(result, 'a');
+    assert.equal(broken, 8);
+    assert.deepEqual(drops, {});
+    assert.ok(requests - answered - broken <= 24, 'the rest is under way');
+  });
+
+  it('lets clients give up, and sends nothing that would be too late', async () => {
+    const result = await played(`
+duration: 60s
+warmUp: 20s
+fleet: { servers: 3, slots: 8 }
+tenants: [{ name: a, givesUpAfter: 5s, arrivals: { loops: 800 }, outputTokens: { tokens: 20 } }]
+`);
+    const { gaveUp, answered, drops } = tenant(result, 'a');
+    assert.ok((drops['rejected-deadline'] ?? 0) > 0);
+    // 24 slots, 240 ms each, 40 s: nothing that was sent was thrown away.
+    assert.ok(answered > 0.97 * 4000, `${answered} answers`);
+    assert.ok(gaveUp < answered / 5, `${gaveUp} gave up`);
+  });
+
+  it('plays every kind of arrival, size and fault', async () => {
+    const arrivals = ['even', 'poisson', 'bursts', 'on-off'].map((kind) => `{ kind: ${kind}, ratePerS: 5, burst: 5 }`);
+    const sizes = ['fixed', 'uniform', 'log-normal', 'heavy-tail'].map(
+      (kind) => `{ kind: ${kind}, tokens: 20, max: 200 }`,
+    );
+    const tenants = arrivals.map(
+      (how, index) =>
+        `  - { name: t${index}, arrivals: ${how}, outputTokens: ${sizes[index]}, promptTokens: ${sizes[3 - index]} }\n`,
+    );
+    const result = await played(
+      `
+duration: 2m
+fleet: { servers: 2, slots: 16, prefillTokensPerS: 5000, noise: 0.3, kvTokens: 4000 }
+faults:
+  - { at: 10s, for: 5s, server: 1, what: slow, factor: 3 }
+  - { at: 30s, for: 9s, server: 2, what: stale-metrics }
+tenants:\n${tenants.join('')}`,
+      '',
+    );
+    for (const { name, answered, requests } of result.tenants) {
+      assert.ok(answered > 200 && requests - answered < 60, `${name}: ${answered} of ${requests}`);
+    }
+    assert.ok(Math.abs(result.tenants.reduce((sum, { share }) => sum + share, 0) - 1) < 1e-9);
+  });
+});
+
+describe('A scenario', () => {
+  it('is refused with everything that is wrong with it, each at its place', () => {
+    const { problems = [] } = readScenario(
+      'duration: 10\nfleet: { servers: 0, slotz: 3 }\ntenants: [{ name: a, arrivals: { kind: poison } }, { weight: 0 }]\n',
+      'bad.yaml',
+    );
+    assert.deepEqual(
+      problems.map(({ line, path }) => `${line} ${path}`),
+      [
+        '1 duration',
+        '2 fleet.servers',
+        '2 fleet.slotz',
+        '3 tenants[0].arrivals.kind',
+        '3 tenants[1].name',
+        '3 tenants[1].weight',
+      ],
+    );
+    assert.equal(problems[3]?.suggestion, 'poisson');
+  });
+
+  it('is refused when its parts contradict each other', () => {
+    const { problems = [] } = readScenario(
+      `
+duration: 10s
+warmUp: 10s
+fleet: { servers: 2 }
+faults: [{ at: 1s, for: 1s, server: 3, what: kill }]
+tenants:
+  - { name: a, outputTokens: { kind: uniform, min: 9, max: 3 } }
+  - { name: a, arrivals: { kind: on-off, on: 0s, off: 0s } }
+`,
+      'bad.yaml',
+    );
+    assert.deepEqual(
+      problems.map(({ path }) => path),
+      ['warmUp', 'faults[0].server', 'tenants[0].outputTokens.min', 'tenants[1].name', 'tenants[1].arrivals.on'],
+    );
+    assert.match(readScenario('tenants: []', 'x').problems?.[0]?.message ?? '', /nobody asks/);
+  });
+});

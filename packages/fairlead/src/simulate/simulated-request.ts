@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** One request of a simulated client, and what became of it: it takes its own answer, and leaves when it is tired. */
+
+import type { Alarm, Clock, Usage } from '@fairlead/core';
+import type { Director } from '../director/director.ts';
+import type { Journey } from '../director/journey.ts';
+import type { Answer } from '../director/ports.ts';
+import type { Problem } from '../director/problem.ts';
+import type { Identity } from '../tenancy/identify.ts';
+import { MODEL } from './simulated-fleet.ts';
+
+/** Bytes of a prompt's token in a body. */
+const BYTES_PER_TOKEN = 4;
+
+export interface RequestPlan {
+  readonly id: string;
+  readonly identity: Identity;
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+  readonly saysMaxTokens: boolean;
+  readonly givesUpAfterMs: number | undefined;
+}
+
+/** How it ended. */
+export type Fate = 'answered' | 'refused' | 'broken' | 'gave-up';
+
+export class SimulatedRequest implements Answer {
+  readonly plan: RequestPlan;
+  /** Stands for its body: who has it knows the request. */
+  readonly body: readonly Uint8Array[] = [];
+  readonly receivedMs: number;
+  /** Undefined while it is under way. */
+  fate: Fate | undefined;
+  /** How long it waited for its turn; undefined while it has had none. */
+  waitMs: number | undefined;
+  ttftMs: number | undefined;
+  problem: Problem | undefined;
+  readonly #clock: Clock;
+  readonly #onOver: (request: SimulatedRequest) => void;
+  #journey: Journey | undefined;
+  #patience: Alarm | undefined;
+
+  constructor(plan: RequestPlan, clock: Clock, onOver: (request: SimulatedRequest) => void) {
+    this.plan = plan;
+    this.#clock = clock;
+    this.#onOver = onOver;
+    this.receivedMs = clock.now();
+  }
+
+  /** Goes to the director. */
+  send(director: Director): void {
+    const { id, identity, promptTokens, outputTokens, saysMaxTokens, givesUpAfterMs } = this.plan;
+    const { receivedMs } = this;
+    if (givesUpAfterMs !== undefined) {
+      this.#patience = this.#clock.at(receivedMs + givesUpAfterMs, () => {
+        this.#journey?.cancel();
+        this.#over('gave-up');
+      });
+    }
+    this.#journey = director.direct(
+      {
+        ...{ id, identity, receivedMs, model: MODEL, method: 'POST', path: '/v1/chat/completions', body: this.body },
+        ...{ sizeBytes: promptTokens * BYTES_PER_TOKEN, sequences: 1, streamed: true },
+        ...(saysMaxTokens && { maxOutputTokens: outputTokens }),
+        ...(givesUpAfterMs !== undefined && { deadlineMs: receivedMs + givesUpAfterMs }),
+      },
+      this,
+    );
+  }
+
+  headersFor(): string[] {
+    return [];
+  }
+
+  begin({ waitMs }: { waitMs: number }): boolean {
+    this.waitMs = waitMs;
+    return true;
+  }
+
+  data(): boolean {
+    this.#patience?.cancel();
+    this.ttftMs = this.#clock.now() - this.receivedMs;
+    return true;
+  }
+
+  end(): void {
+    this.#over('answered');
+  }
+
+  fail(problem: Problem, waitMs: number): void {
+    this.problem = problem;
+    this.waitMs ??= waitMs;
+    this.#over(problem.dropReason === undefined ? 'broken' : 'refused');
+  }
+
+  /** Tokens are told at the end only. */
+  readonly events = 0;
+
+  /** As a model server tells it with its last token. */
+  usage(): Usage | undefined {
+    if (this.ttftMs === undefined) return undefined;
+    const { promptTokens, outputTokens } = this.plan;
+    return { promptTokens, completionTokens: outputTokens };
+  }
+
+  #over(fate: Fate): void {
+    if (this.fate !== undefined) return;
+    this.fate = fate;
+    this.#patience?.cancel();
+    this.#onOver(this);
+  }
+}

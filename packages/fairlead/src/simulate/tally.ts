@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What is counted while a scenario runs: service, waits and refusals of each tenant, and how the fleet is used between
+ * any two changes.
+ */
+
+import type { FlowEvent } from '@fairlead/core';
+import { LagMeter } from '@fairlead/core/testing';
+import type { SimulatedEngine } from './simulated-engine.ts';
+import type { SimulatedRequest } from './simulated-request.ts';
+
+export class TenantTally {
+  requests = 0;
+  answered = 0;
+  /** Answered with a first token in time, when there is a goal. */
+  inTime = 0;
+  broken = 0;
+  gaveUp = 0;
+  /** Cost asked for, and cost dispatched, in units of an input token. */
+  asked = 0;
+  served = 0;
+  /** Tokens of answers that came. */
+  outputTokens = 0;
+  readonly drops = new Map<string, number>();
+  readonly waitsMs: number[] = [];
+  readonly ttftsMs: number[] = [];
+  waiting = 0;
+}
+
+/** How the fleet is used, over time. */
+export class FleetTally {
+  readonly #engines: readonly SimulatedEngine[];
+  #lastMs = 0;
+  /** Requests that wait for their turn. */
+  waiting = 0;
+  busySlotMs = 0;
+  slotMs = 0;
+  /** Somebody waited for his turn while a slot was free. */
+  idleWhileWaitingMs = 0;
+  /** A server had more than it can run. */
+  overCapacityMs = 0;
+
+  constructor(engines: readonly SimulatedEngine[]) {
+    this.#engines = engines;
+  }
+
+  /** Counts what has been until now; to be called before anything changes. */
+  count(nowMs: number): void {
+    const tookMs = nowMs - this.#lastMs;
+    if (tookMs === 0) return;
+    this.#lastMs = nowMs;
+    let running = 0;
+    let slots = 0;
+    let isOver = false;
+    for (const engine of this.#engines) {
+      running += engine.running;
+      if (engine.isUp) slots += engine.slots;
+      if (engine.waiting > 0) isOver = true;
+    }
+    this.busySlotMs += running * tookMs;
+    this.slotMs += slots * tookMs;
+    if (this.waiting > 0 && running < slots) this.idleWhileWaitingMs += tookMs;
+    if (isOver) this.overCapacityMs += tookMs;
+  }
+
+  /** From now on. */
+  reset(): void {
+    this.busySlotMs = this.slotMs = this.idleWhileWaitingMs = this.overCapacityMs = 0;
+  }
+}
+
+/** Costs of a request as it was, and of who waits. */
+export class Tallies {
+  readonly tenants = new Map<string, TenantTally>();
+  readonly lag = new Map<number, LagMeter>();
+  readonly fleet: FleetTally;
+  readonly #costOf: (request: SimulatedRequest) => number;
+  readonly #requests: ReadonlyMap<string, SimulatedRequest>;
+  /** Nothing of the warm-up is counted. */
+  isCounting = false;
+
+  constructor(options: {
+    engines: readonly SimulatedEngine[];
+    costOf: (request: SimulatedRequest) => number;
+    /** Those under way, by id. */
+    requests: ReadonlyMap<string, SimulatedRequest>;
+  }) {
+    this.fleet = new FleetTally(options.engines);
+    this.#costOf = options.costOf;
+    this.#requests = options.requests;
+  }
+
+  tenant(name: string): TenantTally {
+    let tally = this.tenants.get(name);
+    if (tally === undefined) this.tenants.set(name, (tally = new TenantTally()));
+    return tally;
+  }
+
+  /** What a flow controller tells. */
+  observe(event: FlowEvent): void {
+    switch (event.kind) {
+      case 'enqueued':
+      case 'requeued':
+        return this.#waits(event, 1);
+      case 'evicted':
+        return this.#waits(event, -1);
+      case 'dispatched': {
+        const request = this.#requests.get(event.request.id);
+        if (request !== undefined) this.#serve(event, request);
+        return this.#waits(event, -1);
+      }
+      default:
+    }
+  }
+
+  asked(request: SimulatedRequest): void {
+    if (!this.isCounting) return;
+    const tally = this.tenant(request.plan.identity.tenant);
+    tally.requests += 1;
+    tally.asked += this.#costOf(request);
+  }
+
+  /** `ttftGoalMs`: later first tokens are no goodput. */
+  over(request: SimulatedRequest, ttftGoalMs: number | undefined): void {
+    if (!this.isCounting) return;
+    const tally = this.tenant(request.plan.identity.tenant);
+    const { fate, problem, waitMs, ttftMs } = request;
+    if (waitMs !== undefined) tally.waitsMs.push(waitMs);
+    if (ttftMs !== undefined) tally.ttftsMs.push(ttftMs);
+    if (fate === 'answered') {
+      tally.answered += 1;
+      tally.outputTokens += request.plan.outputTokens;
+      if (ttftGoalMs === undefined || (ttftMs as number) <= ttftGoalMs) tally.inTime += 1;
+    } else if (fate === 'gave-up') tally.gaveUp += 1;
+    else if (fate === 'broken') tally.broken += 1;
+    else tally.drops.set(problem!.code, (tally.drops.get(problem!.code) ?? 0) + 1);
+  }
+
+  #serve({ band, request }: Extract<FlowEvent, { kind: 'dispatched' }>, simulated: SimulatedRequest): void {
+    const cost = this.#costOf(simulated);
+    if (!this.isCounting) return;
+    this.tenant(request.fairnessId).served += cost;
+    this.#lagOf(band).served(request.fairnessId, cost);
+  }
+
+  #waits(event: Extract<FlowEvent, { band: number; request: unknown }>, by: 1 | -1): void {
+    const { fairnessId, flowWeight: weight = 1 } = event.request;
+    this.fleet.count(event.atMs);
+    this.fleet.waiting += by;
+    const tally = this.tenant(fairnessId);
+    tally.waiting += by;
+    if (tally.waiting === 0) this.#lagOf(event.band).idle(fairnessId);
+    else if (by === 1) this.#lagOf(event.band).backlogged(fairnessId, weight);
+  }
+
+  #lagOf(band: number): LagMeter {
+    let meter = this.lag.get(band);
+    if (meter === undefined) this.lag.set(band, (meter = new LagMeter()));
+    return meter;
+  }
+}

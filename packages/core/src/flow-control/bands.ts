@@ -29,6 +29,7 @@ export class Bands {
   /** Which of them is served next. */
   readonly selection: BandSelection<PriorityBand>;
   #config: FlowControlConfig;
+  #isLagPaused = false;
   readonly #callbacks: BandCallbacks;
   #known: ReadonlySet<number>;
   readonly #byPriority = new Map<number, PriorityBand>();
@@ -113,6 +114,12 @@ export class Bands {
     this.selection.reconfigure(config.bandSelection);
   }
 
+  /** Whether lag is measured: not while everything is let through. */
+  pauseLag(isPaused: boolean): void {
+    this.#isLagPaused = isPaused;
+    for (const band of this.#ordered) band.lag.pause(isPaused);
+  }
+
   remove(band: PriorityBand): void {
     this.#byPriority.delete(band.priority);
     this.selection.remove(band.contender);
@@ -125,6 +132,7 @@ export class Bands {
 
   #add(config: BandConfig, configured: boolean): PriorityBand {
     const band = new PriorityBand(config, configured, this.#callbacks);
+    if (this.#isLagPaused) band.lag.pause(true);
     this.#byPriority.set(config.priority, band);
     this.selection.add(band.contender);
     this.#reorder();

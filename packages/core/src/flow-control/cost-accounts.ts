@@ -39,7 +39,7 @@ export class Charge {
   readonly #waiting: Queued;
   readonly #estimate: CostEstimate;
   /** `policies` of its band at its dispatch. */
-  readonly #policies: number;
+  readonly policies: number;
   #cost: number;
   /** Tokens of its answer that were seen; undefined while nobody watches. */
   #streamedTokens: number | undefined = undefined;
@@ -52,7 +52,7 @@ export class Charge {
     this.#accounts = accounts;
     this.#waiting = waiting;
     this.#estimate = estimate;
-    this.#policies = flow.band.policies;
+    this.policies = flow.band.policies;
     this.#cost = estimate.cost;
     this.#chargedTokens = estimate.outputTokens;
     flow.band.charge(flow, estimate.cost);
@@ -84,7 +84,11 @@ export class Charge {
     if (delta === 0) return;
     this.#cost = cost;
     const { flow } = this.#waiting;
-    // A policy of today gives nothing back that another one took.
-    flow.band.settle(flow, delta, delta > 0 || this.#policies === flow.band.policies);
+    flow.band.settle(flow, delta, this);
+  }
+
+  /** How much more than at its dispatch it was charged by now. */
+  get error(): number {
+    return this.#cost - this.#estimate.cost;
   }
 }

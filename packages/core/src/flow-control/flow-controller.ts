@@ -220,6 +220,7 @@ export class FlowController {
   setBypass(on: boolean): void {
     if (on === this.#bypass) return;
     this.#bypass = on;
+    this.#waitlist.bands.pauseLag(on);
     this.#observer?.({ kind: 'bypass', on, atMs: this.#clock.now() });
     this.wake();
   }

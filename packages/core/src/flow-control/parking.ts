@@ -29,10 +29,13 @@ export interface Lot {
 export class Parking<F extends Parkable> {
   #fairness: FairnessPolicy;
   readonly #context: BandContext;
+  /** The band's own state. */
+  #band: unknown;
   readonly #lots = new Map<string, Lot>();
 
-  constructor(fairness: FairnessPolicy, context: BandContext) {
+  constructor(fairness: FairnessPolicy, context: BandContext, band: unknown) {
     this.#fairness = fairness;
+    this.#band = band;
     this.#context = context;
   }
 
@@ -52,7 +55,7 @@ export class Parking<F extends Parkable> {
   open(key: string, dispatches: number): Lot {
     let lot = this.#lots.get(key);
     if (lot === undefined) {
-      const state = this.#fairness.newState(this.#context);
+      const state = this.#fairness.newState(this.#context, this.#band);
       lot = { key, state, size: 0, closedEpoch: -1, waitingSince: dispatches };
       this.#lots.set(key, lot);
     }
@@ -76,9 +79,10 @@ export class Parking<F extends Parkable> {
   }
 
   /** Another policy says from now on who is next; its lots are empty until they are told who stands in them. */
-  reconfigure(fairness: FairnessPolicy): void {
+  reconfigure(fairness: FairnessPolicy, band: unknown): void {
     this.#fairness = fairness;
-    for (const lot of this.#lots.values()) lot.state = fairness.newState(this.#context);
+    this.#band = band;
+    for (const lot of this.#lots.values()) lot.state = fairness.newState(this.#context, band);
   }
 
   headChanged(flow: F): void {

@@ -34,15 +34,14 @@ export interface Member<S = unknown> {
   readonly head: Waiting;
 }
 
-/** What the bound of a token-cost policy is made of. Costs are in units of an input token. */
+/** What the bound of a token-cost policy is made of. Costs are in units of an input token, divided by their flow's weight. */
 export interface LagFacts {
-  /** Largest cost that a request was charged when it was dispatched. */
+  /** Largest that a request was charged when it was dispatched. */
   readonly largestCost: number;
-  /** Largest difference between that and what a request really cost. */
+  /** Largest difference between that and what a request was charged later. */
   readonly largestError: number;
   /** Requests that one flow had in flight at most. */
   readonly mostInFlight: number;
-  readonly leastWeight: number;
 }
 
 export interface BandContext {
@@ -90,7 +89,11 @@ export interface BandSelectionPolicy<T = unknown, S = unknown> extends Plugin {
 export interface FairnessPolicy<B = unknown, S = unknown> extends Plugin {
   /** True when it serves all flows as if they were one queue: then a request waits for all of the band that go before it. */
   readonly isOneQueue?: boolean;
-  newState(context: BandContext): B;
+  /**
+   * For a band; or, given the band's own, for a lot: a group of its flows that waits for the same endpoints. Members go
+   * from one to the other with their state.
+   */
+  newState(context: BandContext, band?: B): B;
   newMemberState(): S;
   /** The member became eligible: it has a head, is under its cap and placeable. */
   ready(band: B, member: Member<S>): void;

@@ -12,6 +12,7 @@ import { CostHistory } from '../request/cost-model.ts';
 import type { BandConfig, BandTemplate } from './config.ts';
 import { BacklogRate } from './backlog-rate.ts';
 import { BandContender } from './contender.ts';
+import { LagMeter, type Metered } from './lag-meter.ts';
 import { Occupancy } from './occupancy.ts';
 import { type Lot, type Parkable, Parking } from './parking.ts';
 import type { BandContext, FairnessPolicy, Waiting } from './policies.ts';
@@ -24,13 +25,15 @@ import type { WaitingRequest } from './waiting-request.ts';
  */
 export type Standing = 'empty' | 'ready' | 'parked' | 'capped' | 'throttled';
 
-export class Flow implements Parkable, CapWaiter, BucketWaiter {
+export class Flow implements Parkable, CapWaiter, BucketWaiter, Metered {
   readonly id: string;
   readonly band: PriorityBand;
   state: unknown;
   readonly queue = new RequestQueue<Flow>();
   standing: Standing = 'empty';
   spell = 0;
+  lagSlot = -1;
+  wasParked = false;
   weight = 1;
   /** Bytes of body waiting. */
   bytes = 0;
@@ -130,6 +133,8 @@ export class PriorityBand {
   readonly #callbacks: BandCallbacks;
   /** What its requests have cost so far, in units of an input token: estimates, corrected as they stream and end. */
   cost = 0;
+  /** How far apart its flows have come. */
+  readonly lag = new LagMeter();
   /** How often its fairness policy was another than before. */
   policies = 0;
   /** Requests in flight. */
@@ -147,7 +152,7 @@ export class PriorityBand {
     this.flowLimits = flowLimitsOf(config);
     this.#context = { compareHeads: compareWaiting, now: () => callbacks.now() };
     this.#state = config.fairness.newState(this.#context);
-    this.parking = new Parking(config.fairness, this.#context);
+    this.parking = new Parking(config.fairness, this.#context, this.#state);
     this.contender = new BandContender<PriorityBand>(this);
   }
 
@@ -177,6 +182,7 @@ export class PriorityBand {
     const state = flow.lot === undefined ? this.#state : flow.lot.state;
     const isKnown = flow.standing === 'ready' || flow.standing === 'parked';
     if (isKnown) fairness.unready(state, flow);
+    this.lag.leave(flow);
     flow.weight = weight;
     if (isKnown) fairness.ready(state, flow);
   }
@@ -184,8 +190,9 @@ export class PriorityBand {
   /** A fairness policy with nothing to remember yet. */
   #begin(fairness: FairnessPolicy): void {
     this.policies += 1;
+    this.lag.reset();
     this.#state = fairness.newState(this.#context);
-    this.parking.reconfigure(fairness);
+    this.parking.reconfigure(fairness, this.#state);
     for (const flow of this.flows.values()) flow.state = fairness.newMemberState();
   }
 
@@ -250,14 +257,26 @@ export class PriorityBand {
     else if (before === 'throttled') this.#awaitTokens(flow, false);
     if (before !== 'empty') this.count[before] -= 1;
     flow.standing = standing;
-    if (standing === 'ready' && before !== 'parked') flow.spell += 1;
+    if (standing === 'ready' && before !== 'parked') this.#beginSpell(flow);
+    else if (standing !== 'ready' && standing !== 'parked') this.lag.leave(flow);
     if (standing !== 'empty') this.count[standing] += 1;
     if (standing === 'ready') fairness.ready(this.#state, flow);
-    else if (standing === 'parked') this.parking.enter(flow);
+    else if (standing === 'parked') this.#park(flow);
     else if (standing === 'capped') flow.cap?.await(flow);
     else if (standing === 'throttled') this.#awaitTokens(flow, true);
     const contends = this.count.ready + this.count.parked > 0;
     if (contends !== (this.contender.place !== 'out')) this.#callbacks.onContending(this, contends);
+  }
+
+  #park(flow: Flow): void {
+    flow.wasParked = true;
+    this.parking.enter(flow);
+  }
+
+  #beginSpell(flow: Flow): void {
+    flow.spell += 1;
+    flow.wasParked = false;
+    this.lag.enter(flow);
   }
 
   #awaitTokens(flow: Flow, isThrottled: boolean): void {
@@ -285,14 +304,25 @@ export class PriorityBand {
   /** The flow is served, and charged what that is thought to cost. */
   charge(flow: Flow, cost: number): void {
     this.cost += cost;
+    this.lag.charge(flow, cost);
     this.#callbacks.onCharged(this, cost);
     this.config.fairness.charge?.(this.#state, flow, cost);
   }
 
-  /** What the flow was charged is off by `delta`; the policy is told unless that is another one's business. */
-  settle(flow: Flow, delta: number, isTold: boolean): void {
+  /**
+   * What the flow was charged is off by `delta`, and by `error` in all. A policy of today gives nothing back that another
+   * one took, `policies` ago.
+   */
+  settle(flow: Flow, delta: number, { error, policies }: { readonly error: number; readonly policies: number }): void {
     this.cost += delta;
-    if (isTold) this.config.fairness.settle?.(this.#state, flow, delta);
+    if (delta < 0 && policies !== this.policies) return;
+    this.lag.settle(flow, delta, error);
+    this.config.fairness.settle?.(this.#state, flow, delta);
+  }
+
+  /** How far apart two of its flows may come, as far as its policy promises anything. */
+  get lagBound(): number | undefined {
+    return this.config.fairness.lagBound?.(this.lag);
   }
 }
 

@@ -36,6 +36,12 @@ export interface BandSnapshot {
   readonly ceiling: number;
   /** True while it may not dispatch: its own ceiling, or, where bands are served strictly, that of a band above, is reached. */
   readonly gated: boolean;
+  /** What its requests have cost so far, in units of an input token: estimates, corrected as they stream and end. */
+  readonly cost: number;
+  /** Largest difference between what two flows were served, in cost ÷ weight, over any time in which both waited. */
+  readonly largestLag: number;
+  /** What that can be at most; undefined where the fairness policy promises nothing. */
+  readonly lagBound: number | undefined;
   /** In no particular order. */
   readonly flows: readonly FlowSnapshot[];
 }

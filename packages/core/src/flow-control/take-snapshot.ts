@@ -55,6 +55,9 @@ function ofBand(band: PriorityBand, now: { ceiling: number; gated: boolean; nowM
     maxBytes: band.config.maxBytes,
     ceiling: now.ceiling,
     gated: now.gated,
+    cost: band.cost,
+    largestLag: band.lag.largestLag,
+    lagBound: band.lagBound,
     flows: [...band.flows.values()].map((flow) => ofFlow(flow, now.nowMs)),
   };
 }

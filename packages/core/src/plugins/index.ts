@@ -10,6 +10,7 @@ import { strictBandSelectionPolicy } from './band-selection/strict-band-selectio
 import { deficitRoundRobinFairnessPolicy } from './fairness/deficit-round-robin-fairness-policy.ts';
 import { globalStrictFairnessPolicy } from './fairness/global-strict-fairness-policy.ts';
 import { roundRobinFairnessPolicy } from './fairness/round-robin-fairness-policy.ts';
+import { virtualTokenCounterFairnessPolicy } from './fairness/virtual-token-counter-fairness-policy.ts';
 import { byLabelSelector } from './filters/by-label-selector.ts';
 import { byLabel } from './filters/by-label.ts';
 import { decodeFilter } from './filters/decode-filter.ts';
@@ -47,6 +48,7 @@ export const builtins: readonly PluginDefinition[] = Object.freeze([
   globalStrictFairnessPolicy,
   roundRobinFairnessPolicy,
   deficitRoundRobinFairnessPolicy,
+  virtualTokenCounterFairnessPolicy,
   fcfsOrderingPolicy,
   edfOrderingPolicy,
   sloDeadlineOrderingPolicy,
@@ -115,5 +117,6 @@ export {
   strictBandSelectionPolicy,
   tokenLoadScorer,
   utilizationDetector,
+  virtualTokenCounterFairnessPolicy,
   weightedRandomPicker,
 };

@@ -61,7 +61,7 @@ export class FairnessStand {
     this.#weights = weights;
     const context = { compareHeads: compareWaiting, now: () => this.#sequence };
     this.#band = policy.newState(context);
-    this.#lot = policy.newState(context);
+    this.#lot = policy.newState(context, this.#band);
   }
 
   /** Whose turn it is; asked twice, because asking may change nothing. @throws Error when the answer cannot be right. */

@@ -43,6 +43,8 @@ export interface KitOptions {
   /** Endpoints that the picker names; 1 by default. */
   readonly maxNumOfEndpoints?: number;
   readonly tokens?: TokenEstimator;
+  /** Whether events are kept; they are by default. */
+  readonly observed?: boolean;
   readonly scrapeSoon?: (endpoint: Endpoint) => void;
 }
 
@@ -82,7 +84,12 @@ export class FlowControlKit {
       this.events.push(event);
     };
     const config = flowControlConfig(options);
-    this.controller = new FlowController({ config, placement: this.placement, clock: this.clock, observer });
+    this.controller = new FlowController({
+      config,
+      placement: this.placement,
+      clock: this.clock,
+      ...(options.observed !== false && { observer }),
+    });
   }
 
   request(fields: RequestFields = {}): InferenceRequest {

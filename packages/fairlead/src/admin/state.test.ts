@@ -35,6 +35,9 @@ function snapshot(flows: readonly FlowSnapshot[], fields: Partial<FlowControlSna
     maxBytes: Infinity,
     ceiling: 1,
     gated: true,
+    cost: 1_000,
+    largestLag: 12.3,
+    lagBound: undefined,
     flows,
   };
   return {
@@ -101,6 +104,7 @@ test('pools, bands, flows and endpoints are there with what explains a wait, and
   assert.deepEqual(shown?.gated, { priority: 0, saturation: 1.235, ceiling: 1, forMs: 2_000 });
   assert.deepEqual([shown?.bands[0]?.maxRequests, shown?.bands[0]?.maxBytes], [100, null]);
   assert.equal(shown?.bands[0]?.flows[0]?.oldestWaitMs, 2);
+  assert.deepEqual([shown?.bands[0]?.lagTokens, shown?.bands[0]?.lagBoundTokens], [12, null]);
   assert.deepEqual(shown?.endpoints[0], {
     name: 'gpu-1',
     url: 'http://gpu-1.test:8000/prefix',

@@ -31,6 +31,10 @@ export interface BandState {
   readonly maxBytes: number | null;
   readonly ceiling: number;
   readonly gated: boolean;
+  /** Largest difference between what two flows were served by weight, in input tokens, while both waited. */
+  readonly lagTokens: number;
+  /** What that can be at most; null where the fairness policy promises nothing. */
+  readonly lagBoundTokens: number | null;
   readonly fairness: string;
   readonly ordering: string;
   /** Most waiting first. */
@@ -164,6 +168,8 @@ function bandState(band: BandSnapshot): BandState {
     maxBytes: finite(band.maxBytes),
     ceiling: band.ceiling,
     gated: band.gated,
+    lagTokens: Math.round(band.largestLag),
+    lagBoundTokens: band.lagBound === undefined ? null : Math.round(band.lagBound),
     fairness: band.fairness,
     ordering: band.ordering,
     flows: ranked.slice(0, maxFlows).map(flowState),

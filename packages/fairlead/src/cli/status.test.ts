@@ -45,6 +45,8 @@ const busy: StateDocument = {
           maxBytes: null,
           ceiling: 1,
           gated: true,
+          lagTokens: 0,
+          lagBoundTokens: null,
           fairness: 'round-robin-fairness-policy',
           ordering: 'fcfs-ordering-policy',
           flows: [

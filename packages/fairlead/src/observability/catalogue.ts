@@ -199,6 +199,16 @@ export const poolFamilies = {
     '1 while the band may not dispatch: saturation has reached its ceiling or that of a band above.',
   ),
   bandCeiling: gauge('fairlead_band_ceiling', ['pool', 'priority'], 'Saturation at which the band stops dispatching.'),
+  fairnessLag: gauge(
+    'fairlead_fairness_lag_tokens',
+    ['pool', 'priority'],
+    'Largest difference so far between what two tenants of the band were served by weight, in input tokens, over any time in which both had something waiting; sixteen are watched at a time.',
+  ),
+  fairnessLagBound: gauge(
+    'fairlead_fairness_lag_bound_tokens',
+    ['pool', 'priority'],
+    'What the fairness policy lets that be at most; absent where it promises nothing.',
+  ),
   heldWhileIdle: counter(
     'fairlead_held_while_idle_seconds_total',
     ['pool'],

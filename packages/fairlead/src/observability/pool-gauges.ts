@@ -67,6 +67,8 @@ function readBand(pool: string, band: BandSnapshot, samples: Samples): void {
   samples.add(poolFamilies.bandBytes, reference, band.bytes / band.maxBytes);
   samples.add(poolFamilies.bandGated, { pool, priority }, band.gated ? 1 : 0);
   samples.add(poolFamilies.bandCeiling, { pool, priority }, band.ceiling);
+  samples.add(poolFamilies.fairnessLag, { pool, priority }, band.largestLag);
+  if (band.lagBound !== undefined) samples.add(poolFamilies.fairnessLagBound, { pool, priority }, band.lagBound);
 }
 
 function readOldestWaits(pool: string, snapshot: FlowControlSnapshot, samples: Samples): void {

@@ -10,15 +10,15 @@
  * added or given back later. A flow's rounds are counted as its cost ÷ (quantum × weight), so that no round has to be
  * walked in which nobody has anything left.
  *
- * Bound: two flows f and m that stay backlogged are served, by weight w, within
- * 2 × quantum + (c + 3 × K(f) × e) ÷ w(f) + (c + 3 × K(m) × e) ÷ w(m) of each other, where c is the largest estimated cost
- * of a request, e the largest error of an estimate and K the requests that a flow has in flight. Every operation is O(1).
+ * Bound: two flows that stay backlogged are served, in cost ÷ weight, within 2 × (quantum + c + 3 × K × e) of each other,
+ * where c is the largest estimated cost ÷ weight of a request, e the largest error of an estimate ÷ weight and K the most
+ * requests that a flow has in flight. Every operation is O(1).
  */
 
-import type { FairnessPolicy, LagFacts, Member } from '../../flow-control/policies.ts';
+import type { BandContext, FairnessPolicy, LagFacts, Member } from '../../flow-control/policies.ts';
 import { definePlugin } from '../../plugin-registry/plugin.ts';
 import { Place, RoundCalendar } from './round-calendar.ts';
-import { VirtualService } from './virtual-service.ts';
+import { VirtualService, VirtualTime } from './virtual-service.ts';
 
 class Turn extends Place {
   member: Member<Turn> | undefined;
@@ -28,12 +28,25 @@ class Turn extends Place {
 /** A band's rounds. */
 class Rounds extends RoundCalendar {
   readonly quantum: number;
-  /** Where the last flow was whose turn it was. */
-  now = 0;
+  readonly time: VirtualTime;
+  /** Weight of all that stand here. */
+  weight = 0;
 
-  constructor(quantum: number) {
+  readonly #isLot: boolean;
+
+  constructor(quantum: number, band: Rounds | undefined) {
     super();
     this.quantum = quantum;
+    this.time = band?.time ?? new VirtualTime();
+    this.#isLot = band !== undefined;
+  }
+
+  join(turn: Turn, { spell, weight }: Member): void {
+    if (this.#isLot) turn.service.park(this.time, this.least);
+    else turn.service.join(spell, this.time, this.least);
+    turn.round = this.roundOf(turn);
+    this.enter(turn);
+    this.weight += weight;
   }
 
   /** Where its earliest round begins, when there is anybody. */
@@ -57,8 +70,8 @@ class DeficitRoundRobin implements FairnessPolicy<Rounds, Turn> {
     this.#quantum = quantum;
   }
 
-  newState(): Rounds {
-    return new Rounds(this.#quantum);
+  newState(_: BandContext, band?: Rounds): Rounds {
+    return new Rounds(this.#quantum, band);
   }
 
   newMemberState(): Turn {
@@ -68,13 +81,13 @@ class DeficitRoundRobin implements FairnessPolicy<Rounds, Turn> {
   ready(rounds: Rounds, member: Member<Turn>): void {
     const turn = member.state;
     turn.member = member;
-    turn.service.join(member.spell, rounds.now, rounds.least);
-    turn.round = rounds.roundOf(turn);
-    rounds.enter(turn);
+    rounds.join(turn, member);
   }
 
   unready(rounds: Rounds, member: Member<Turn>): void {
     rounds.leave(member.state);
+    // Sums of fractions go astray, and begin anew with every silence.
+    rounds.weight = rounds.isEmpty ? 0 : rounds.weight - member.weight;
   }
 
   pick(rounds: Rounds): Member<Turn> | undefined {
@@ -83,8 +96,9 @@ class DeficitRoundRobin implements FairnessPolicy<Rounds, Turn> {
 
   charge(rounds: Rounds, member: Member<Turn>, cost: number): void {
     const turn = member.state;
-    if (rounds.next === turn) rounds.now = Math.max(rounds.now, turn.service.at);
-    turn.service.charge(cost / member.weight);
+    const by = cost / member.weight;
+    if (rounds.next === turn) rounds.time.served(turn.service.at, by, member.weight / rounds.weight);
+    turn.service.charge(by);
     turn.round = rounds.roundOf(turn);
     turn.calendar?.move(turn);
   }
@@ -98,8 +112,8 @@ class DeficitRoundRobin implements FairnessPolicy<Rounds, Turn> {
     turn.calendar?.move(turn);
   }
 
-  lagBound({ largestCost, largestError, mostInFlight, leastWeight }: LagFacts): number {
-    return 2 * (this.#quantum + (largestCost + 3 * mostInFlight * largestError) / leastWeight);
+  lagBound({ largestCost, largestError, mostInFlight }: LagFacts): number {
+    return 2 * (this.#quantum + largestCost + 3 * mostInFlight * largestError);
   }
 }
 

@@ -16,6 +16,7 @@ import { counted } from '../config/summary.ts';
 import { LineBuffer } from '../observability/line-buffer.ts';
 import { createLog, LOG_LEVELS } from '../observability/log.ts';
 import type { Log, LogLevel } from '../observability/log.ts';
+import { countBodiesWithHeap } from '../serve/collector.ts';
 import { startServe } from '../serve/start-serve.ts';
 import type { Serve } from '../serve/start-serve.ts';
 import { UsageError } from './command.ts';
@@ -97,6 +98,7 @@ Examples:
 
 async function run(input: CommandInput): Promise<number> {
   const given = input.options as unknown as ServeFlags;
+  countBodiesWithHeap();
   const loaded = await loadConfigOf(given);
   for (const warning of loaded.warnings) input.stderr.write(`warning: ${problemLine(warning)}\n`);
   if (loaded.ok === undefined) return refused(loaded.problems, input);

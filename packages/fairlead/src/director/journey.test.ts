@@ -6,7 +6,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Notebook, fail, stand } from '../../../../test/kit/journey-stand.ts';
+import type { Journey } from './journey.ts';
 import type { UpstreamErrorKind } from './ports.ts';
+import { reportDraft } from './request-report.ts';
+import type { ReportDraft } from './request-report.ts';
 
 describe('a journey', () => {
   it('holds its permit from dispatch to the last byte, and tells what was used', () => {
@@ -27,7 +30,7 @@ describe('a journey', () => {
     tries[0]?.handler.onEnd();
     assert.equal(controller.snapshot().inFlight, 0);
     assert.deepEqual(answer.lines, ['begin 200', 'data a', 'data b', 'end']);
-    assert.partialDeepStrictEqual(journey.report, {
+    assert.partialDeepStrictEqual(reportOf(journey), {
       outcome: 'Dispatched',
       ending: 'succeeded',
       ttftMs: 40,
@@ -65,7 +68,7 @@ describe('a journey', () => {
       tries[0]?.handler.onHeaders(status, []);
       tries[0]?.handler.onEnd();
       assert.deepEqual(answer.lines, [`begin ${status}`, 'end']);
-      assert.equal(journey.report.ending, ending);
+      assert.equal(reportOf(journey).ending, ending);
     }
   });
 
@@ -85,8 +88,12 @@ describe('a journey', () => {
     assert.equal(tries[2]?.request.endpoint.name, 'server-1');
     tries[2]?.handler.onHeaders(200, []);
     tries[2]?.handler.onEnd();
-    assert.partialDeepStrictEqual(journey.report, { endpoint: 'server-1', retries: ['refused'], ending: 'succeeded' });
-    assert.equal(third.report.outcome, undefined);
+    assert.partialDeepStrictEqual(reportOf(journey), {
+      endpoint: 'server-1',
+      retries: ['refused'],
+      ending: 'succeeded',
+    });
+    assert.equal(reportOf(third).outcome, undefined);
     clock.advance(1000);
     assert.equal(controller.snapshot().inFlight, 1);
   });
@@ -99,8 +106,8 @@ describe('a journey', () => {
     clock.advance(1000);
     assert.equal(answer.problem?.status, 503);
     assert.equal(answer.problem?.dropReason, 'rejected-no-endpoints');
-    assert.equal(journey.report.outcome, 'EvictedNoEndpoints');
-    assert.equal(journey.report.ending, undefined);
+    assert.equal(reportOf(journey).outcome, 'EvictedNoEndpoints');
+    assert.equal(reportOf(journey).ending, undefined);
   });
 
   it('is sent once more on a fresh connection when a kept-alive one was reset, and not twice', () => {
@@ -114,7 +121,7 @@ describe('a journey', () => {
     fail(tries[1], 'reset-idle');
     assert.equal(tries.length, 2);
     assert.deepEqual(answer.lines, ['fail 502 upstream_reset']);
-    assert.partialDeepStrictEqual(journey.report, { retries: ['reset-idle'], ending: 'failed' });
+    assert.partialDeepStrictEqual(reportOf(journey), { retries: ['reset-idle'], ending: 'failed' });
     assert.equal(controller.snapshot().inFlight, 0);
   });
 
@@ -133,7 +140,7 @@ describe('a journey', () => {
       assert.equal(tries.length, 4, 'server-2 is spared');
       assert.deepEqual(answer.lines, ['fail 502 upstream_died_twice']);
       assert.equal(answer.problem?.isFinal, true);
-      assert.partialDeepStrictEqual(journey.report, {
+      assert.partialDeepStrictEqual(reportOf(journey), {
         retries: ['reset-idle', 'refused', 'reset-idle'],
         ending: 'failed',
       });
@@ -166,7 +173,7 @@ describe('a journey', () => {
     clock.advance(0);
     assert.equal(tries[3]?.request.endpoint.name, 'server-1');
     tries[3]?.handler.onHeaders(200, []);
-    assert.partialDeepStrictEqual(journey.report, { endpoint: 'server-1', retries: ['refused'] });
+    assert.partialDeepStrictEqual(reportOf(journey), { endpoint: 'server-1', retries: ['refused'] });
     assert.equal(other.lines.at(-1), 'end');
     assert.equal(events.filter(({ kind }) => kind === 'failed-over').length, 0);
     assert.deepEqual(
@@ -193,7 +200,7 @@ describe('a journey', () => {
     );
     tries[2]?.handler.onHeaders(200, []);
     tries[2]?.handler.onEnd();
-    assert.partialDeepStrictEqual(journey.report, {
+    assert.partialDeepStrictEqual(reportOf(journey), {
       endpoint: 'server-2',
       retries: ['refused', 'refused'],
       ending: 'succeeded',
@@ -287,12 +294,12 @@ describe('a journey', () => {
     assert.equal(controller.snapshot().waiting, 1);
     second.journey.cancel();
     assert.equal(controller.snapshot().waiting, 0);
-    assert.equal(second.journey.report.outcome, 'EvictedContextCancelled');
+    assert.equal(reportOf(second.journey).outcome, 'EvictedContextCancelled');
     first.answer.told = { completionTokens: 7 };
     first.journey.cancel();
     assert.equal(tries[0]?.aborted, 'the client left');
     assert.equal(controller.snapshot().inFlight, 0);
-    assert.partialDeepStrictEqual(first.journey.report, { ending: 'cancelled', usage: { completionTokens: 7 } });
+    assert.partialDeepStrictEqual(reportOf(first.journey), { ending: 'cancelled', usage: { completionTokens: 7 } });
     tries[0]?.handler.onHeaders(200, []);
     tries[0]?.handler.onData(Buffer.from('late'));
     tries[0]?.handler.onEnd();
@@ -381,3 +388,9 @@ describe('a journey', () => {
     );
   });
 });
+
+function reportOf(journey: Journey): ReportDraft {
+  const report = reportDraft('r');
+  journey.tell(report);
+  return report;
+}

@@ -28,7 +28,7 @@ import type {
 import { dropped } from './problem.ts';
 import type { Problem } from './problem.ts';
 import { diedTwice, upstreamProblem } from './upstream-problem.ts';
-import type { RequestReport, RetryKind } from './request-report.ts';
+import type { ReportDraft, RetryKind } from './request-report.ts';
 
 /** Failures by which a model server closes the connection of a request instead of answering. */
 const CUTS: ReadonlySet<UpstreamErrorKind> = new Set(['reset', 'reset-idle', 'died']);
@@ -60,12 +60,6 @@ export interface JourneyInput {
 
 type Phase = 'waiting' | 'sending' | 'answering' | 'over';
 
-/** What a journey adds to its request's report. */
-export type JourneyReport = Pick<
-  RequestReport,
-  'pool' | 'endpoint' | 'outcome' | 'ending' | 'waitMs' | 'ttftMs' | 'retries' | 'usage' | 'streamed' | 'targetModel'
->;
-
 export class Journey implements UpstreamHandler {
   readonly #context: JourneyContext;
   /** What is sent; let go with the head of the answer, after which no retry is possible. */
@@ -88,7 +82,7 @@ export class Journey implements UpstreamHandler {
   readonly #retries: RetryKind[] = [];
   /** Servers that went away with this request on a connection. */
   #deaths = 0;
-  #usage: JourneyReport['usage'];
+  #usage: Usage | undefined;
 
   constructor(context: JourneyContext, input: JourneyInput) {
     this.#context = context;
@@ -124,19 +118,18 @@ export class Journey implements UpstreamHandler {
     if (this.#phase === 'answering') this.#call?.resume();
   }
 
-  get report(): JourneyReport {
-    return {
-      pool: this.#lane.pool.name,
-      targetModel: this.#request.targetModel,
-      endpoint: this.#permit?.endpoint.name,
-      outcome: this.#outcome,
-      ending: this.#ending,
-      waitMs: this.#waitMs,
-      ttftMs: this.#ttftMs,
-      retries: this.#retries,
-      usage: this.#usage,
-      streamed: this.#streamed,
-    };
+  /** Adds what it knows to its request's report. */
+  tell(report: ReportDraft): void {
+    report.pool = this.#lane.pool.name;
+    report.targetModel = this.#request.targetModel;
+    report.endpoint = this.#permit?.endpoint.name;
+    report.outcome = this.#outcome;
+    report.ending = this.#ending;
+    report.waitMs = this.#waitMs;
+    report.ttftMs = this.#ttftMs;
+    report.retries = this.#retries;
+    report.usage = this.#usage;
+    report.streamed = this.#streamed;
   }
 
   onHeaders(status: number, headers: readonly string[]): void {

@@ -52,3 +52,35 @@ export interface RequestReport {
   readonly retries?: readonly RetryKind[] | undefined;
   readonly usage?: Usage | undefined;
 }
+
+/** A report that is being put together. */
+export type ReportDraft = { -readonly [K in keyof RequestReport]: RequestReport[K] };
+
+/** One of which only the id is known. All its fields are there from the beginning, which makes each cheaper to set. */
+export function reportDraft(id: string): ReportDraft {
+  return {
+    id,
+    route: undefined,
+    tenant: undefined,
+    verified: undefined,
+    priority: undefined,
+    unknownObjective: undefined,
+    model: undefined,
+    targetModel: undefined,
+    modelRewrite: undefined,
+    pool: undefined,
+    endpoint: undefined,
+    status: 0,
+    outcome: undefined,
+    ending: undefined,
+    reason: undefined,
+    streamed: undefined,
+    waitMs: undefined,
+    ttftMs: undefined,
+    durationMs: 0,
+    requestBytes: undefined,
+    responseBytes: undefined,
+    retries: undefined,
+    usage: undefined,
+  };
+}

@@ -14,27 +14,26 @@ import type { Director } from '../director/director.ts';
 import type { Journey } from '../director/journey.ts';
 import type { RewrittenModel } from '../director/model-rewrites.ts';
 import type { Answer, AnswerHead } from '../director/ports.ts';
-import type { RequestReport } from '../director/request-report.ts';
+import { reportDraft } from '../director/request-report.ts';
+import type { ReportDraft } from '../director/request-report.ts';
+import type { RequestHead } from '../tenancy/control-names.ts';
 import type { Identity, Refusal } from '../tenancy/identify.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
 import type { Connections, Underway } from './connections.ts';
-import { hasHeader, isPacked } from './head-facts.ts';
+import { isPacked, malformedHead } from './head-facts.ts';
 import { hostOf } from './host-of.ts';
 import { modelCard, modelList } from './models-route.ts';
 import { answerHeaders, problemBody, problemEvent, problemHeaders, retryHeaders } from './problem-answer.ts';
 import type { Asker, GatewayProblem } from './problem-answer.ts';
 import {
-  MAX_HEADERS,
   bodySlow,
   bodyStopped,
   clientStuck,
   malformedBody,
-  missingHost,
   notAuthorized,
   packedBody,
   nothingStored,
   tooLarge,
-  tooManyHeaders,
   tookTooLong,
   unknownPath,
   unmetExpectation,
@@ -44,14 +43,21 @@ import type { PerClient } from './per-client.ts';
 import { BodyScan } from './protocol/body-scan.ts';
 import type { BodyFacts } from './protocol/body-scan.ts';
 import type { ApiFormat } from './protocol/error-bodies.ts';
-import { readControlHeaders, requestHeaders, responseHeaders, wantedHeaders } from './protocol/headers.ts';
+import {
+  answerHeader,
+  readControlHeaders,
+  requestHeaders,
+  responseHeaders,
+  wantedHeaders,
+} from './protocol/headers.ts';
 import type { ControlHeaders, HeaderProblem } from './protocol/headers.ts';
 import { PromptHash } from './protocol/prompt-hash.ts';
 import { bodyFor } from './protocol/rewrite-body.ts';
 import { BodyReceiver } from './receive-body.ts';
 import type { Body, BodyLimits, BodyProblem, BodyTaker } from './receive-body.ts';
 import { Relay } from './relay.ts';
-import { originForm } from './routes.ts';
+import type { RelayOwner } from './relay.ts';
+import { apiOf, originForm } from './routes.ts';
 import type { InferenceRoute, Route, Routes } from './routes.ts';
 import { sendWhole } from './whole-answer.ts';
 
@@ -75,16 +81,17 @@ const SCAN_SLICE_BYTES = 128 * 1024;
 /** Status reported for a client that left before it was given one. */
 const CLIENT_LEFT = 499;
 
-export class Exchange implements Answer, BodyTaker, Underway {
+export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   readonly id: string;
   readonly #context: ExchangeContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #socket: IncomingMessage['socket'];
+  readonly #head: RequestHead;
   readonly #receivedMs: number;
   readonly #relay: Relay;
-  /** What the report will say beside what the journey tells. */
-  readonly #facts: { -readonly [K in keyof RequestReport]?: RequestReport[K] } = {};
+  /** The report as far as it is known. */
+  readonly #facts: ReportDraft;
   #control: ControlHeaders | HeaderProblem;
   #api: ApiFormat = 'openai';
   #route: InferenceRoute | undefined;
@@ -105,20 +112,14 @@ export class Exchange implements Answer, BodyTaker, Underway {
     this.#request = request;
     this.#response = response;
     this.#socket = request.socket;
+    this.#head = request.headers;
     this.#receivedMs = context.director.nowMs();
-    this.#relay = new Relay(response, {
-      clientWriteTimeoutMs: context.config.clientWriteTimeoutMs,
-      onDrain: () => this.#journey?.resume(),
-      clientStallTimeoutMs: context.config.clientStallTimeoutMs,
-      onStuck: () => {
-        this.#blame(clientStuck);
-        this.#socket.destroy();
-      },
-    });
-    this.#control = readControlHeaders(request.headers, false);
+    this.#relay = new Relay(response, context.config, this);
+    this.#control = readControlHeaders(this.#head, false);
     this.#timer = setTimeout(() => this.#tooLong(), context.config.requestTimeoutMs);
     this.#timer.unref();
     this.id = 'requestId' in this.#control ? this.#control.requestId : randomUUID();
+    this.#facts = reportDraft(this.id);
   }
 
   /** `expects`: the client sends its body only after a word of ours, or expects something nobody knows. */
@@ -128,14 +129,14 @@ export class Exchange implements Answer, BodyTaker, Underway {
     this.#response.on('close', () => this.#over());
     const { method = '', url = '' } = this.#request;
     const route = routes.find(method, url);
-    this.#api = apiOf(route, this.#request);
-    const malformed = this.#malformed();
+    this.#api = apiOf(route, this.#head);
+    const malformed = malformedHead(this.#request);
     if (malformed !== undefined) {
       this.fail(malformed);
       return;
     }
     if ('path' in route) this.#facts.route = route.path;
-    const { headers } = this.#request;
+    const headers = this.#head;
     const known = this.#context.director.identify({ headers, remoteAddress: this.#socket.remoteAddress });
     // Keys are found at once; only a token that nobody has shown before takes a turn.
     if (!(known instanceof Promise)) this.#enter(route, known, expects);
@@ -153,6 +154,15 @@ export class Exchange implements Answer, BodyTaker, Underway {
 
   get isAnswering(): boolean {
     return this.#response.headersSent;
+  }
+
+  onDrain(): void {
+    this.#journey?.resume();
+  }
+
+  onStuck(): void {
+    this.#blame(clientStuck);
+    this.#socket.destroy();
   }
 
   clientGone(why?: GatewayProblem): void {
@@ -217,7 +227,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
         deadlineMs: deadlineInMs === undefined ? undefined : this.#receivedMs + deadlineInMs,
         ttftSloMs,
         prefix,
-        headers: wantedHeaders(this.#request.headers, this.#context.director.requestHeaders),
+        headers: wantedHeaders(this.#head, this.#context.director.requestHeaders),
       },
       this,
     );
@@ -243,11 +253,12 @@ export class Exchange implements Answer, BodyTaker, Underway {
   }
 
   begin({ status, headers, waitMs, added }: AnswerHead): boolean {
-    const extra: Record<string, string> = { ...added, ...answerHeaders(this.#asker, waitMs) };
-    if ((status === 429 || status === 503) && !hasHeader(headers, 'retry-after')) {
+    const own = answerHeaders(this.#asker, waitMs);
+    const extra = added === undefined ? own : { ...added, ...own };
+    if ((status === 429 || status === 503) && answerHeader(headers, 'retry-after') === undefined) {
       Object.assign(extra, retryHeaders(this.#context.director.retryAfterMs()));
     }
-    if (this.#context.isDraining()) extra.connection = 'close';
+    if (this.#context.isDraining()) extra['connection'] = 'close';
     this.#facts.status = status;
     const form = { api: this.#api, asked: this.#facts.model, sent: this.#rewritten?.target };
     const isStream = this.#relay.begin(status, responseHeaders(headers, extra), form);
@@ -287,15 +298,10 @@ export class Exchange implements Answer, BodyTaker, Underway {
     this.#relay.watchEnd();
   }
 
-  #malformed(): GatewayProblem | undefined {
-    const { rawHeaders, httpVersion, headers } = this.#request;
-    if (rawHeaders.length > 2 * MAX_HEADERS) return tooManyHeaders;
-    return headers.host === undefined && httpVersion === '1.1' ? missingHost : undefined;
-  }
-
   /** What is wrong with the head, in the order in which a caller should learn of it. */
   #refusal(route: Route, identity: Identity | Refusal): GatewayProblem | undefined {
-    const { headers, method = '' } = this.#request;
+    const { method = '' } = this.#request;
+    const headers = this.#head;
     if ('status' in identity) return notAuthorized(identity);
     this.#identity = identity;
     this.#facts.tenant = identity.tenant;
@@ -307,7 +313,9 @@ export class Exchange implements Answer, BodyTaker, Underway {
     if (route.kind === 'wrong-method') return wrongMethod(method, route);
     if (identity.trusted) this.#control = readControlHeaders(headers, true);
     if ('message' in this.#control) return wrongHeader(this.#control);
-    return route.kind === 'inference' && isPacked(headers['content-encoding']) ? packedBody : undefined;
+    return route.kind === 'inference' && isPacked(headers['content-encoding'] as string | undefined)
+      ? packedBody
+      : undefined;
   }
 
   #takeBody(route: InferenceRoute, expectsContinue: boolean): void {
@@ -322,7 +330,8 @@ export class Exchange implements Answer, BodyTaker, Underway {
       return;
     }
     this.#client = client;
-    const receiver = new BodyReceiver(this.#request, this.#context.bodyLimits, this);
+    const { bodyLimits } = this.#context;
+    const receiver = new BodyReceiver(this.#request, this.#head, { limits: bodyLimits, taker: this });
     this.#receiver = receiver;
     if (!receiver.reserve(client)) return;
     if (expectsContinue) this.#response.writeContinue();
@@ -364,7 +373,7 @@ export class Exchange implements Answer, BodyTaker, Underway {
   #blame(problem: GatewayProblem): void {
     this.#facts.reason = problem.code;
     // What the client saw first is what it was given.
-    this.#facts.status ??= problem.status;
+    this.#facts.status ||= problem.status;
   }
 
   /** The one ending: everything is given back, and the report goes out. */
@@ -379,22 +388,12 @@ export class Exchange implements Answer, BodyTaker, Underway {
     this.#journey?.cancel();
     const { director, connections } = this.#context;
     connections.end(this.#socket, this);
-    const { status = CLIENT_LEFT, ...facts } = this.#facts;
-    director.finished({
-      ...facts,
-      ...this.#journey?.report,
-      id: this.id,
-      status,
-      durationMs: director.nowMs() - this.#receivedMs,
-      requestBytes: this.#sizeBytes,
-      responseBytes: this.#relay.bytes,
-    });
+    const report = this.#facts;
+    this.#journey?.tell(report);
+    report.status ||= CLIENT_LEFT;
+    report.durationMs = director.nowMs() - this.#receivedMs;
+    report.requestBytes = this.#sizeBytes;
+    report.responseBytes = this.#relay.bytes;
+    director.finished(report);
   }
-}
-
-/** Whose clients ask: the path says so, and where both ask alike, the header that all of Anthropic's clients send. */
-function apiOf(route: Route, { headers }: IncomingMessage): ApiFormat {
-  if (route.kind === 'inference') return route.api;
-  if (headers['anthropic-version'] !== undefined) return 'anthropic';
-  return 'api' in route ? route.api : 'openai';
 }

@@ -2,9 +2,14 @@
 
 /** Small questions to the head of a message. */
 
-/** Whether a flat list of headers has one of this lower-case name. */
-export function hasHeader(headers: readonly string[], name: string): boolean {
-  return headers.some((value, index) => index % 2 === 0 && value.toLowerCase() === name);
+import type { IncomingMessage } from 'node:http';
+import type { GatewayProblem } from './problem-answer.ts';
+import { MAX_HEADERS, missingHost, tooManyHeaders } from './problems.ts';
+
+/** Why a head that could be read is refused all the same; undefined when it is not. */
+export function malformedHead({ rawHeaders, httpVersion, headers }: IncomingMessage): GatewayProblem | undefined {
+  if (rawHeaders.length > 2 * MAX_HEADERS) return tooManyHeaders;
+  return headers.host === undefined && httpVersion === '1.1' ? missingHost : undefined;
 }
 
 /** Whether a body of this `content-encoding` would have to be unpacked. */

@@ -21,12 +21,10 @@ export interface Asker {
 
 /** The headers that every answer carries, errors included. */
 export function answerHeaders({ api, requestId }: Asker, waitMs: number): Record<string, string> {
-  return {
-    'x-request-id': requestId,
-    // Where Anthropic's own clients look for it.
-    ...(api === 'anthropic' && { 'request-id': requestId }),
-    'x-fairlead-queue-ms': String(Math.round(waitMs)),
-  };
+  const queueMs = String(Math.round(waitMs));
+  if (api !== 'anthropic') return { 'x-request-id': requestId, 'x-fairlead-queue-ms': queueMs };
+  // Where Anthropic's own clients look for it.
+  return { 'x-request-id': requestId, 'request-id': requestId, 'x-fairlead-queue-ms': queueMs };
 }
 
 /** Headers of an error, names and values in turn. */

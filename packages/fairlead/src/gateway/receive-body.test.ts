@@ -15,13 +15,16 @@ const IDLE_MS = 10_000;
 function receiving(othersBytes: number) {
   const budget = new ByteBudget(10_000_000);
   budget.reserve(othersBytes, 'others');
-  const request = Object.assign(new PassThrough(), { headers: { 'content-length': '1000000' } });
+  const request = new PassThrough();
   const told: string[] = [];
   let nowMs = 0;
   const receiver = new BodyReceiver(
     request as unknown as IncomingMessage,
-    { maxBodyBytes: 1_000_000, bodyIdleTimeoutMs: IDLE_MS, budget, nowMs: () => nowMs },
-    { onBody: () => told.push('whole'), onProblem: (problem) => told.push(problem) },
+    { 'content-length': '1000000' },
+    {
+      limits: { maxBodyBytes: 1_000_000, bodyIdleTimeoutMs: IDLE_MS, budget, nowMs: () => nowMs },
+      taker: { onBody: () => told.push('whole'), onProblem: (problem) => told.push(problem) },
+    },
   );
   assert.equal(receiver.reserve('slow'), true);
   receiver.start();

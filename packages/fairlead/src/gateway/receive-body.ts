@@ -8,6 +8,7 @@
  */
 
 import type { IncomingMessage } from 'node:http';
+import type { RequestHead } from '../tenancy/control-names.ts';
 import { BodyChunks } from './body-chunks.ts';
 import type { ByteBudget, Reservation } from './byte-budget.ts';
 
@@ -57,11 +58,16 @@ export class BodyReceiver {
   #startedMs = 0;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(request: IncomingMessage, limits: BodyLimits, taker: BodyTaker) {
+  /** `head`: the headers of the request, by lower-case name. */
+  constructor(
+    request: IncomingMessage,
+    head: RequestHead,
+    { limits, taker }: { readonly limits: BodyLimits; readonly taker: BodyTaker },
+  ) {
     this.#request = request;
     this.#limits = limits;
     this.#taker = taker;
-    const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+    const { 'content-length': length, 'transfer-encoding': encoding } = head;
     // The parser has checked that the length is a number and that there is not both.
     this.#announcedBytes = encoding === undefined ? Number(length ?? 0) : undefined;
   }

@@ -6,9 +6,12 @@
  * error event first, and the connection ends without its proper end, so that no client takes half for all.
  */
 
+import { performance } from 'node:perf_hooks';
 import type { ServerResponse } from 'node:http';
 import type { Usage } from '@fairlead/core';
+import { KnownTexts } from '../sockets/known-texts.ts';
 import type { ApiFormat } from './protocol/error-bodies.ts';
+import { answerHeader } from './protocol/headers.ts';
 import { ModelNames } from './protocol/model-names.ts';
 import { createUsageReader } from './protocol/usage-reader.ts';
 import { atTurnEnd, holdForTurn } from '../sockets/turn-writes.ts';
@@ -23,11 +26,14 @@ export interface AnswerForm {
   readonly sent: string | undefined;
 }
 
-export interface RelayOptions {
+export interface RelayLimits {
   /** A client that takes nothing for so long is cut. */
   readonly clientWriteTimeoutMs: number;
   /** A client that held up the answer for so long in all is cut. */
   readonly clientStallTimeoutMs: number;
+}
+
+export interface RelayOwner {
   /** The client takes bytes again. */
   onDrain(): void;
   /** The client was cut. */
@@ -40,17 +46,22 @@ export interface RelayOptions {
  */
 const READ_ERROR_MS = 250;
 
-/** The end of an event. */
-const BLANK_LINE = Buffer.from('\n\n');
+/** Two of them end an event. */
+const LF = 0x0a;
+
+/** A longer piece of an answer is not copied. */
+const MOST_AS_TEXT_BYTES = 8192;
+const LAST_CHUNK = '0\r\n\r\n';
 
 export class Relay {
   readonly #response: ServerResponse;
-  readonly #options: RelayOptions;
+  readonly #limits: RelayLimits;
+  readonly #owner: RelayOwner;
   readonly #onDrain = (): void => {
     clearTimeout(this.#stuck);
     this.#stuck = undefined;
     this.#stalledMs += performance.now() - this.#stalledSinceMs;
-    this.#options.onDrain();
+    this.#owner.onDrain();
   };
   #usage: UsageReader | undefined;
   #stuck: NodeJS.Timeout | undefined;
@@ -60,14 +71,16 @@ export class Relay {
   #breaking: NodeJS.Timeout | undefined;
   #names: ModelNames | undefined;
   #isStream = false;
+  #isChunked = false;
   /** A client can tell by itself where the answer ends. */
   #isSelfDelimited = false;
   #bytes = 0;
   #events = 0;
 
-  constructor(response: ServerResponse, options: RelayOptions) {
+  constructor(response: ServerResponse, limits: RelayLimits, owner: RelayOwner) {
     this.#response = response;
-    this.#options = options;
+    this.#limits = limits;
+    this.#owner = owner;
   }
 
   get isStream(): boolean {
@@ -89,16 +102,21 @@ export class Relay {
    * @throws Error when a header cannot be written.
    */
   begin(status: number, headers: string[], { api, asked, sent }: AnswerForm): boolean {
-    const type = headerOf(headers, 'content-type');
-    const isPlain = headerOf(headers, 'content-encoding') === undefined;
-    if (isPlain && asked !== undefined && sent !== undefined && asked !== sent)
-      this.#names = namesOf(type, sent, asked);
+    const type = answerHeader(headers, 'content-type');
+    const { isStream, isJson } = KINDS.of(type ?? '');
+    const isRenamed = asked !== undefined && sent !== undefined && asked !== sent;
+    // What is packed cannot be read, and nothing has a model in it but these two.
+    if (isRenamed && (isStream || isJson) && answerHeader(headers, 'content-encoding') === undefined)
+      this.#names = new ModelNames({ from: sent, to: asked, isStream });
     if (this.#response.socket !== null) holdForTurn(this.#response.socket);
     // The name that the client knows may be longer: where the answer ends is told otherwise.
     this.#response.writeHead(status, this.#names === undefined ? headers : without(headers, 'content-length'));
-    const hasLength = this.#names === undefined && headerOf(headers, 'content-length') !== undefined;
-    this.#isSelfDelimited = this.#response.chunkedEncoding || hasLength;
-    this.#isStream = type !== undefined && /^\s*text\/event-stream\b/i.test(type);
+    const hasLength = this.#names === undefined && answerHeader(headers, 'content-length') !== undefined;
+    this.#isChunked = this.#response.chunkedEncoding;
+    this.#isSelfDelimited = this.#isChunked || hasLength;
+    // Done here instead: each chunk is one piece then, and not four.
+    this.#response.chunkedEncoding = false;
+    this.#isStream = isStream;
     this.#usage = createUsageReader(type, api);
     this.#response.on('drain', this.#onDrain);
     // A stream may think for long before its first event; that it was accepted is news by itself.
@@ -112,17 +130,19 @@ export class Relay {
     if (this.#isStream) this.#events += blankLinesIn(chunk);
     const passed = this.#names === undefined ? chunk : this.#names.push(chunk);
     this.#bytes += passed.length;
-    if (this.#response.socket !== null) holdForTurn(this.#response.socket);
-    if (passed.length === 0 || this.#response.write(passed)) return true;
-    const { clientWriteTimeoutMs, clientStallTimeoutMs } = this.#options;
+    if (passed.length === 0 || this.#write(passed)) return true;
+    const { clientWriteTimeoutMs, clientStallTimeoutMs } = this.#limits;
     this.#stalledSinceMs = performance.now();
     this.#watch(Math.min(clientWriteTimeoutMs, Math.max(1, clientStallTimeoutMs - this.#stalledMs)));
     return false;
   }
 
   end(): void {
+    const rest = this.#names?.end();
+    if (rest !== undefined && rest.length > 0) this.#write(rest);
+    if (this.#isChunked) this.#response.write(LAST_CHUNK, 'latin1');
     atTurnEnd(() => {
-      this.#response.end(this.#names?.end());
+      this.#response.end();
       this.watchEnd();
     });
   }
@@ -142,7 +162,7 @@ export class Relay {
       return;
     }
     this.#watch();
-    this.#response.write(event, () => {
+    this.#write(event, () => {
       this.#breaking = setTimeout(() => this.#response.destroy(), READ_ERROR_MS).unref();
     });
   }
@@ -159,36 +179,59 @@ export class Relay {
     this.#response.off('drain', this.#onDrain);
   }
 
-  #watch(timeoutMs = this.#options.clientWriteTimeoutMs): void {
+  /** Small pieces go out as text, each byte a character: together with the head, or the frame of their chunk, that is one. */
+  #write(bytes: Uint8Array, onWritten?: () => void): boolean {
+    const response = this.#response;
+    if (response.socket !== null) holdForTurn(response.socket);
+    if (bytes.length <= MOST_AS_TEXT_BYTES) {
+      const text = asBuffer(bytes).toString('latin1');
+      return response.write(this.#isChunked ? `${frameOf(bytes)}${text}\r\n` : text, 'latin1', onWritten);
+    }
+    if (!this.#isChunked) return response.write(bytes, onWritten);
+    response.write(frameOf(bytes), 'latin1');
+    response.write(bytes);
+    return response.write('\r\n', 'latin1', onWritten);
+  }
+
+  #watch(timeoutMs = this.#limits.clientWriteTimeoutMs): void {
     if (this.#stuck !== undefined) return;
     this.#stuck = setTimeout(() => {
       // Behind another answer of the same connection it is not the client that holds this one up.
       if (this.#response.socket === null) this.#stuck?.refresh();
-      else this.#options.onStuck();
+      else this.#owner.onStuck();
     }, timeoutMs);
     this.#stuck.unref();
   }
 }
 
+/** How many events end in it. A loop: for the few hundred bytes of one event native searches cost more. */
 function blankLinesIn(chunk: Uint8Array): number {
-  const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   let count = 0;
-  for (let at = bytes.indexOf(BLANK_LINE); at >= 0; at = bytes.indexOf(BLANK_LINE, at + 2)) count += 1;
+  // Of two bytes in a row one is looked at.
+  for (let at = 1; at < chunk.length; at += 2) {
+    if (chunk[at] !== LF) continue;
+    if (chunk[at - 1] === LF) count += 1;
+    else if (chunk[at + 1] === LF) {
+      count += 1;
+      at += 1;
+    }
+  }
   return count;
 }
 
-function headerOf(headers: readonly string[], name: string): string | undefined {
-  for (let index = 0; index < headers.length; index += 2) {
-    if ((headers[index] as string).toLowerCase() === name) return headers[index + 1];
-  }
-  return undefined;
+/** What a `content-type` says of an answer. */
+const KINDS = new KnownTexts((type) => ({
+  isStream: /^\s*text\/event-stream\b/i.test(type),
+  isJson: /^\s*application\/json\b/i.test(type),
+}));
+
+/** What stands before a chunk. */
+function frameOf(bytes: Uint8Array): string {
+  return `${bytes.length.toString(16)}\r\n`;
 }
 
-/** Who renames the model in an answer of this type; undefined for what has no model in it. */
-function namesOf(type: string | undefined, from: string, to: string): ModelNames | undefined {
-  if (type === undefined) return undefined;
-  if (/^\s*text\/event-stream\b/i.test(type)) return new ModelNames({ from, to, isStream: true });
-  return /^\s*application\/json\b/i.test(type) ? new ModelNames({ from, to, isStream: false }) : undefined;
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function without(headers: readonly string[], name: string): string[] {

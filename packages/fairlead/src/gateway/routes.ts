@@ -5,6 +5,7 @@
  * also answers on paths that are nobody's business but its operator's (loading adapters, sleeping, profiling).
  */
 
+import type { RequestHead } from '../tenancy/control-names.ts';
 import type { BodyFamily } from './protocol/body-shapes.ts';
 import type { ApiFormat } from './protocol/error-bodies.ts';
 
@@ -92,6 +93,13 @@ export class Routes {
   #add(path: string, api: ApiFormat, family: BodyFamily): void {
     this.#inference.set(path, { kind: 'inference', path, api, family });
   }
+}
+
+/** Whose clients ask: the path says so, and where both ask alike, the header that all of Anthropic's clients send. */
+export function apiOf(route: Route, headers: RequestHead): ApiFormat {
+  if (route.kind === 'inference') return route.api;
+  if (headers['anthropic-version'] !== undefined) return 'anthropic';
+  return 'api' in route ? route.api : 'openai';
 }
 
 /** Path and query of a request target, which proxies may send in absolute form. */

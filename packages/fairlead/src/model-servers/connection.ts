@@ -6,6 +6,7 @@
  * own: whoever keeps it looks after all connections now and then (`sweep`).
  */
 
+import { performance } from 'node:perf_hooks';
 import { connect as connectPlain, isIP } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';

@@ -5,6 +5,7 @@
  * another, and ends once.
  */
 
+import { performance } from 'node:perf_hooks';
 import type { UpstreamCall, UpstreamHandler } from '../director/ports.ts';
 import type { Connection, Passenger } from './connection.ts';
 import { LateAnswer, UpstreamError, upstreamError } from './upstream-error.ts';

@@ -6,6 +6,7 @@
  * times out; as many as there are requests, because the flow controller is what limits those.
  */
 
+import { performance } from 'node:perf_hooks';
 import type { UpstreamCall, UpstreamErrorKind, UpstreamHandler, UpstreamPort } from '../director/ports.ts';
 import { Connection } from './connection.ts';
 import type { ConnectTarget } from './connection.ts';

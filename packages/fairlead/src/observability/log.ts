@@ -35,17 +35,25 @@ export function createLog({ level, destination }: { level: LogLevel; destination
   return { debug: logger('debug'), info: logger('info'), warn: logger('warn'), error: logger('error') };
 }
 
-function lineOf(level: LogLevel, msg: string, fields: LogFields | undefined): string {
-  const line: Record<string, string | number | boolean | undefined> = { level, time: isoTime(), msg, ...fields };
-  for (const name in line) {
-    const value = line[name];
-    if (typeof value === 'number') line[name] = Math.round(value * 1000) / 1000;
-    else if (typeof value === 'string' && value.length > MAX_TEXT_LENGTH) {
-      line[name] = `${value.slice(0, MAX_TEXT_LENGTH)}…`;
-    }
+function lineOf(level: LogLevel, msg: string, fields: LogFields = {}): string {
+  let line = `{"level":"${level}","time":"${isoTime()}","msg":${JSON.stringify(msg)}`;
+  // Names are ours, and need no escapes.
+  for (const name in fields) {
+    const value = fields[name];
+    if (value !== undefined) line += `,"${name}":${valueOf(value)}`;
   }
-  return `${JSON.stringify(line)}\n`;
+  return `${line}}\n`;
 }
+
+function valueOf(value: string | number | boolean): string {
+  if (typeof value === 'number') return Number.isFinite(value) ? String(Math.round(value * 1000) / 1000) : 'null';
+  if (typeof value === 'boolean') return value ? 'true' : 'false';
+  if (value.length > MAX_TEXT_LENGTH) return JSON.stringify(`${value.slice(0, MAX_TEXT_LENGTH)}…`);
+  return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value);
+}
+
+/** Text that needs no escapes. */
+const PLAIN = /^[ !#-[\]-~]*$/;
 
 let lastMs = 0;
 let lastTime = '';

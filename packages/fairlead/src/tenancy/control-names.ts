@@ -19,9 +19,14 @@ export const MAX_FAIRNESS_ID_LENGTH = 256;
 export function present(headers: RequestHead, names: readonly string[]): { name: string; value: string } | undefined {
   for (const name of names) {
     const value = headers[name];
-    if (value !== undefined) return { name, value: typeof value === 'string' ? value : value.join(', ') };
+    if (value !== undefined) return { name, value: joined(value) };
   }
   return undefined;
+}
+
+/** A header's value; of one that was sent more than once, its values as one. */
+export function joined(value: string | readonly string[]): string {
+  return typeof value === 'string' ? value : value.join(', ');
 }
 
 /** Whether a text is printable ASCII and of a length that can be shown everywhere. Says nothing of empty texts. */

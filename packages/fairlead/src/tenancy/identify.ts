@@ -14,7 +14,14 @@
 import type { InFlightCap, TokenBucket } from '@fairlead/core';
 import type { IdentityConfig, InferenceObjective } from '../config/resolved.ts';
 import { createClientAddress } from './client-address.ts';
-import { FAIRNESS_ID_NAMES, MAX_FAIRNESS_ID_LENGTH, OBJECTIVE_NAMES, isPrintable, present } from './control-names.ts';
+import {
+  FAIRNESS_ID_NAMES,
+  MAX_FAIRNESS_ID_LENGTH,
+  OBJECTIVE_NAMES,
+  isPrintable,
+  joined,
+  present,
+} from './control-names.ts';
 import type { RequestHead } from './control-names.ts';
 import { Grants } from './grants.ts';
 import type { Grant } from './grants.ts';
@@ -103,18 +110,19 @@ export function createIdentify(
     const objective = trusted ? present(headers, OBJECTIVE_NAMES)?.value : undefined;
     const granted = (named === undefined ? undefined : grants.ofTenant(named)) ?? grant;
     const unknownObjective = !!objective && !priorities.has(objective);
-    return {
+    const identity: { -readonly [K in keyof Identity]: Identity[K] } = {
       tenant: named ?? grant?.tenant ?? unverified.admit(unverifiedTenant(digest, address)),
       priority: objective ? (priorities.get(objective) ?? 0) : (granted?.priority ?? 0),
       weight: granted?.weight ?? 1,
-      ...(granted?.cap && { cap: granted.cap }),
-      ...(granted?.tokenBucket && { tokenBucket: granted.tokenBucket }),
       verified: named !== undefined || grant !== undefined,
       trusted,
-      ...(unknownObjective && { unknownObjective }),
       address,
       viaProxy,
     };
+    if (granted?.cap !== undefined) identity.cap = granted.cap;
+    if (granted?.tokenBucket !== undefined) identity.tokenBucket = granted.tokenBucket;
+    if (unknownObjective) identity.unknownObjective = true;
+    return identity;
   };
 
   const byToken = (head: CallerHead, digest: string, verified: Verified): Identity | Refusal => {
@@ -146,9 +154,13 @@ function firstFound<T>(digests: readonly string[], keys: KeyTable<T>): T | undef
 
 /** What the caller presents as a key, in the order in which it is tried. */
 function presentedKeys(headers: RequestHead): string[] {
-  const bearer = /^bearer +(\S+) *$/i.exec(present(headers, ['authorization'])?.value ?? '')?.[1];
-  const apiKey = present(headers, ['x-api-key'])?.value.trim();
-  return [bearer, apiKey].filter((key): key is string => key !== undefined && key !== '');
+  const keys: string[] = [];
+  const authorization = headers['authorization'];
+  const bearer = authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(joined(authorization))?.[1];
+  if (bearer !== undefined) keys.push(bearer);
+  const apiKey = headers['x-api-key'];
+  if (apiKey !== undefined && joined(apiKey).trim() !== '') keys.push(joined(apiKey).trim());
+  return keys;
 }
 
 /** The tenant a trusted source names; a bad name is refused where control headers are checked, and ignored here. */

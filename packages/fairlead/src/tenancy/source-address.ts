@@ -7,6 +7,7 @@
  */
 
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { KnownTexts } from '../sockets/known-texts.ts';
 
 /** One range of addresses in CIDR notation. */
 export interface AddressRange {
@@ -57,11 +58,14 @@ export function createTrustedSources(ranges: readonly string[]): (remoteAddress:
  * least a whole /64 to choose from (RFC 6177) and would otherwise be as many tenants as it likes.
  */
 export function addressTenant(remoteAddress: string | undefined): string {
-  if (remoteAddress === undefined) return 'addr-unknown';
+  return remoteAddress === undefined ? 'addr-unknown' : tenants.of(remoteAddress);
+}
+
+const tenants = new KnownTexts((remoteAddress) => {
   const address = plainAddress(remoteAddress);
   if (isIPv4(address)) return `addr-${address}`;
   return isIPv6(address) ? `addr-${network64(address)}::/64` : 'addr-unknown';
-}
+});
 
 /** Without the mapping into IPv6 and without the zone (`%eth0`). */
 function plainAddress(remoteAddress: string): string {

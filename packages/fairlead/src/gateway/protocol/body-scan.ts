@@ -236,15 +236,16 @@ function readFacts(members: BodyMembers, family: BodyFamily): BodyFacts | BodyEr
   if (typeof n === 'object') return n;
   const maxTokens = readMaxTokens(members, shape, sampling);
   const { lists = [] } = shape;
-  return {
-    ...(model !== undefined && { model }),
+  const facts: { -readonly [K in keyof BodyFacts]: BodyFacts[K] } = {
     stream: members.found.get('stream')?.kind === 'true',
     includeUsage: members.includeUsage,
     sequences: n * Math.max(1, ...lists.map((list) => members.found.get(list)?.items ?? 1)),
-    ...(maxTokens !== undefined && { maxTokens }),
-    ...(members.images > 0 && { images: members.images }),
     promptBytes: promptBytes(members, shape),
   };
+  if (model !== undefined) facts.model = model;
+  if (maxTokens !== undefined) facts.maxTokens = maxTokens;
+  if (members.images > 0) facts.images = members.images;
+  return facts;
 }
 
 type Sampling = Readonly<Record<string, unknown>>;

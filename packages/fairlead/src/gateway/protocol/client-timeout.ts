@@ -35,15 +35,15 @@ const READERS: Readonly<Record<string, Read>> = {
   'grpc-timeout': grpc,
 };
 
-const NAMES = Object.keys(READERS);
+const KNOWN = Object.entries(READERS);
 
 /** The shortest time, in milliseconds, that any of them gives; undefined when none says anything. */
 export function clientTimeoutMs(headers: RequestHead): number | undefined {
   let shortestMs = Infinity;
-  for (const name of NAMES) {
+  for (const [name, read] of KNOWN) {
     const value = headers[name];
     if (typeof value !== 'string') continue;
-    const ms = (READERS[name] as Read)(value.trim());
+    const ms = read(value.trim());
     // Libraries cut to whole seconds, so that 0 may be half a second, or none at all.
     if (ms > 0 && ms < shortestMs) shortestMs = ms;
   }

@@ -15,6 +15,7 @@ import {
   present,
 } from '../../tenancy/control-names.ts';
 import type { RequestHead } from '../../tenancy/control-names.ts';
+import { KnownTexts } from '../../sockets/known-texts.ts';
 import { clientTimeoutMs } from './client-timeout.ts';
 import {
   CREDENTIALS,
@@ -40,41 +41,74 @@ export interface UpstreamHeaderOptions {
   readonly requestId?: string | undefined;
 }
 
+/** What becomes of a client's header on its way upstream. */
+type Fate = 'kept' | 'dropped' | 'connection' | 'credential' | 'cookie' | 'request-id' | 'forwarding';
+
+const fates = new KnownTexts<Fate>((spelled) => {
+  const name = spelled.toLowerCase();
+  if (name === 'connection') return 'connection';
+  if (HOP_BY_HOP.has(name) || REWRITTEN_UPSTREAM.has(name)) return 'dropped';
+  if (name === 'cookie') return 'cookie';
+  if (CREDENTIALS.has(name)) return 'credential';
+  if (name === 'x-request-id') return 'request-id';
+  if (isForwarding(name)) return 'forwarding';
+  return isControl(name) ? 'dropped' : 'kept';
+});
+
 /** The headers to send upstream for a client's. */
 export function requestHeaders(raw: readonly string[], options: UpstreamHeaderOptions): string[] {
   const { forwardAuthorization, viaProxy = false, apiKey, host, contentLength, requestId } = options;
   const sent = ['host', host];
   const hasKey = apiKey !== undefined && apiKey !== '';
-  const listed = listedByConnection(raw);
-  copyHeaders(raw, sent, (name) => {
-    if (HOP_BY_HOP.has(name) || REWRITTEN_UPSTREAM.has(name) || listed.has(name)) return false;
-    if (CREDENTIALS.has(name)) return forwardAuthorization && !(hasKey && name !== 'cookie');
-    if (name === 'x-request-id') return requestId === undefined;
-    if (isForwarding(name)) return viaProxy;
-    return !isControl(name);
-  });
+  const listed = listedByConnection(raw, fates, 'connection');
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = raw[at] as string;
+    const fate = fates.of(name);
+    if (fate === 'dropped' || fate === 'connection') continue;
+    if (fate === 'credential' && (!forwardAuthorization || hasKey)) continue;
+    if (fate === 'cookie' && !forwardAuthorization) continue;
+    if (fate === 'request-id' && requestId !== undefined) continue;
+    if (fate === 'forwarding' && !viaProxy) continue;
+    if (listed !== undefined && listed.has(name.toLowerCase())) continue;
+    sent.push(name, raw[at + 1] as string);
+  }
   if (contentLength !== undefined) sent.push('content-length', String(contentLength));
   if (hasKey) sent.push('authorization', `Bearer ${apiKey}`);
   if (requestId !== undefined) sent.push('x-request-id', requestId);
   return sent;
 }
 
+/** What an answer's header is to us. */
+interface AnswerName {
+  readonly name: string;
+  readonly isDropped: boolean;
+}
+
+const answerNames = new KnownTexts<AnswerName>((spelled) => {
+  const name = spelled.toLowerCase();
+  return { name, isDropped: HOP_BY_HOP.has(name) || DROPPED_FROM_ANSWERS.has(name) || isControl(name) };
+});
+const isConnection = new KnownTexts((spelled) => spelled.toLowerCase() === 'connection');
+
 /** The headers to answer with for a model server's; those of `extra` (lower-case names) take the place of its own. */
 export function responseHeaders(raw: readonly string[], extra: Readonly<Record<string, string>>): string[] {
   const sent: string[] = [];
-  const listed = listedByConnection(raw);
-  copyHeaders(
-    raw,
-    sent,
-    (name) =>
-      !HOP_BY_HOP.has(name) &&
-      !DROPPED_FROM_ANSWERS.has(name) &&
-      !isControl(name) &&
-      !listed.has(name) &&
-      !Object.hasOwn(extra, name),
-  );
-  for (const [name, value] of Object.entries(extra)) sent.push(name, value);
+  const listed = listedByConnection(raw, isConnection, true);
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const { name, isDropped } = answerNames.of(raw[at] as string);
+    if (isDropped || listed?.has(name) === true || Object.hasOwn(extra, name)) continue;
+    sent.push(raw[at] as string, raw[at + 1] as string);
+  }
+  for (const name in extra) sent.push(name, extra[name] as string);
   return sent;
+}
+
+/** The value of the first header of this lower-case name in a flat list. */
+export function answerHeader(headers: readonly string[], name: string): string | undefined {
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    if (answerNames.of(headers[at] as string).name === name) return headers[at + 1];
+  }
+  return undefined;
 }
 
 /** More of a header is not handed to plugins; they compare short ids. */
@@ -94,23 +128,20 @@ export function wantedHeaders(
   return wanted;
 }
 
-function copyHeaders(raw: readonly string[], to: string[], isKept: (lowerCaseName: string) => boolean): void {
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    if (isKept(raw[at]!.toLowerCase())) to.push(raw[at]!, raw[at + 1]!);
-  }
-}
-
-const NONE: ReadonlySet<string> = new Set();
-
-/** Headers that a `Connection` header declares hop-by-hop. */
-function listedByConnection(raw: readonly string[]): ReadonlySet<string> {
+/** Headers that a `Connection` header declares hop-by-hop; undefined when it declares none that are not anyway. */
+function listedByConnection<Meaning>(
+  raw: readonly string[],
+  names: KnownTexts<Meaning>,
+  connection: Meaning,
+): ReadonlySet<string> | undefined {
   let listed: Set<string> | undefined;
   for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = raw[at]!;
-    if (name.length !== 10 || name.toLowerCase() !== 'connection') continue;
-    for (const word of raw[at + 1]!.toLowerCase().split(',')) (listed ??= new Set()).add(word.trim());
+    if (names.of(raw[at] as string) !== connection) continue;
+    const value = raw[at + 1] as string;
+    if (value === 'keep-alive') continue;
+    for (const word of value.toLowerCase().split(',')) (listed ??= new Set()).add(word.trim());
   }
-  return listed ?? NONE;
+  return listed;
 }
 
 /** What a client, or a trusted source in front of us, says about its request. */
@@ -149,6 +180,7 @@ const MODEL_REWRITE_NAMES = ['x-llm-d-model-name-rewrite', 'x-gateway-model-name
 const TTL_NAMES = ['x-fairlead-ttl-ms'] as const;
 const DEADLINE_NAMES = ['x-fairlead-deadline-ms'] as const;
 const TTFT_SLO_NAMES = ['x-llm-d-slo-ttft-ms', 'x-slo-ttft-ms'] as const;
+const REQUEST_ID_NAMES = ['x-request-id'] as const;
 
 /** Carries a problem from the first bad header to the caller. */
 class BadHeader extends Error {
@@ -165,26 +197,26 @@ class BadHeader extends Error {
  */
 export function readControlHeaders(headers: RequestHead, trusted: boolean): ControlHeaders | HeaderProblem {
   try {
+    const read: Told = { requestId: requestId(headers) };
     const ownMs = trusted ? duration(headers, DEADLINE_NAMES) : undefined;
-    return {
-      requestId: requestId(headers),
-      ...optional('ttlMs', duration(headers, TTL_NAMES)),
-      ...optional('deadlineInMs', shorter(ownMs, clientTimeoutMs(headers))),
-      ...(trusted && {
-        ...optional('ttftSloMs', duration(headers, TTFT_SLO_NAMES)),
-        ...optional('fairnessId', printable(headers, FAIRNESS_ID_NAMES)),
-        ...optional('objective', printable(headers, OBJECTIVE_NAMES)),
-        ...optional('modelRewrite', printable(headers, MODEL_REWRITE_NAMES)),
-      }),
-    };
+    tell(read, 'ttlMs', duration(headers, TTL_NAMES));
+    tell(read, 'deadlineInMs', shorter(ownMs, clientTimeoutMs(headers)));
+    if (!trusted) return read;
+    tell(read, 'ttftSloMs', duration(headers, TTFT_SLO_NAMES));
+    tell(read, 'fairnessId', printable(headers, FAIRNESS_ID_NAMES));
+    tell(read, 'objective', printable(headers, OBJECTIVE_NAMES));
+    tell(read, 'modelRewrite', printable(headers, MODEL_REWRITE_NAMES));
+    return read;
   } catch (error) {
     if (error instanceof BadHeader) return error.problem;
     throw error;
   }
 }
 
-function optional<K extends string, T>(key: K, value: T | undefined): Partial<Record<K, T>> {
-  return value === undefined ? {} : ({ [key]: value } as Record<K, T>);
+type Told = { -readonly [K in keyof ControlHeaders]: ControlHeaders[K] };
+
+function tell<K extends keyof Told>(told: Told, name: K, value: Told[K] | undefined): void {
+  if (value !== undefined) told[name] = value;
 }
 
 function shorter(a: number | undefined, b: number | undefined): number | undefined {
@@ -192,7 +224,7 @@ function shorter(a: number | undefined, b: number | undefined): number | undefin
 }
 
 function requestId(headers: RequestHead): string {
-  const given = present(headers, ['x-request-id'])?.value.trim();
+  const given = present(headers, REQUEST_ID_NAMES)?.value.trim();
   return given && isPrintable(given, MAX_REQUEST_ID_LENGTH) ? given : randomUUID();
 }
 

@@ -114,7 +114,11 @@ function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function withoutGaps(usage: Usage): Usage | undefined {
-  const told = Object.entries(usage).filter(([, tokens]) => tokens !== undefined);
-  return told.length === 0 ? undefined : Object.fromEntries(told);
+function withoutGaps({ promptTokens, completionTokens, cachedTokens }: Usage): Usage | undefined {
+  if (promptTokens === undefined && completionTokens === undefined && cachedTokens === undefined) return undefined;
+  const told: { -readonly [K in keyof Usage]: Usage[K] } = {};
+  if (promptTokens !== undefined) told.promptTokens = promptTokens;
+  if (completionTokens !== undefined) told.completionTokens = completionTokens;
+  if (cachedTokens !== undefined) told.cachedTokens = cachedTokens;
+  return told;
 }

@@ -6,6 +6,7 @@
  * `chunked` is refused, and so is whatever no header may hold. Heads and everything that frames a body are bounded.
  */
 
+import { KnownTexts } from '../../sockets/known-texts.ts';
 import { BadAnswer } from './answer-sink.ts';
 import type { AnswerSink } from './answer-sink.ts';
 import { ChunkedBody } from './chunked-body.ts';
@@ -21,6 +22,23 @@ const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: .*)?$/;
 const NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
 /** Control characters, and half a line end. */
 const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
+
+/** Headers that say where a body ends or what becomes of the connection. */
+const FRAMING = ['connection', 'keep-alive', 'content-length', 'transfer-encoding'] as const;
+
+const names = new KnownTexts<(typeof FRAMING)[number] | 'other' | 'none'>((name) => {
+  if (!NAME.test(name)) return 'none';
+  const lower = name.toLowerCase();
+  return FRAMING.find((known) => known === lower) ?? 'other';
+});
+
+/** First lines: a server says the same few again and again. */
+const beginnings = new KnownTexts<{ readonly isOld: boolean; readonly status: number } | null>((line) => {
+  const match = STATUS_LINE.exec(line);
+  return match && { isOld: match[1] === '0', status: Number(match[2]) };
+});
+
+const NO_WORDS: readonly string[] = [];
 
 type Phase = 'head' | 'length' | 'chunked' | 'close';
 
@@ -118,14 +136,14 @@ export class AnswerParser {
   /** False for an interim answer, behind which another head follows. */
   #readHead(text: string, sink: AnswerSink): boolean {
     const lines = text.split('\r\n');
-    const match = STATUS_LINE.exec(lines[0] as string);
-    if (match === null) throw notHttp(lines[0] as string);
+    const beginning = beginnings.of(lines[0] as string);
+    if (beginning === null) throw notHttp(lines[0] as string);
     if (FORBIDDEN.test(text)) throw new BadAnswer('the head of its answer holds a byte that none may hold');
     const headers: string[] = [];
-    const framing: Framing = { isOld: match[1] === '0', length: undefined, coding: undefined, connection: '' };
+    const framing: Framing = { isOld: beginning.isOld, length: undefined, coding: undefined, connection: '' };
     this.#hintMs = undefined;
     for (let index = 1; index < lines.length; index += 1) this.#readLine(lines[index] as string, headers, framing);
-    const status = Number(match[2]);
+    const { status } = beginning;
     if (status === 101) throw new BadAnswer('it switches protocols, which nobody asked for');
     if (status < 200) {
       this.#interim += 1;
@@ -140,27 +158,21 @@ export class AnswerParser {
   #readLine(line: string, headers: string[], framing: Framing): void {
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(0, colon));
+    const known = names.of(name);
     // A folded line begins with a blank, which no name does.
-    if (!NAME.test(name)) throw new BadAnswer(`not a header: '${line.slice(0, 64)}'`);
+    if (known === 'none') throw new BadAnswer(`not a header: '${line.slice(0, 64)}'`);
     const value = trimmed(line, colon + 1);
     headers.push(name, value);
-    switch (name.length) {
-      case 10:
-        if (isNamed(name, 'connection')) framing.connection += `,${value.toLowerCase()}`;
-        else if (isNamed(name, 'keep-alive')) this.#hintMs = hintIn(value);
-        return;
-      case 14:
-        if (!isNamed(name, 'content-length')) return;
-        if (framing.length !== undefined) throw new BadAnswer('two lengths');
-        if (!/^\d{1,15}$/.test(value)) throw new BadAnswer(`not a length: '${value.slice(0, 64)}'`);
-        framing.length = Number(value);
-        return;
-      case 17:
-        if (!isNamed(name, 'transfer-encoding')) return;
-        if (framing.coding !== undefined) throw new BadAnswer('two transfer codings');
-        framing.coding = value.toLowerCase();
-        return;
-      default:
+    if (known === 'other') return;
+    if (known === 'connection') framing.connection += `,${value.toLowerCase()}`;
+    else if (known === 'keep-alive') this.#hintMs = hintIn(value);
+    else if (known === 'transfer-encoding') {
+      if (framing.coding !== undefined) throw new BadAnswer('two transfer codings');
+      framing.coding = value.toLowerCase();
+    } else {
+      if (framing.length !== undefined) throw new BadAnswer('two lengths');
+      if (!/^\d{1,15}$/.test(value)) throw new BadAnswer(`not a length: '${value.slice(0, 64)}'`);
+      framing.length = Number(value);
     }
   }
 
@@ -169,7 +181,7 @@ export class AnswerParser {
     if (coding !== undefined && (isOld || coding !== 'chunked')) {
       throw new BadAnswer(`a transfer coding other than chunked: '${coding.slice(0, 64)}'`);
     }
-    const words = connection.split(/[\s,]+/);
+    const words = connection === '' ? NO_WORDS : connection.split(/[\s,]+/);
     this.#keepAlive = isOld ? words.includes('keep-alive') : !words.includes('close');
     if (this.#isBodiless || status === 204 || status === 304) {
       this.#phase = 'length';
@@ -208,10 +220,6 @@ interface Framing {
 
 function notHttp(line: string): BadAnswer {
   return new BadAnswer(`not HTTP/1.1: ${JSON.stringify(line.slice(0, 64))}`);
-}
-
-function isNamed(name: string, lowerCase: string): boolean {
-  return name === lowerCase || name.toLowerCase() === lowerCase;
 }
 
 /** The rest of a line without blanks around it; only the ends are looked at, however many there are. */

@@ -6,6 +6,7 @@
  */
 
 import type { Socket } from 'node:net';
+import { KnownTexts } from '../../sockets/known-texts.ts';
 import { holdForTurn } from '../../sockets/turn-writes.ts';
 
 /** A body up to this is copied behind its head: one write of one piece is cheaper than the copy. */
@@ -26,6 +27,14 @@ const OWN_HEADERS: ReadonlySet<string> = new Set([
 const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
 const NOT_OF_PATH = /[^\x21-\xff]/;
 const NOT_OF_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** What a name of a header is; `own` ones are made here. */
+const names = new KnownTexts<'own' | 'authorization' | 'other' | 'none'>((name) => {
+  const lower = name.toLowerCase();
+  if (OWN_HEADERS.has(lower)) return 'own';
+  if (lower === 'authorization') return 'authorization';
+  return TOKEN.test(name) ? 'other' : 'none';
+});
 
 /** The request cannot be written down. */
 export class UnwritableRequest extends Error {
@@ -78,8 +87,9 @@ function headOf({ method, path, host, authorization, headers }: RequestLines, si
   let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
   for (let index = 0; index + 1 < headers.length; index += 2) {
     const name = headers[index] as string;
-    const lower = name.toLowerCase();
-    if (OWN_HEADERS.has(lower) || (authorization !== undefined && lower === 'authorization')) continue;
+    const known = names.of(name);
+    if (known === 'own' || (known === 'authorization' && authorization !== undefined)) continue;
+    if (known === 'none') throw new UnwritableRequest('the name of a header is not one');
     head += headerLine(name, headers[index + 1] as string);
   }
   if (authorization !== undefined) head += headerLine('authorization', authorization);
@@ -88,7 +98,6 @@ function headOf({ method, path, host, authorization, headers }: RequestLines, si
 }
 
 function headerLine(name: string, value: string): string {
-  if (!TOKEN.test(name)) throw new UnwritableRequest('the name of a header is not one');
   if (NOT_OF_VALUE.test(value)) throw new UnwritableRequest(`the header ${name} holds a character that none may hold`);
   return `${name}: ${value}\r\n`;
 }

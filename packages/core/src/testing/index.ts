@@ -14,7 +14,7 @@ export type { FairnessStep } from './fairness-stand.ts';
 export { FlowControlKit, flowControlConfig, modelEndpoint } from './flow-control-kit.ts';
 export type { KitOptions, RequestFields } from './flow-control-kit.ts';
 export { jainIndex } from './jain-index.ts';
-export { LagMeter } from './lag-meter.ts';
+export { LagOracle } from './lag-oracle.ts';
 export { maxMinShare } from './max-min-share.ts';
 export type { Claimant } from './max-min-share.ts';
 export { ModelledEngine } from './modelled-engine.ts';

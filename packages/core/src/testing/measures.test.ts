@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { jainIndex } from './jain-index.ts';
-import { LagMeter } from './lag-meter.ts';
+import { LagOracle } from './lag-oracle.ts';
 import { maxMinShare } from './max-min-share.ts';
 
 test('who asks for little gets it, and the others share the rest by weight', () => {
@@ -50,7 +50,7 @@ test("Jain's index is 1 for equals and 1 ÷ n for one who has everything", () =>
 });
 
 test('lag is taken over intervals in which two flows have work, and over no others', () => {
-  const meter = new LagMeter();
+  const meter = new LagOracle();
   meter.backlogged('a');
   meter.served('a', 100);
   meter.backlogged('b', 2);
@@ -71,7 +71,7 @@ test('lag is what all intervals, tried one by one, say', () => {
   const step = fc.record({ id: fc.constantFrom('a', 'b', 'c'), amount: fc.integer({ min: 0, max: 9 }) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
-      const meter = new LagMeter();
+      const meter = new LagOracle();
       const totals: Record<string, number>[] = [{ a: 0, b: 0, c: 0 }];
       for (const id of ['a', 'b', 'c']) meter.backlogged(id);
       for (const { id, amount } of steps) {

@@ -17,11 +17,14 @@ import { LineBuffer } from '../observability/line-buffer.ts';
 import { createLog, LOG_LEVELS } from '../observability/log.ts';
 import type { Log, LogLevel } from '../observability/log.ts';
 import { countBodiesWithHeap } from '../serve/collector.ts';
+import type { RequestReport } from '../director/request-report.ts';
 import { startServe } from '../serve/start-serve.ts';
 import type { Serve } from '../serve/start-serve.ts';
 import { UsageError } from './command.ts';
 import type { Command, CommandInput, Flag } from './command.ts';
 import { parsePort } from './flag-values.ts';
+import { openRecording } from './recording.ts';
+import type { Recording } from './recording.ts';
 import { stopped } from './stopped.ts';
 
 const exitCode = { ok: 0, failed: 1 } as const;
@@ -38,6 +41,7 @@ interface ServeFlags {
   readonly drainTimeout: number | undefined;
   readonly allowExperimentalPlugins: boolean;
   readonly logLevel: LogLevel;
+  readonly record: string | undefined;
 }
 
 const flags: readonly Flag[] = [
@@ -66,6 +70,12 @@ const flags: readonly Flag[] = [
     parse: parseDrainTimeout,
   },
   { name: 'allow-experimental-plugins', summary: 'allow plugins of alpha stability' },
+  {
+    name: 'record',
+    value: 'FILE',
+    summary:
+      'write sizes, times, tenants and outcomes of requests, never what they say, for `fairlead simulate --trace`',
+  },
   {
     name: 'log-level',
     value: 'LEVEL',
@@ -134,9 +144,12 @@ async function serveUntilStopped({ given, loaded, log }: Start, input: CommandIn
     });
   }
   let serve: Serve;
+  let recording: Recording | undefined;
   try {
+    if (given.record !== undefined) recording = await openRecording(given.record, log);
+    const onFinished = recording && ((report: RequestReport) => recording?.finished(report));
     const source = { file: given.configFile, loaded, load: (more: LoadMore) => reloadConfigOf(given, more) };
-    serve = await startServe({ ...given, config, source, log });
+    serve = await startServe({ ...given, config, source, log, onFinished });
   } catch (error) {
     input.stderr.write(`fairlead serve: ${startFault(error, given)}\n`);
     return exitCode.failed;
@@ -144,7 +157,9 @@ async function serveUntilStopped({ given, loaded, log }: Start, input: CommandIn
   input.stdout.write(`gateway listening on ${serve.url}\nadmin listening on ${serve.adminUrl}\n`);
   if (given.configFile !== undefined) input.onHangup?.(() => void serve.reload());
   await stopped(input.stop);
-  return drain(serve, { drainTimeoutMs: given.drainTimeout ?? serve.drainTimeoutMs, log });
+  const code = await drain(serve, { drainTimeoutMs: given.drainTimeout ?? serve.drainTimeoutMs, log });
+  await recording?.close();
+  return code;
 }
 
 type LoadMore = Pick<LoadOptions, 'fileText' | 'keep'>;
@@ -197,7 +212,10 @@ async function drain(serve: Serve, { drainTimeoutMs, log }: { drainTimeoutMs: nu
 
 /** Why it did not start, in one line that says what to do. */
 function startFault(error: unknown, given: ServeFlags): string {
-  const { code, port, message } = error as NodeJS.ErrnoException & { readonly port?: number };
+  const { code, port, path, message } = error as NodeJS.ErrnoException & { readonly port?: number };
+  if (path !== undefined && path === given.record) {
+    return `--record ${path}: ${code === 'EEXIST' ? 'there is such a file already' : message}`;
+  }
   const isAdmin = port !== undefined && port === given.adminPort && port !== given.port;
   const prefix = isAdmin ? 'admin-' : '';
   const host = isAdmin ? given.adminHost : given.host;

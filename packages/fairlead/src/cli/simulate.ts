@@ -13,8 +13,10 @@ import { comparisonText, exceeded } from '../simulate/compare.ts';
 import { loadScenario } from '../simulate/load-scenario.ts';
 import { resultText } from '../simulate/result-text.ts';
 import type { SimulationResult } from '../simulate/result.ts';
-import type { Scenario } from '../simulate/scenario-fields.ts';
 import { simulate } from '../simulate/simulate.ts';
+import { loadTrace } from '../simulate/trace.ts';
+import { workloadOf } from '../simulate/workload.ts';
+import type { Workload } from '../simulate/workload.ts';
 import { UsageError } from './command.ts';
 import type { Command, CommandInput } from './command.ts';
 
@@ -26,6 +28,7 @@ const PROGRESS_MS = 500;
 interface SimulateFlags {
   readonly config: string | undefined;
   readonly seed: number | undefined;
+  readonly trace: string | undefined;
   readonly against: string | undefined;
   readonly maxShareLoss: number | undefined;
   readonly maxWaitGrowth: number | undefined;
@@ -52,6 +55,11 @@ Examples:
   flags: [
     { name: 'config', value: 'FILE', summary: 'configuration, as for `fairlead serve`; its defaults when left out' },
     { name: 'seed', value: 'N', summary: "of all chance, in place of the scenario's", parse: parseSeed },
+    {
+      name: 'trace',
+      value: 'FILE',
+      summary: 'requests to play: of `fairlead serve --record`, Azure CSV, or Mooncake JSON lines',
+    },
     {
       name: 'against',
       value: 'FILE',
@@ -97,16 +105,22 @@ async function run(input: CommandInput): Promise<number> {
   const given = input.options as unknown as SimulateFlags;
   const [file = ''] = input.arguments;
   const { scenario, problems = [] } = await loadScenario(file);
+  const trace = given.trace === undefined ? { requests: [] } : await loadTrace(given.trace);
   const seed = given.seed ?? scenario?.seed ?? 1;
   const files = given.against === undefined ? [given.config] : [given.config, given.against];
   const loaded = await Promise.all(files.map((each) => loadConfigFor(each, { seed, given, input })));
-  const wrong = [...problems, ...loaded.flatMap((each) => each.problems ?? [])];
+  const wrong = [...problems, ...(trace.problems ?? []), ...loaded.flatMap((each) => each.problems ?? [])];
   if (scenario === undefined || wrong.length > 0) return refused(wrong, input);
+  const workload = workloadOf(scenario, trace.requests);
+  if (workload.tenants.length === 0) {
+    input.stderr.write(`fairlead simulate: nobody asks: ${file} has no tenants, and there is no --trace\n`);
+    return exitCode.problems;
+  }
   const results: SimulationResult[] = [];
   for (const { ok } of loaded) {
-    const progress = progressOf(scenario, input);
+    const progress = progressOf(workload, input);
     const config = ok as ResolvedConfig;
-    results.push(await simulate({ scenario, config, seed, onProgress: progress.tell, stop: input.stop }));
+    results.push(await simulate({ workload, config, seed, onProgress: progress.tell, stop: input.stop }));
     progress.end();
   }
   return told(results, given, input);
@@ -151,7 +165,7 @@ function refused(problems: readonly ConfigProblem[], { stderr }: CommandInput): 
 }
 
 /** One line that is written over, while it takes long enough for anybody to wonder. */
-function progressOf({ duration }: Scenario, { stderr }: CommandInput): { tell(doneMs: number): void; end(): void } {
+function progressOf({ duration }: Workload, { stderr }: CommandInput): { tell(doneMs: number): void; end(): void } {
   let toldMs = performance.now();
   let hasTold = false;
   return {

@@ -16,6 +16,7 @@ import { reconfigure } from '../config/reconfigurable.ts';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import { Director } from '../director/director.ts';
 import type { EndpointView } from '../director/pool-view.ts';
+import type { RequestReport } from '../director/request-report.ts';
 import { startGateway } from '../gateway/server.ts';
 import type { Gateway } from '../gateway/server.ts';
 import { Fleet } from '../model-servers/fleet.ts';
@@ -43,6 +44,8 @@ export interface ServeOptions {
   readonly clock?: Clock;
   /** Told of every event of every pool's flow controller, after metrics and log. */
   readonly onFlowEvent?: (pool: string, event: FlowEvent) => void;
+  /** Told of every request that is over, in the same way. */
+  readonly onFinished?: ((report: RequestReport) => void) | undefined;
 }
 
 /** A running gateway with everything that belongs to it. */
@@ -140,6 +143,7 @@ class House implements Serve {
         finished: (report) => {
           this.#metrics.finished(report);
           this.#eventLog.finished(report);
+          options.onFinished?.(report);
         },
       },
     });

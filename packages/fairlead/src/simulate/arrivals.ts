@@ -33,6 +33,8 @@ export function startArrivals({ arrivals }: TenantModel, { clock, random }: Arri
       for (let count = 0; count < loops; count += 1) after(random() * Math.max(1, thinkTime), loop);
       return;
     }
+    case 'trace':
+      return;
     case 'even':
       return again(() => evenMs, 1);
     case 'poisson':

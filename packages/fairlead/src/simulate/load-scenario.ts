@@ -8,7 +8,7 @@ import { byPlace, configProblem } from '../config/config-problem.ts';
 import type { ConfigProblem } from '../config/config-problem.ts';
 import { fileProblem, readConfigFile } from '../config/load.ts';
 import { readConfig } from '../config/read.ts';
-import { scenarioFields } from './scenario-fields.ts';
+import { DEFAULT_DURATION_MS, scenarioFields } from './scenario-fields.ts';
 import type { Scenario } from './scenario-fields.ts';
 
 export type LoadedScenario =
@@ -39,11 +39,10 @@ export function readScenario(text: string, file: string): LoadedScenario {
 }
 
 /** What each field by itself does not show. */
-function contradictions({ tenants, fleet, faults, duration, warmUp }: Scenario): Problem[] {
+function contradictions({ tenants, fleet, faults, duration = DEFAULT_DURATION_MS, warmUp }: Scenario): Problem[] {
   const problems: Problem[] = [];
   const say = (path: Problem['path'], message: string, allowed: string): void =>
     void problems.push({ path, message: `${message}; allowed is ${allowed}`, allowed });
-  if (tenants.length === 0) say(['tenants'], 'nobody asks', 'at least one tenant');
   if (warmUp >= duration) say(['warmUp'], 'nothing is left to report', 'less than the duration');
   const names = new Set<string>();
   tenants.forEach(({ name, arrivals, promptTokens, outputTokens }, index) => {

@@ -58,7 +58,7 @@ interface Played {
 }
 
 export function resultOf(played: Played): SimulationResult {
-  const { scenario, seed, seconds, tallies, identities } = played;
+  const { scenario, seed, seconds, tallies, identities, bands } = played;
   const { fleet } = tallies;
   const entitlements = entitlementsOf(played);
   const served = sum(scenario.tenants, ({ name }) => tallies.tenant(name).served);
@@ -71,7 +71,7 @@ export function resultOf(played: Played): SimulationResult {
       share: served === 0 ? 0 : tally.served / served,
       entitlement: served === 0 ? 0 : entitlements.get(name)! / served,
       maxLagTokens: tallies.lag.get(priority)?.largestOf(name) ?? 0,
-      boundTokens: null,
+      boundTokens: bands.find((band) => band.priority === priority)?.lagBound ?? null,
       requests: tally.requests,
       answered: tally.answered,
       goodput: tally.requests === 0 ? 1 : tally.inTime / tally.requests,

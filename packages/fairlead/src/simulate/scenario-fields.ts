@@ -11,7 +11,7 @@ const MOST_TOKENS = 10_000_000;
 const duration = { type: 'duration', min: 0, max: MOST_MS } as const;
 const tokens = { type: 'number', min: 0, max: MOST_TOKENS } as const;
 
-export const ARRIVALS = ['closed-loop', 'even', 'poisson', 'bursts', 'on-off'] as const;
+export const ARRIVALS = ['closed-loop', 'even', 'poisson', 'bursts', 'on-off', 'trace'] as const;
 export const SIZES = ['fixed', 'uniform', 'log-normal', 'heavy-tail'] as const;
 export const FAULTS = ['kill', 'slow', 'stale-metrics'] as const;
 
@@ -31,7 +31,12 @@ const sizeFields = {
 } as const satisfies ParameterSpecs;
 
 const arrivalFields = {
-  kind: { type: 'string', choices: ARRIVALS, default: 'closed-loop', doc: 'When requests come.' },
+  kind: {
+    type: 'string',
+    choices: ARRIVALS,
+    default: 'closed-loop',
+    doc: 'When requests come; `trace`: when that of `--trace` says.',
+  },
   loops: {
     type: 'integer',
     min: 1,
@@ -53,7 +58,7 @@ const arrivalFields = {
   off: { ...duration, default: 10_000, doc: 'How long it does not (`on-off`).' },
 } as const satisfies ParameterSpecs;
 
-const tenantFields = {
+export const tenantFields = {
   name: { type: 'string', required: true, doc: 'Its fairness id; unique.' },
   weight: {
     type: 'number',
@@ -117,7 +122,7 @@ const faultFields = {
 
 export const scenarioFields = {
   seed: { type: 'integer', min: 0, max: 4_294_967_295, default: 1, doc: 'Of all chance; `--seed` says another.' },
-  duration: { ...duration, min: 1, default: 60_000, doc: 'How much is simulated.' },
+  duration: { ...duration, min: 1, defaultDoc: '`1m`, or as long as `--trace` is', doc: 'How much is simulated.' },
   warmUp: { ...duration, default: 0, doc: 'So much of it, at the beginning, is not reported.' },
   fleet: { type: 'object', default: {}, fields: fleetFields, doc: 'What stands behind.' },
   faults: {
@@ -129,14 +134,17 @@ export const scenarioFields = {
   },
   tenants: {
     type: 'list',
-    required: true,
+    default: [],
     maxItems: 1000,
-    doc: 'Who asks.',
+    doc: 'Who asks, beside the tenants of `--trace`.',
     of: { type: 'object', doc: 'One tenant.', fields: tenantFields },
   },
 } as const satisfies ParameterSpecs;
 
 export type Scenario = ParametersOf<typeof scenarioFields>;
+
+/** How much of a scenario is simulated that does not say so. */
+export const DEFAULT_DURATION_MS = 60_000;
 export type FleetModel = Scenario['fleet'];
 export type Fault = Scenario['faults'][number];
 export type TenantModel = Scenario['tenants'][number];

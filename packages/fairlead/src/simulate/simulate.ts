@@ -14,10 +14,13 @@ import { startArrivals } from './arrivals.ts';
 import { drawSize } from './draws.ts';
 import { resultOf } from './result.ts';
 import type { SimulationResult } from './result.ts';
-import type { Scenario, TenantModel } from './scenario-fields.ts';
+import type { TenantModel } from './scenario-fields.ts';
 import { SimulatedFleet } from './simulated-fleet.ts';
 import { SimulatedRequest } from './simulated-request.ts';
+import type { RequestPlan } from './simulated-request.ts';
 import { Tallies } from './tally.ts';
+import type { TraceRequest } from './trace.ts';
+import type { Workload } from './workload.ts';
 
 /** Virtual time between two looks at the real one. */
 const SLICE_MS = 1000;
@@ -25,7 +28,7 @@ const SLICE_MS = 1000;
 const SCRAPE_INTERVAL_MS = 1000;
 
 export interface SimulateOptions {
-  readonly scenario: Scenario;
+  readonly workload: Workload;
   readonly config: ResolvedConfig;
   /** In place of the scenario's. */
   readonly seed?: number | undefined;
@@ -36,11 +39,12 @@ export interface SimulateOptions {
 
 /** Resolves when all of the scenario has been played, or it was stopped: then with what came until then. */
 export async function simulate(options: SimulateOptions): Promise<SimulationResult> {
-  const { scenario, onProgress, stop } = options;
+  const { onProgress, stop } = options;
+  const { duration } = options.workload;
   const run = new Simulation(options);
-  for (let doneMs = 0; doneMs < scenario.duration && stop?.aborted !== true; doneMs += SLICE_MS) {
-    run.advance(Math.min(SLICE_MS, scenario.duration - doneMs));
-    onProgress?.(Math.min(doneMs + SLICE_MS, scenario.duration));
+  for (let doneMs = 0; doneMs < duration && stop?.aborted !== true; doneMs += SLICE_MS) {
+    run.advance(Math.min(SLICE_MS, duration - doneMs));
+    onProgress?.(Math.min(doneMs + SLICE_MS, duration));
     await new Promise((resolve) => setImmediate(resolve));
   }
   return run.end();
@@ -48,7 +52,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
 
 class Simulation {
   readonly #clock = new VirtualClock();
-  readonly #scenario: Scenario;
+  readonly #workload: Workload;
   readonly #seed: number;
   readonly #identities: ReadonlyMap<string, Identity>;
   readonly #fleet: SimulatedFleet;
@@ -58,15 +62,15 @@ class Simulation {
   readonly #tallies: Tallies;
   #count = 0;
 
-  constructor({ scenario, config, seed }: SimulateOptions) {
-    this.#scenario = scenario;
-    this.#seed = seed ?? scenario.seed;
+  constructor({ workload, config, seed }: SimulateOptions) {
+    this.#workload = workload;
+    this.#seed = seed ?? workload.seed;
     const clock = this.#clock;
     const costs = new CostModel(config.flowControl.costs);
     this.#fleet = new SimulatedFleet({
       clock,
       random: this.#random('fleet'),
-      model: scenario.fleet,
+      model: workload.fleet,
       scrapeIntervalMs: config.metricsSource?.intervalMs ?? SCRAPE_INTERVAL_MS,
       workOf: (body) => this.#work.get(body)!.plan,
       onChange: () => this.#tallies.fleet.count(clock.now()),
@@ -86,10 +90,12 @@ class Simulation {
       identify: () => ({ status: 401, message: 'nobody comes by the front door' }),
       observer: { flowEvent: (_pool, event) => this.#tallies.observe(event), finished: () => undefined },
     });
-    this.#identities = new Map(scenario.tenants.map((tenant) => [tenant.name, identityOf(tenant, config)]));
-    for (const tenant of scenario.tenants) this.#begin(tenant);
-    for (const fault of scenario.faults) clock.at(fault.at, () => this.#fleet.fault(fault));
-    clock.at(scenario.warmUp, () => this.#beginToCount());
+    this.#identities = new Map(workload.tenants.map((tenant) => [tenant.name, identityOf(tenant, config)]));
+    // Before whatever else is due at that moment.
+    clock.at(workload.warmUp, () => this.#beginToCount());
+    for (const tenant of workload.tenants) this.#begin(tenant);
+    this.#follow(workload.trace);
+    for (const fault of workload.faults) clock.at(fault.at, () => this.#fleet.fault(fault));
   }
 
   advance(byMs: number): void {
@@ -104,9 +110,9 @@ class Simulation {
     this.#tallies.isCounting = false;
     this.#director.destroy();
     return resultOf({
-      scenario: this.#scenario,
+      scenario: this.#workload,
       seed: this.#seed,
-      seconds: Math.max(0, this.#clock.now() - this.#scenario.warmUp) / 1000,
+      seconds: Math.max(0, this.#clock.now() - this.#workload.warmUp) / 1000,
       identities: this.#identities,
       tallies: this.#tallies,
       bands,
@@ -128,27 +134,45 @@ class Simulation {
 
   #begin(tenant: TenantModel): void {
     const sizes = this.#random(`sizes of ${tenant.name}`);
-    const identity = this.#identities.get(tenant.name)!;
     const context = { clock: this.#clock, random: this.#random(`arrivals of ${tenant.name}`) };
     startArrivals(tenant, context, (over) => {
-      const plan = {
-        id: `${(this.#count += 1)}`,
-        identity,
-        promptTokens: drawSize(tenant.promptTokens, sizes),
-        outputTokens: drawSize(tenant.outputTokens, sizes),
-        saysMaxTokens: tenant.saysMaxTokens,
-        givesUpAfterMs: tenant.givesUpAfter,
-      };
-      const request = new SimulatedRequest(plan, this.#clock, ({ problem }) => {
-        this.#requests.delete(plan.id);
-        this.#tallies.over(request, tenant.ttftGoal);
-        over(problem?.retryAfterMs ?? 0);
-      });
-      this.#requests.set(plan.id, request);
-      this.#work.set(request.body, request);
-      this.#tallies.asked(request);
-      request.send(this.#director);
+      const promptTokens = drawSize(tenant.promptTokens, sizes);
+      this.#ask(tenant, { promptTokens, outputTokens: drawSize(tenant.outputTokens, sizes) }, over);
     });
+  }
+
+  /** One alarm for all of the trace. */
+  #follow(trace: readonly TraceRequest[]): void {
+    const tenants = new Map(this.#workload.tenants.map((tenant) => [tenant.name, tenant]));
+    const play = (index: number): void => {
+      const request = trace[index];
+      if (request === undefined) return;
+      this.#clock.at(request.atMs, () => {
+        this.#ask(tenants.get(request.tenant)!, request, () => undefined);
+        play(index + 1);
+      });
+    };
+    play(0);
+  }
+
+  #ask(
+    tenant: TenantModel,
+    { promptTokens, outputTokens }: Pick<RequestPlan, 'promptTokens' | 'outputTokens'>,
+    over: (againInMs: number) => void,
+  ): void {
+    const identity = this.#identities.get(tenant.name)!;
+    const { saysMaxTokens, givesUpAfter: givesUpAfterMs } = tenant;
+    const id = `${(this.#count += 1)}`;
+    const plan = { id, identity, promptTokens, outputTokens, saysMaxTokens, givesUpAfterMs };
+    const request = new SimulatedRequest(plan, this.#clock, ({ problem }) => {
+      this.#requests.delete(id);
+      this.#tallies.over(request, tenant.ttftGoal);
+      over(problem?.retryAfterMs ?? 0);
+    });
+    this.#requests.set(id, request);
+    this.#work.set(request.body, request);
+    this.#tallies.asked(request);
+    request.send(this.#director);
   }
 }
 

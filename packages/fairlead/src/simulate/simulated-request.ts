@@ -36,6 +36,8 @@ export class SimulatedRequest implements Answer {
   waitMs: number | undefined;
   ttftMs: number | undefined;
   problem: Problem | undefined;
+  /** It was asked while things were counted. */
+  isCounted = false;
   readonly #clock: Clock;
   readonly #onOver: (request: SimulatedRequest) => void;
   #journey: Journey | undefined;

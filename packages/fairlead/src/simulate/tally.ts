@@ -6,7 +6,7 @@
  */
 
 import type { FlowEvent } from '@fairlead/core';
-import { LagMeter } from '@fairlead/core/testing';
+import { LagOracle } from '@fairlead/core/testing';
 import type { SimulatedEngine } from './simulated-engine.ts';
 import type { SimulatedRequest } from './simulated-request.ts';
 
@@ -73,7 +73,7 @@ export class FleetTally {
 /** Costs of a request as it was, and of who waits. */
 export class Tallies {
   readonly tenants = new Map<string, TenantTally>();
-  readonly lag = new Map<number, LagMeter>();
+  readonly lag = new Map<number, LagOracle>();
   readonly fleet: FleetTally;
   readonly #costOf: (request: SimulatedRequest) => number;
   readonly #requests: ReadonlyMap<string, SimulatedRequest>;
@@ -116,6 +116,7 @@ export class Tallies {
 
   asked(request: SimulatedRequest): void {
     if (!this.isCounting) return;
+    request.isCounted = true;
     const tally = this.tenant(request.plan.identity.tenant);
     tally.requests += 1;
     tally.asked += this.#costOf(request);
@@ -126,11 +127,12 @@ export class Tallies {
     if (!this.isCounting) return;
     const tally = this.tenant(request.plan.identity.tenant);
     const { fate, problem, waitMs, ttftMs } = request;
+    if (fate === 'answered') tally.outputTokens += request.plan.outputTokens;
+    if (!request.isCounted) return;
     if (waitMs !== undefined) tally.waitsMs.push(waitMs);
     if (ttftMs !== undefined) tally.ttftsMs.push(ttftMs);
     if (fate === 'answered') {
       tally.answered += 1;
-      tally.outputTokens += request.plan.outputTokens;
       if (ttftGoalMs === undefined || (ttftMs as number) <= ttftGoalMs) tally.inTime += 1;
     } else if (fate === 'gave-up') tally.gaveUp += 1;
     else if (fate === 'broken') tally.broken += 1;
@@ -154,9 +156,9 @@ export class Tallies {
     else if (by === 1) this.#lagOf(event.band).backlogged(fairnessId, weight);
   }
 
-  #lagOf(band: number): LagMeter {
+  #lagOf(band: number): LagOracle {
     let meter = this.lag.get(band);
-    if (meter === undefined) this.lag.set(band, (meter = new LagMeter()));
+    if (meter === undefined) this.lag.set(band, (meter = new LagOracle()));
     return meter;
   }
 }

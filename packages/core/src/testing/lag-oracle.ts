@@ -18,7 +18,7 @@ interface Tracked {
   readonly pairs: Map<Tracked, { low: number; high: number }>;
 }
 
-export class LagMeter {
+export class LagOracle {
   readonly #flows = new Map<string, Tracked>();
   readonly #backlogged = new Set<Tracked>();
 

@@ -5,8 +5,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { startChild } from '../../packages/fairlead/src/demo/fleet/child.ts';
+import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
 import type { SimulationResult } from '../../packages/fairlead/src/simulate/result.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -34,6 +38,46 @@ describe('fairlead simulate', () => {
       }
     });
   }
+
+  it('plays what `fairlead serve --record` has written down, of which no prompt is a part', async () => {
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'fairlead-'));
+    const server = await startModelServer({ models: ['m'], prefillMs: 1, tokenMs: 1 });
+    const record = path.join(folder, 'requests.jsonl');
+    try {
+      const gateway = await startChild({
+        name: 'the gateway',
+        words: ['serve', '--port', '0', '--admin-port', '0', '--endpoint', server.url, '--record', record],
+        listens: ['gateway', 'admin'],
+      });
+      const ask = async (model: string, key: string): Promise<number> => {
+        const answer = await fetch(`${gateway.urls.get('gateway')}/v1/chat/completions`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${key}` },
+          body: JSON.stringify({ model, max_tokens: 7, messages: [{ role: 'user', content: 'a secret prompt' }] }),
+        });
+        await answer.arrayBuffer();
+        return answer.status;
+      };
+      while ((await ask('m', 'key-of-one')) !== 200);
+      for (let count = 0; count < 5; count += 1) assert.equal(await ask('m', 'key-of-another'), 200);
+      assert.equal(await ask('unknown', 'key-of-another'), 404);
+      const again = fairlead('serve', '--endpoint', server.url, '--port', '0', '--admin-port', '0', '--record', record);
+      assert.equal(again.code, 1);
+      assert.match(again.stderr, /--record .*: there is such a file already/);
+      await gateway.stop();
+
+      const text = await readFile(record, 'utf8');
+      for (const word of ['secret', 'key-of', 'unknown']) assert.ok(!text.includes(word), word);
+      await writeFile(path.join(folder, 'fleet.yaml'), 'fleet: { servers: 1, slots: 8 }\n');
+      const played = fairlead('simulate', path.join(folder, 'fleet.yaml'), '--trace', record, '--json');
+      assert.equal(played.code, 0, played.stderr);
+      const { tenants } = JSON.parse(played.stdout) as SimulationResult;
+      assert.deepEqual(tenants.map(({ answered }) => answered).sort(), [1, 5]);
+    } finally {
+      await server.destroy();
+      await rm(folder, { recursive: true });
+    }
+  });
 
   it('names every mistake of a scenario with its place, and plays nothing', () => {
     const { code, stdout, stderr } = fairlead('simulate', 'examples/configuration/fairlead.yaml');

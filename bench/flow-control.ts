@@ -10,7 +10,12 @@
 import { type FairnessPolicy, FlowController, type OnSettled, type Permit, type WaitingHandle } from '@fairlead/core';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { globalStrictFairnessPolicy, roundRobinFairnessPolicy } from '@fairlead/core/plugins';
+import {
+  deficitRoundRobinFairnessPolicy,
+  globalStrictFairnessPolicy,
+  roundRobinFairnessPolicy,
+  virtualTokenCounterFairnessPolicy,
+} from '@fairlead/core/plugins';
 import { FlowControlKit, flowControlConfig, instanceOf, seededRandom } from '@fairlead/core/testing';
 import { systemClock } from '../packages/fairlead/src/serve/system-clock.ts';
 import type { Benchmark, BenchmarkContext } from './harness/benchmark.ts';
@@ -169,6 +174,8 @@ interface Policy {
 const POLICIES: readonly Policy[] = [
   { name: 'round-robin', fairness: instanceOf(roundRobinFairnessPolicy), atLeast: 600_000 },
   { name: 'global-strict', fairness: instanceOf(globalStrictFairnessPolicy), atLeast: 300_000 },
+  { name: 'deficit-round-robin', fairness: instanceOf(deficitRoundRobinFairnessPolicy), atLeast: 350_000 },
+  { name: 'virtual-token-counter', fairness: instanceOf(virtualTokenCounterFairnessPolicy), atLeast: 350_000 },
 ];
 const LIMITS = [1, 100];
 const PRIORITIES = [1, 8];

@@ -9,6 +9,8 @@ export { checkInvariants } from '../flow-control/invariants.ts';
 export { CheckedKits } from './checked-kits.ts';
 export { fairnessConformance } from './fairness-conformance.ts';
 export type { ConformanceCase, FairnessPromises } from './fairness-conformance.ts';
+export { runFairness } from './fairness-run.ts';
+export type { FairnessRunOptions, FairnessRunResult } from './fairness-run.ts';
 export { FAIRNESS_ACTS, FairnessStand } from './fairness-stand.ts';
 export type { FairnessStep } from './fairness-stand.ts';
 export { FlowControlKit, flowControlConfig, modelEndpoint } from './flow-control-kit.ts';

@@ -40,7 +40,7 @@ export const DEFAULTS: Readonly<Record<DefaultSet, Defaults>> = {
   serve: {
     ...shared,
     flowControl: true,
-    fairness: 'round-robin-fairness-policy',
+    fairness: 'virtual-token-counter-fairness-policy',
     saturationDetector: 'adaptive-concurrency-detector',
     // Below the 60 s at which nginx and cloud balancers give up on a silent connection.
     requestTtlMs: 50_000,

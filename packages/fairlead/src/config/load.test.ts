@@ -154,7 +154,7 @@ describe('what fairlead serve runs', () => {
     const { flowControl, detector, flowControlEnabled, scheduling, metricsSource } = await load(undefined);
     assert.equal(flowControlEnabled, true);
     assert.equal(detector.type, 'adaptive-concurrency-detector');
-    assert.equal(flowControl.defaultBand.fairness.type, 'round-robin-fairness-policy');
+    assert.equal(flowControl.defaultBand.fairness.type, 'virtual-token-counter-fairness-policy');
     assert.deepEqual([flowControl.defaultRequestTtlMs, flowControl.noEndpointRequestTtlMs], [50_000, 10_000]);
     assert.equal(flowControl.defaultBand.maxFlowShare, 0.5);
     assert.deepEqual(

@@ -27,7 +27,7 @@ export const bandFields = {
   fairnessPolicyRef: {
     type: 'plugin-ref',
     kind: 'fairness',
-    defaultDoc: '`round-robin-fairness-policy` in `serve`, `global-strict-fairness-policy` in the reference',
+    defaultDoc: '`virtual-token-counter-fairness-policy` in `serve`, `global-strict-fairness-policy` in the reference',
     doc: 'Which flow of the band is served next.',
   },
   orderingPolicyRef: {

@@ -4,7 +4,7 @@
 
 import type { ResolvedConfig } from './resolved.ts';
 
-/** `2 endpoints; flow control on: round-robin-fairness-policy, …; 3 keys`. */
+/** `2 endpoints; flow control on: virtual-token-counter-fairness-policy, …; 3 keys`. */
 export function summaryOf(config: ResolvedConfig): string {
   const {
     endpoints,

@@ -10,6 +10,13 @@
 import type { BandContender } from './contender.ts';
 import type { BandSelectionPolicy } from './policies.ts';
 
+/** What a band was charged for one dispatch. */
+export interface BandCharge {
+  /** Of the policy that charged it. */
+  readonly state: unknown;
+  readonly receipt: unknown;
+}
+
 export class BandSelection<B extends { readonly priority: number }> {
   #policy: BandSelectionPolicy;
   /** The policy's, at hand: asked before every dispatch. */
@@ -100,10 +107,30 @@ export class BandSelection<B extends { readonly priority: number }> {
   }
 
   /** The band was served; returns what `settle` has to be given. */
-  charge(contender: BandContender<B>, cost: number): unknown {
+  charge(contender: BandContender<B>, cost: number): BandCharge | undefined {
     if (this.#policy.charge === undefined) return undefined;
     try {
-      return this.#policy.charge(this.#state, contender, cost);
+      return { state: this.#state, receipt: this.#policy.charge(this.#state, contender, cost) };
+    } catch (error) {
+      this.#onFault(this.#policy, error);
+      return undefined;
+    }
+  }
+
+  /** What was charged is off by `delta`; not the business of a policy that did not charge it. */
+  settle(contender: BandContender<B>, charge: BandCharge, delta: number): void {
+    if (charge.state !== this.#state) return;
+    try {
+      this.#policy.settle?.(this.#state, contender, { delta, receipt: charge.receipt });
+    } catch (error) {
+      this.#onFault(this.#policy, error);
+    }
+  }
+
+  /** The share that the band has a right to; undefined for none. */
+  shareOf(contender: BandContender<B>): number | undefined {
+    try {
+      return this.#policy.shareOf?.(this.#state, contender);
     } catch (error) {
       this.#onFault(this.#policy, error);
       return undefined;

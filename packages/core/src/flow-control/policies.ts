@@ -78,8 +78,17 @@ export interface BandSelectionPolicy<T = unknown, S = unknown> extends Plugin {
   pick(state: T, offered: readonly Contender<S>[]): Contender<S>;
   /** It was picked and cannot be served in this turn: it is at its ceiling, or nothing of it finds room. */
   passed?(state: T, band: Contender<S>): void;
-  /** The band was served: what that is estimated to cost, in units of an input token. */
+  /**
+   * The band was served: what that is estimated to cost, in units of an input token, above 0. What this returns is the
+   * receipt that `settle` is given.
+   */
   charge?(state: T, band: Contender<S>, cost: number): unknown;
+  /** What was charged is off by so much, up or down. At any time, also when the band has nothing to send. */
+  settle?(state: T, band: Contender<S>, correction: { readonly delta: number; readonly receipt: unknown }): void;
+  /** The share of what is dispatched that the band has a right to while it has something to send; without it, none. */
+  shareOf?(state: T, band: Contender<S>): number;
+  /** The priorities that its parameters name: whoever reads a configuration is warned of one that has no band. */
+  readonly namedPriorities?: readonly number[];
 }
 
 /**

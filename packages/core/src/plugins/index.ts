@@ -6,7 +6,9 @@
  */
 
 import type { PluginDefinition } from '../plugin-registry/plugin.ts';
+import { minShareBandSelectionPolicy } from './band-selection/min-share-band-selection-policy.ts';
 import { strictBandSelectionPolicy } from './band-selection/strict-band-selection-policy.ts';
+import { weightedBandSelectionPolicy } from './band-selection/weighted-band-selection-policy.ts';
 import { deficitRoundRobinFairnessPolicy } from './fairness/deficit-round-robin-fairness-policy.ts';
 import { globalStrictFairnessPolicy } from './fairness/global-strict-fairness-policy.ts';
 import { roundRobinFairnessPolicy } from './fairness/round-robin-fairness-policy.ts';
@@ -45,6 +47,8 @@ import { staticUsageLimitPolicy } from './usage-limits/static-usage-limit-policy
 
 export const builtins: readonly PluginDefinition[] = Object.freeze([
   strictBandSelectionPolicy,
+  weightedBandSelectionPolicy,
+  minShareBandSelectionPolicy,
   globalStrictFairnessPolicy,
   roundRobinFairnessPolicy,
   deficitRoundRobinFairnessPolicy,
@@ -114,9 +118,11 @@ export {
   sloDeadlineOrderingPolicy,
   softReflectiveCeilingPolicy,
   staticUsageLimitPolicy,
+  minShareBandSelectionPolicy,
   strictBandSelectionPolicy,
   tokenLoadScorer,
   utilizationDetector,
+  weightedBandSelectionPolicy,
   virtualTokenCounterFairnessPolicy,
   weightedRandomPicker,
 };

@@ -6,6 +6,10 @@
  */
 
 export { checkInvariants } from '../flow-control/invariants.ts';
+export { bandSelectionConformance } from './band-selection-conformance.ts';
+export type { BandSelectionPromises } from './band-selection-conformance.ts';
+export { BandSelectionStand } from './band-selection-stand.ts';
+export type { BandStep } from './band-selection-stand.ts';
 export { CheckedKits } from './checked-kits.ts';
 export { fairnessConformance } from './fairness-conformance.ts';
 export type { ConformanceCase, FairnessPromises } from './fairness-conformance.ts';

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { PluginError } from '../../plugin-registry/plugin.ts';
+
+/**
+ * A list of priorities with a number each, as a map.
+ *
+ * @throws PluginError when a priority is named twice.
+ */
+export function byPriority<K extends string>(
+  parameter: string,
+  list: readonly ({ readonly priority: number } & Readonly<Record<K, number>>)[],
+  key: K,
+): ReadonlyMap<number, number> {
+  const map = new Map<number, number>();
+  for (const [index, { priority, [key]: value }] of list.entries()) {
+    if (map.has(priority)) throw new PluginError(`${parameter}[${index}].priority: ${priority} is named twice`);
+    map.set(priority, value as number);
+  }
+  return map;
+}

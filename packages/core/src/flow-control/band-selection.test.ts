@@ -4,7 +4,10 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { CheckedKits } from '../testing/checked-kits.ts';
 import { InFlightCap } from '../request/in-flight-cap.ts';
-import { flowControlConfig } from '../testing/flow-control-kit.ts';
+import { type FlowControlKit, flowControlConfig } from '../testing/flow-control-kit.ts';
+import { instanceOf } from '../testing/plugin-instance.ts';
+import { seededRandom } from '../testing/seeded-random.ts';
+import { minShareBandSelectionPolicy } from '../plugins/band-selection/min-share-band-selection-policy.ts';
 import type { BandSelectionPolicy, Contender, UsageLimitPolicy } from './policies.ts';
 
 const kits = new CheckedKits();
@@ -184,4 +187,101 @@ describe('The selection of bands', () => {
     );
     assert.deepEqual(other.told.slice(0, 2).sort(), ['ready 0', 'ready 5']);
   });
+
+  it('gives the lowest band its share of what requests really cost, under a flood ten times what is served', () => {
+    const bandSelection = minShare([{ priority: -5, share: 0.05 }]);
+    const kit = start({ endpoints: 2, limit: 8, config: { bandSelection, knownPriorities: [5, -5] } });
+    const random = seededRandom(11);
+    const cost = new Map([
+      [5, 0],
+      [-5, 0],
+    ]);
+    const refill = (): void => {
+      for (const [priority, waiting] of [5, -5].map((each) => [each, waitingIn(kit, each)] as const)) {
+        for (let count = waiting; count < (priority === 5 ? 160 : 4); count += 1) {
+          kit.enqueue({ priority, fairnessId: `t${count % 7}`, sizeBytes: 40 + Math.floor(random() * 4_000) });
+        }
+      }
+    };
+    for (let count = 0; count < 20_000; count += 1) {
+      refill();
+      kit.clock.settle();
+      const [permit] = kit.permits.splice(Math.floor(random() * kit.permits.length), 1);
+      assert.ok(permit !== undefined);
+      // A tenth of the answers are ten times as long as the others.
+      const completionTokens = Math.floor(random() * 200) * (random() < 0.1 ? 10 : 1);
+      const promptTokens = 10 + Math.floor(random() * 500);
+      permit.end('succeeded', { promptTokens, completionTokens });
+      if (count < 1_000) continue;
+      const { priority } = permit.request;
+      cost.set(priority, (cost.get(priority) ?? 0) + promptTokens + 2 * completionTokens);
+    }
+    const [high = 0, low = 0] = cost.values();
+    const share = low / (low + high);
+    assert.ok(Math.abs(share - 0.05) <= 0.05 * 0.02, `the lowest band had ${share}`);
+  });
+
+  it('settles nothing with a policy that did not charge it', () => {
+    const settled: unknown[] = [];
+    const settling = (name: string) =>
+      lowestFirst({ name, charge: () => name, settle: (_told, _band, correction) => void settled.push(correction) });
+    const [one, other] = [settling('one'), settling('other')];
+    const kit = start({ limit: 2, config: { bandSelection: one } });
+    kit.enqueue();
+    kit.settle();
+    kit.controller.reconfigure(flowControlConfig({ config: { bandSelection: other } }));
+    kit.enqueue();
+    kit.settle();
+    for (const permit of kit.permits.splice(0)) permit.end('succeeded', { promptTokens: 1, completionTokens: 1 });
+    assert.deepEqual(settled, [{ delta: 3 - 537, receipt: 'other' }]);
+  });
+
+  it('gives back what was charged for a request that was never sent', () => {
+    const settled: unknown[] = [];
+    const bandSelection = lowestFirst({
+      charge: () => 'receipt',
+      settle: (_told, _band, correction) => void settled.push(correction),
+    });
+    const kit = start({ config: { bandSelection } });
+    kit.enqueue();
+    kit.settle();
+    const [permit] = kit.permits.splice(0);
+    assert.ok(permit !== undefined);
+    kit.controller.requeue(permit, kit.recorder(permit.request));
+    assert.deepEqual(settled, [{ delta: -537, receipt: 'receipt' }]);
+  });
+
+  it('says in a snapshot what each band is promised, and what it had lately', () => {
+    const bandSelection = minShare([{ priority: -5, share: 0.25 }]);
+    const kit = start({ limit: 4, config: { bandSelection, knownPriorities: [5, -5] } });
+    const shares = () =>
+      kit.controller.snapshot().bands.map(({ promisedShare, recentShare }) => [promisedShare, recentShare]);
+    assert.deepEqual(shares(), [[0, 0]]);
+    for (const priority of [5, 5, 5, -5]) kit.enqueue({ priority });
+    kit.settle();
+    assert.deepEqual(shares(), [
+      [0, 0.75],
+      [0, 0],
+      [0.25, 0.25],
+    ]);
+    for (let minutes = 0; minutes < 2; minutes += 1) {
+      kit.clock.advance(31_000);
+      kit.enqueue({ priority: 5, sizeBytes: 100 });
+      kit.settle();
+      kit.finishOne();
+    }
+    kit.clock.advance(31_000);
+    kit.enqueue({ priority: 5 });
+    kit.settle();
+    assert.deepEqual(shares()[2], [0.25, 0]);
+  });
 });
+
+function minShare(shares: readonly { readonly priority: number; readonly share: number }[]): BandSelectionPolicy {
+  const parameters = { shares, defaultShare: 0 };
+  return instanceOf(minShareBandSelectionPolicy, { parameters });
+}
+
+function waitingIn(kit: FlowControlKit, priority: number): number {
+  return kit.controller.inspect().waitlist.bands.get(priority)?.occupancy.requests ?? 0;
+}

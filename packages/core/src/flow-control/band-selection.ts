@@ -40,6 +40,15 @@ export class BandSelection<B extends { readonly priority: number }> {
     return this.#policy;
   }
 
+  /** Bands that the policy may be asked about. */
+  get size(): number {
+    return this.#offered.length + this.#passed.length;
+  }
+
+  isOffered(contender: BandContender<B>): boolean {
+    return this.#offered.includes(contender);
+  }
+
   /** A band that is new, and holds nothing. */
   add(contender: BandContender<B>): void {
     this.#known.add(contender);

@@ -10,6 +10,7 @@ import { BandSelection } from './band-selection.ts';
 import type { BandConfig, BandTemplate, FlowControlConfig } from './config.ts';
 import { type BandCallbacks, type Flow, PriorityBand } from './priority-band.ts';
 import type { BandSelectionPolicy } from './policies.ts';
+import { RecentShares } from './recent-shares.ts';
 import type { WaitingRequest } from './waiting-request.ts';
 
 /** What a change of configuration asks and tells. */
@@ -28,6 +29,8 @@ interface SelectionCallbacks {
 export class Bands {
   /** Which of them is served next. */
   readonly selection: BandSelection<PriorityBand>;
+  /** What of all that is dispatched goes to each. */
+  readonly shares = new RecentShares();
   #config: FlowControlConfig;
   #isLagPaused = false;
   readonly #callbacks: BandCallbacks;
@@ -40,7 +43,7 @@ export class Bands {
 
   constructor(
     config: FlowControlConfig,
-    callbacks: Omit<BandCallbacks, 'onContending' | 'onCharged'> & SelectionCallbacks,
+    callbacks: Omit<BandCallbacks, 'onContending' | 'onCharged' | 'onSettled'> & SelectionCallbacks,
   ) {
     this.#config = config;
     this.selection = new BandSelection(config.bandSelection, callbacks.onSelectionFault);
@@ -49,8 +52,9 @@ export class Bands {
       onContending: ({ contender }, contends) => {
         this.selection.contend(contender, contends);
       },
-      onCharged: ({ contender }, cost) => {
-        this.selection.charge(contender, cost);
+      onCharged: ({ contender }, cost) => this.selection.charge(contender, cost),
+      onSettled: ({ contender }, charge, delta) => {
+        this.selection.settle(contender, charge, delta);
       },
     };
     this.#known = new Set(config.knownPriorities);

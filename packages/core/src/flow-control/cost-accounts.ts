@@ -9,6 +9,7 @@
 import { CostModel, type CostEstimate, type CostWeights } from '../request/cost-model.ts';
 import type { Usage } from '../request/inference-request.ts';
 import type { Ending } from '../request/permit.ts';
+import type { BandCharge } from './band-selection.ts';
 import type { Queued } from './waitlist.ts';
 
 /** Tokens streamed beyond what is charged before they are charged: each by itself would cost more than it tells. */
@@ -40,6 +41,8 @@ export class Charge {
   readonly #estimate: CostEstimate;
   /** `policies` of its band at its dispatch. */
   readonly policies: number;
+  /** What its band was charged at tier 1. */
+  readonly bandCharge: BandCharge | undefined;
   #cost: number;
   /** Tokens of its answer that were seen; undefined while nobody watches. */
   #streamedTokens: number | undefined = undefined;
@@ -55,7 +58,7 @@ export class Charge {
     this.policies = flow.band.policies;
     this.#cost = estimate.cost;
     this.#chargedTokens = estimate.outputTokens;
-    flow.band.charge(flow, estimate.cost);
+    this.bandCharge = flow.band.charge(flow, estimate.cost);
   }
 
   /** So many tokens of the answer have passed. */

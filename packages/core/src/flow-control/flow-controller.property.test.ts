@@ -9,18 +9,22 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { minShareBandSelectionPolicy } from '../plugins/band-selection/min-share-band-selection-policy.ts';
+import { strictBandSelectionPolicy } from '../plugins/band-selection/strict-band-selection-policy.ts';
+import { weightedBandSelectionPolicy } from '../plugins/band-selection/weighted-band-selection-policy.ts';
 import { globalStrictFairnessPolicy } from '../plugins/fairness/global-strict-fairness-policy.ts';
 import { roundRobinFairnessPolicy } from '../plugins/fairness/round-robin-fairness-policy.ts';
 import type { Endpoint } from '../endpoints/endpoint.ts';
 import { concurrencyDetector } from '../plugins/saturation/concurrency-detector.ts';
 import { InFlightCap } from '../request/in-flight-cap.ts';
+import type { PluginDefinition } from '../plugin-registry/plugin.ts';
 import type { Ending, Permit } from '../request/permit.ts';
 import { TokenBucket } from '../request/token-bucket.ts';
 import { FlowControlKit } from '../testing/flow-control-kit.ts';
 import { instanceOf } from '../testing/plugin-instance.ts';
 import { checkInvariants } from './invariants.ts';
 import type { Filter } from '../scheduling/contracts.ts';
-import type { FairnessPolicy, SaturationDetector } from './policies.ts';
+import type { BandSelectionPolicy, FairnessPolicy, SaturationDetector } from './policies.ts';
 import type { WaitingHandle } from './settled.ts';
 
 type Step =
@@ -80,6 +84,10 @@ const DETECTORS = ['requests', 'tokens', 'hybrid'].map((concurrencyMode) => {
   return instanceOf(concurrencyDetector, { name: concurrencyMode, parameters });
 });
 
+const SELECTIONS = [strictBandSelectionPolicy, weightedBandSelectionPolicy, minShareBandSelectionPolicy].map(
+  (definition) => instanceOf(definition as PluginDefinition) as BandSelectionPolicy,
+);
+
 /** One flow is served by one endpoint only: a choice that nothing but a filter knows of. */
 const PICKY = 'f4';
 const onlyFirstForPicky: Filter = {
@@ -97,14 +105,18 @@ class Run {
   readonly #cap = new InFlightCap(2);
   readonly #bucket = new TokenBucket({ tokensPerMinute: 600, burstTokens: 60 });
 
-  constructor(fairness: FairnessPolicy, detector: SaturationDetector) {
+  constructor(
+    fairness: FairnessPolicy,
+    detector: SaturationDetector,
+    bandSelection: BandSelectionPolicy = SELECTIONS[0] as BandSelectionPolicy,
+  ) {
     this.detector = detector;
     const band = { fairness, maxRequests: 12, maxFlowShare: 0.5 };
     this.kit = new FlowControlKit({
       endpoints: 2,
       detector,
       band,
-      config: { knownPriorities: [1, -1], defaultRequestTtlMs: 1000 },
+      config: { knownPriorities: [1, -1], defaultRequestTtlMs: 1000, bandSelection },
       filters: [onlyFirstForPicky],
       maxNumOfEndpoints: 2,
     });
@@ -245,5 +257,21 @@ describe('FlowController under any sequence of events', () => {
         );
       });
     }
+  }
+  for (const selection of SELECTIONS.slice(1)) {
+    it(`stays whole with ${selection.type}`, () => {
+      const steps = fc.array(stepWith([1, 1, 1, 1, 2, 5]), { maxLength: 120 });
+      fc.assert(
+        fc.property(steps, fc.constantFrom(...DETECTORS), (each, detector) => {
+          const run = new Run(instanceOf(roundRobinFairnessPolicy), detector, selection);
+          for (const step of each) {
+            run.step(step);
+            run.check();
+          }
+          run.finish();
+        }),
+        { numRuns: 300 },
+      );
+    });
   }
 });

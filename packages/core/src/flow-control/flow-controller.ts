@@ -288,6 +288,7 @@ export class FlowController {
   pump(): void {
     if (this.#state === 'closed') return;
     const nowMs = this.#clock.now();
+    this.#waitlist.bands.shares.note(this.#waitlist.bands.ordered, nowMs);
     this.#waitlist.checkRegime(nowMs);
     for (let due = this.#waitlist.expired(nowMs); due !== undefined; due = this.#waitlist.expired(nowMs)) {
       this.#evict(due, this.#waitlist.budget.hasEndpoints ? 'ttl' : 'ttlNoEndpoints');

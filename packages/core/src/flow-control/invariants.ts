@@ -5,6 +5,7 @@
  * simulations, which call it after every step.
  */
 
+import type { Bands } from './bands.ts';
 import type { FlowController } from './flow-controller.ts';
 import type { Flow, PriorityBand } from './priority-band.ts';
 import { compareWaiting } from './waiting-request.ts';
@@ -24,6 +25,7 @@ export function checkInvariants(controller: FlowController): void {
   equal('bytes waiting in all bands', sum.bytes, parts.waitlist.occupancy.bytes);
   equal('requests in flight of all bands', sum.inFlight, parts.inFlight);
   equal('requests in the deadline heap', sum.expiring, parts.waitlist.deadlines.size);
+  checkSelection(parts.waitlist.bands);
   holds('band 0 exists', parts.waitlist.bands.get(0) !== undefined);
   holds('bands are ordered, highest first', isDescending(parts.waitlist.bands.priorities));
   checkHeap(
@@ -31,6 +33,21 @@ export function checkInvariants(controller: FlowController): void {
     parts.waitlist.deadlines.values(),
     (a, b) => a.expiresMs - b.expiresMs || a.sequence - b.sequence,
   );
+}
+
+function checkSelection({ ordered, selection }: Bands): void {
+  for (const [index, band] of ordered.entries()) {
+    const name = `band ${band.priority}`;
+    const contends = band.count.ready + band.count.parked > 0;
+    equal(
+      `${name}: is offered exactly when something of it could be sent`,
+      selection.isOffered(band.contender),
+      contends,
+    );
+    equal(`${name}: knows its place`, band.index, index);
+  }
+  const offered = ordered.filter(({ contender }) => selection.isOffered(contender)).length;
+  equal('bands that are offered', selection.size, offered);
 }
 
 function checkBand(band: PriorityBand): { expiring: number } {

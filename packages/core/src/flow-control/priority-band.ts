@@ -9,6 +9,7 @@
 import type { CapWaiter, InFlightCap } from '../request/in-flight-cap.ts';
 import type { BucketWaiter, TokenBucket } from '../request/token-bucket.ts';
 import { CostHistory } from '../request/cost-model.ts';
+import type { BandCharge } from './band-selection.ts';
 import type { BandConfig, BandTemplate } from './config.ts';
 import { BacklogRate } from './backlog-rate.ts';
 import { BandContender } from './contender.ts';
@@ -16,6 +17,7 @@ import { LagMeter, type Metered } from './lag-meter.ts';
 import { Occupancy } from './occupancy.ts';
 import { type Lot, type Parkable, Parking } from './parking.ts';
 import type { BandContext, FairnessPolicy, Waiting } from './policies.ts';
+import type { Costly } from './recent-shares.ts';
 import { compareWaiting, RequestQueue } from './waiting-request.ts';
 import type { WaitingRequest } from './waiting-request.ts';
 
@@ -104,14 +106,23 @@ export interface BandCallbacks {
   /** Something of the band could be sent, or nothing any more. */
   onContending(band: PriorityBand, contends: boolean): void;
   /** Something of the band was served, at this cost in units of an input token. */
-  onCharged(band: PriorityBand, cost: number): void;
+  onCharged(band: PriorityBand, cost: number): BandCharge | undefined;
+  /** What was charged so is off by `delta`. */
+  onSettled(band: PriorityBand, charge: BandCharge, delta: number): void;
   /** The fairness policy broke its contract. */
   onFault(band: PriorityBand, error: unknown): void;
   /** The controller's time in milliseconds. */
   now(): number;
 }
 
-export class PriorityBand {
+/** What was charged for a request, as far as its band is concerned. */
+interface Settling {
+  readonly error: number;
+  readonly policies: number;
+  readonly bandCharge: BandCharge | undefined;
+}
+
+export class PriorityBand implements Costly {
   readonly priority: number;
   config: BandTemplate;
   /** Named in the configuration: never forgotten. */
@@ -133,6 +144,8 @@ export class PriorityBand {
   readonly #callbacks: BandCallbacks;
   /** What its requests have cost so far, in units of an input token: estimates, corrected as they stream and end. */
   cost = 0;
+  costMark = 0;
+  costMarkBefore = 0;
   /** How far apart its flows have come. */
   readonly lag = new LagMeter();
   /** How often its fairness policy was another than before. */
@@ -302,22 +315,31 @@ export class PriorityBand {
   }
 
   /** The flow is served, and charged what that is thought to cost. */
-  charge(flow: Flow, cost: number): void {
+  charge(flow: Flow, cost: number): BandCharge | undefined {
     this.cost += cost;
     this.lag.charge(flow, cost);
-    this.#callbacks.onCharged(this, cost);
-    this.config.fairness.charge?.(this.#state, flow, cost);
+    try {
+      this.config.fairness.charge?.(this.#state, flow, cost);
+    } catch (error) {
+      this.#callbacks.onFault(this, error);
+    }
+    return this.#callbacks.onCharged(this, cost);
   }
 
   /**
    * What the flow was charged is off by `delta`, and by `error` in all. A policy of today gives nothing back that another
    * one took, `policies` ago.
    */
-  settle(flow: Flow, delta: number, { error, policies }: { readonly error: number; readonly policies: number }): void {
+  settle(flow: Flow, delta: number, { error, policies, bandCharge }: Settling): void {
     this.cost += delta;
+    if (bandCharge !== undefined) this.#callbacks.onSettled(this, bandCharge, delta);
     if (delta < 0 && policies !== this.policies) return;
     this.lag.settle(flow, delta, error);
-    this.config.fairness.settle?.(this.#state, flow, delta);
+    try {
+      this.config.fairness.settle?.(this.#state, flow, delta);
+    } catch (fault) {
+      this.#callbacks.onFault(this, fault);
+    }
   }
 
   /** How far apart two of its flows may come, as far as its policy promises anything. */

@@ -9,6 +9,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { minShareBandSelectionPolicy } from '../plugins/band-selection/min-share-band-selection-policy.ts';
+import { strictBandSelectionPolicy } from '../plugins/band-selection/strict-band-selection-policy.ts';
+import { weightedBandSelectionPolicy } from '../plugins/band-selection/weighted-band-selection-policy.ts';
 import { globalStrictFairnessPolicy } from '../plugins/fairness/global-strict-fairness-policy.ts';
 import { roundRobinFairnessPolicy } from '../plugins/fairness/round-robin-fairness-policy.ts';
 import { edfOrderingPolicy } from '../plugins/ordering/edf-ordering-policy.ts';
@@ -21,7 +24,7 @@ import { instanceOf } from '../testing/plugin-instance.ts';
 import type { BandConfig, BandTemplate, FlowControlConfig } from './config.ts';
 import type { FlowEvent } from './events.ts';
 import { checkInvariants } from './invariants.ts';
-import type { OrderingPolicy } from './policies.ts';
+import type { BandSelectionPolicy, OrderingPolicy } from './policies.ts';
 import type { WaitingHandle } from './settled.ts';
 import { compareWaiting } from './waiting-request.ts';
 import type { Queued } from './waitlist.ts';
@@ -35,6 +38,12 @@ const orderings = [instanceOf(fcfsOrderingPolicy), instanceOf(edfOrderingPolicy)
 const detectors = [1, 2, 4].map((maxConcurrency) =>
   instanceOf(concurrencyDetector, { parameters: { maxConcurrency } }),
 );
+const selections: readonly BandSelectionPolicy[] = [
+  instanceOf(strictBandSelectionPolicy),
+  instanceOf(weightedBandSelectionPolicy),
+  instanceOf(minShareBandSelectionPolicy),
+  instanceOf(minShareBandSelectionPolicy, { name: 'other' }),
+];
 const usageLimits = [1, 0.5].map((threshold) => instanceOf(staticUsageLimitPolicy, { parameters: { threshold } }));
 
 const template: fc.Arbitrary<BandTemplate> = fc.record({
@@ -57,6 +66,7 @@ const config: fc.Arbitrary<FlowControlConfig> = fc
     defaultRequestTtlMs: fc.constantFrom(1_000, 5_000, Infinity),
     noEndpointRequestTtlMs: fc.constantFrom(100, 1_000),
     usageLimit: fc.constantFrom(...usageLimits),
+    bandSelection: fc.constantFrom(...selections),
   })
   .map((fields) => flowControlConfig({ config: fields }));
 

@@ -28,6 +28,10 @@ export interface BandSnapshot {
   /** Names of the instances that govern it. */
   readonly fairness: string;
   readonly ordering: string;
+  /** Of the cost of what is dispatched: what the band has a right to while it has something to send; undefined for nothing. */
+  readonly promisedShare: number | undefined;
+  /** And what it had of the last half to whole minute in which anything was; 0 to 1. */
+  readonly recentShare: number;
   readonly waiting: number;
   readonly bytes: number;
   readonly maxRequests: number;

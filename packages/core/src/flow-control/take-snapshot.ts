@@ -39,12 +39,20 @@ export function takeSnapshot(parts: ControllerParts, nowMs: number): FlowControl
     heldWhileIdleMs: gate.heldWhileIdleMs(nowMs),
     retryAfterS: Math.ceil(parts.retryAfterMs / 1000),
     bands: bands.ordered.map((band, index) =>
-      ofBand(band, { ceiling: gate.ceiling(index), gated: gate.holds(band.priority), nowMs }),
+      ofBand(band, {
+        promisedShare: bands.selection.shareOf(band.contender),
+        recentShare: bands.shares.of(band, bands.ordered),
+        ceiling: gate.ceiling(index),
+        gated: gate.holds(band.priority),
+        nowMs,
+      }),
     ),
   };
 }
 
-function ofBand(band: PriorityBand, now: { ceiling: number; gated: boolean; nowMs: number }): BandSnapshot {
+type BandNow = Pick<BandSnapshot, 'promisedShare' | 'recentShare' | 'ceiling' | 'gated'>;
+
+function ofBand(band: PriorityBand, { nowMs, ...now }: BandNow & { readonly nowMs: number }): BandSnapshot {
   return {
     priority: band.priority,
     fairness: band.config.fairness.name,
@@ -53,12 +61,11 @@ function ofBand(band: PriorityBand, now: { ceiling: number; gated: boolean; nowM
     bytes: band.occupancy.bytes,
     maxRequests: band.config.maxRequests,
     maxBytes: band.config.maxBytes,
-    ceiling: now.ceiling,
-    gated: now.gated,
+    ...now,
     cost: band.cost,
     largestLag: band.lag.largestLag,
     lagBound: band.lagBound,
-    flows: [...band.flows.values()].map((flow) => ofFlow(flow, now.nowMs)),
+    flows: [...band.flows.values()].map((flow) => ofFlow(flow, nowMs)),
   };
 }
 

@@ -29,6 +29,8 @@ function snapshot(flows: readonly FlowSnapshot[], fields: Partial<FlowControlSna
     priority: 0,
     fairness: 'round-robin-fairness-policy',
     ordering: 'fcfs-ordering-policy',
+    promisedShare: undefined,
+    recentShare: 0.98765,
     waiting,
     bytes: waiting * 10,
     maxRequests: 100,
@@ -103,6 +105,7 @@ test('pools, bands, flows and endpoints are there with what explains a wait, and
   assert.equal(shown?.saturation, 1.235);
   assert.deepEqual(shown?.gated, { priority: 0, saturation: 1.235, ceiling: 1, forMs: 2_000 });
   assert.deepEqual([shown?.bands[0]?.maxRequests, shown?.bands[0]?.maxBytes], [100, null]);
+  assert.deepEqual(shown?.bands[0]?.share, { promised: null, recent: 0.988 });
   assert.equal(shown?.bands[0]?.flows[0]?.oldestWaitMs, 2);
   assert.deepEqual([shown?.bands[0]?.lagTokens, shown?.bands[0]?.lagBoundTokens], [12, null]);
   assert.deepEqual(shown?.endpoints[0], {

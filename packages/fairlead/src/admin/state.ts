@@ -37,6 +37,8 @@ export interface BandState {
   readonly lagBoundTokens: number | null;
   readonly fairness: string;
   readonly ordering: string;
+  /** Of the cost of what is dispatched: what the band is promised while it has something to send (null: nothing), and what it had lately. */
+  readonly share: { readonly promised: number | null; readonly recent: number };
   /** Most waiting first. */
   readonly flows: readonly FlowState[];
   /** Flows that are not listed, and what they hold. */
@@ -172,6 +174,10 @@ function bandState(band: BandSnapshot): BandState {
     lagBoundTokens: band.lagBound === undefined ? null : Math.round(band.lagBound),
     fairness: band.fairness,
     ordering: band.ordering,
+    share: {
+      promised: band.promisedShare === undefined ? null : thousandths(band.promisedShare),
+      recent: thousandths(band.recentShare),
+    },
     flows: ranked.slice(0, maxFlows).map(flowState),
     otherFlows: {
       count: others.length,

@@ -49,7 +49,7 @@ function poolText(pool: PoolState): string {
   if (models.length > 0) lines.push(`  models: ${[pool.name, ...models].map(name).join(', ')}`);
   if (gated !== null) {
     lines.push(
-      `  held for ${duration(gated.forMs)}: priority ${gated.priority} and below, ` +
+      `  held for ${duration(gated.forMs)}: ${heldBands(pool.bands, gated.priority)}, ` +
         `saturation ${ratio(gated.saturation)} has reached ceiling ${ratio(gated.ceiling)}`,
     );
   }
@@ -59,15 +59,24 @@ function poolText(pool: PoolState): string {
   return lines.join('\n');
 }
 
+/** `priority 10 and below`, or, where a band is held for itself, `priority 10, -10`. */
+function heldBands(bands: readonly BandState[], highest: number): string {
+  const below = bands.filter(({ priority }) => priority <= highest);
+  const held = below.filter(({ gated }) => gated).map(({ priority }) => priority);
+  return held.length === below.length ? `priority ${highest} and below` : `priority ${held.join(', ')}`;
+}
+
 function bandTable(bands: readonly BandState[]): string {
   return table(
-    ['PRIORITY', 'WAITING', 'BYTES', 'CEILING', '', 'FAIRNESS', 'ORDERING'],
+    ['PRIORITY', 'WAITING', 'BYTES', 'CEILING', '', 'SHARE', 'PROMISED', 'FAIRNESS', 'ORDERING'],
     bands.map((band) => [
       String(band.priority),
       `${band.waiting}${band.maxRequests === null ? '' : `/${band.maxRequests}`}`,
       `${size(band.bytes)}${band.maxBytes === null ? '' : `/${size(band.maxBytes)}`}`,
       ratio(band.ceiling),
       band.gated ? 'held' : '',
+      percent(band.share.recent),
+      band.share.promised === null ? '-' : percent(band.share.promised),
       name(band.fairness),
       name(band.ordering),
     ]),
@@ -109,7 +118,7 @@ function endpointTable(endpoints: readonly EndpointState[]): string {
       endpoint.limit === null ? '-' : String(Math.floor(endpoint.limit)),
       endpoint.waiting === null ? '?' : String(endpoint.waiting),
       endpoint.running === null ? '?' : String(endpoint.running),
-      endpoint.kvUsage === null ? '?' : `${Math.round(endpoint.kvUsage * 100)} %`,
+      endpoint.kvUsage === null ? '?' : percent(endpoint.kvUsage),
       endpoint.scrapeAgeMs === null ? 'never' : `${duration(endpoint.scrapeAgeMs)} ago`,
       printable(endpoint.problem ?? ''),
     ]),
@@ -133,6 +142,10 @@ function name(text: string): string {
 
 function ratio(value: number): string {
   return value.toFixed(2);
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
 }
 
 function size(bytes: number): string {

@@ -49,6 +49,7 @@ const busy: StateDocument = {
           lagBoundTokens: null,
           fairness: 'round-robin-fairness-policy',
           ordering: 'fcfs-ordering-policy',
+          share: { promised: 0.05, recent: 0.951 },
           flows: [
             { fairnessId: 'acme\u001b[31m', waiting: 7, ...flow },
             { fairnessId: 'idle', ...flow, waiting: 0, inFlight: 0 },
@@ -148,8 +149,8 @@ Pool llama · saturation 1.00 · 7 waiting · 24 in flight
   gpu-1     http://127.0.0.1:8001  up     8          8      0        8        42 %  310 ms ago
   gpu-2     http://127.0.0.1:8002  DOWN   0          -      ?        ?        ?     never       connection refused
 
-  PRIORITY  WAITING  BYTES    CEILING        FAIRNESS                     ORDERING
-  0         7/5000   4.0 KiB  1.00     held  round-robin-fairness-policy  fcfs-ordering-policy
+  PRIORITY  WAITING  BYTES    CEILING        SHARE  PROMISED  FAIRNESS                     ORDERING
+  0         7/5000   4.0 KiB  1.00     held  95 %   5 %       round-robin-fairness-policy  fcfs-ordering-policy
 
   FLOW       PRIORITY  WAITING  BYTES    OLDEST  IN FLIGHT
   acme?[31m  0         7        2.0 KiB  3.2 s   4          at its limit

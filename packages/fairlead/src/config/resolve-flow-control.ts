@@ -2,7 +2,14 @@
 
 /** The `flowControl` section: limits to numbers, policies to instances, bands to templates. */
 
-import type { BandTemplate, FlowControlConfig, HalfCheckedOf, Path, SaturationDetector } from '@fairlead/core';
+import type {
+  BandSelectionPolicy,
+  BandTemplate,
+  FlowControlConfig,
+  HalfCheckedOf,
+  Path,
+  SaturationDetector,
+} from '@fairlead/core';
 import { formatDuration } from '@fairlead/core';
 import { BAND_IDLE_MS, FLOW_IDLE_MS } from './defaults.ts';
 import { NOT_IN_THIS_VERSION } from './known-types.ts';
@@ -29,11 +36,8 @@ export function resolveFlowControl(
   const bands = resolveBands(resolution, maxFlowShare);
   const detector = resolveDetector(resolution);
   const bandSelectionRef = fields.bandSelectionPolicyRef;
-  const bandSelection = refer(resolution, {
-    name: bandSelectionRef,
-    kind: 'band-selection',
-    path: ['flowControl', 'bandSelectionPolicyRef'],
-  });
+  const priorities = [0, ...knownPriorities, ...bands.resolved.bands.map(({ priority }) => priority)];
+  const bandSelection = resolveBandSelection(resolution, priorities);
   const usageLimitRef = fields.usageLimitPolicyPluginRef;
   const path = ['flowControl', 'usageLimitPolicyPluginRef'];
   const usageLimit = refer(resolution, { name: usageLimitRef, kind: 'usage-limit', path });
@@ -68,6 +72,20 @@ export function resolveFlowControl(
       saturationDetector: detector.document,
     },
   };
+}
+
+/** `priorities` are those that may have a band: what its parameters say of any other is of no effect. */
+function resolveBandSelection(resolution: Resolution, priorities: readonly number[]): BandSelectionPolicy {
+  const name = resolution.fields.flowControl.bandSelectionPolicyRef;
+  const path = ['flowControl', 'bandSelectionPolicyRef'];
+  // Undefined, whatever its type, when there is a problem.
+  const policy = refer(resolution, { name, kind: 'band-selection', path }) as BandSelectionPolicy | undefined;
+  for (const priority of policy?.namedPriorities ?? []) {
+    if (priorities.includes(priority)) continue;
+    const message = `\`${name}\` names priority ${priority}, which no priority band, key or objective has`;
+    resolution.warnings.push({ path, message, value: name });
+  }
+  return policy as BandSelectionPolicy;
 }
 
 function unlimitedWhenZero(limit: number): number {

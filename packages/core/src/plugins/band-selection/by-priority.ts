@@ -15,7 +15,7 @@ export function byPriority<K extends string>(
   const map = new Map<number, number>();
   for (const [index, { priority, [key]: value }] of list.entries()) {
     if (map.has(priority)) throw new PluginError(`${parameter}[${index}].priority: ${priority} is named twice`);
-    map.set(priority, value as number);
+    map.set(priority, value);
   }
   return map;
 }

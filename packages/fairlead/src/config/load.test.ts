@@ -147,18 +147,6 @@ describe("a file of the reference's", () => {
     const { warnings } = await loadConfig({ text: `${head}flowControl: {maxBytes: 1}`, defaults: 'reference' });
     assert.match(warnings[0]?.message ?? '', /the feature gate flowControl is off/);
   });
-
-  it('warns of a share for a priority that nobody has', async () => {
-    const shares = '[{priority: 5, share: 0.1}, {priority: 7, share: 0.1}, {priority: 0, share: 0.1}]';
-    const plugins = `plugins: [{name: m, type: min-share-band-selection-policy, parameters: {shares: ${shares}}}]`;
-    const flowControl = 'flowControl: {bandSelectionPolicyRef: m, priorityBands: [{priority: 5}]}';
-    const { ok, warnings } = await loadConfig({ text: `${head}${plugins}\n${flowControl}`, defaults: 'serve' });
-    assert.ok(ok !== undefined);
-    assert.deepEqual(
-      warnings.map(({ message }) => message),
-      ['`m` names priority 7, which no priority band, key or objective has'],
-    );
-  });
 });
 
 describe('what fairlead serve runs', () => {
@@ -275,14 +263,6 @@ describe('mistakes', () => {
     assert.deepEqual(await messages(text), [
       'f:7:26: flowControl.priorityBands[1].fairnessPolicyRef: unknown plugin `round-robbin-fairness-policy` at flowControl.priorityBands[1].fairnessPolicyRef; did you mean `round-robin-fairness-policy`?',
     ]);
-    assert.match(
-      (await messages('flowControl: {bandSelectionPolicyRef: strikt-band-selection-policy}')).join(),
-      /\.bandSelectionPolicyRef: unknown plugin `strikt-band-selection-policy`.*; did you mean `strict-band-selection-policy`\?/,
-    );
-    assert.match(
-      (await messages('flowControl: {bandSelectionPolicyRef: fcfs-ordering-policy}')).join(),
-      /wanted is a band selection policy/,
-    );
   });
 
   it('in scheduling profiles are those of the reference', async () => {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** What band selection policies are told of each band: a number for a priority, named once. */
+
 import { PluginError } from '../../plugin-registry/plugin.ts';
 
 /**

@@ -2,6 +2,8 @@
 
 /** `fairlead simulate SCENARIO`: what would happen, from the code that would make it happen, in a fraction of the time. */
 
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { seededRandom } from '@fairlead/core/testing';
 import { problemLine } from '../config/config-problem.ts';
 import type { ConfigProblem } from '../config/config-problem.ts';
@@ -10,10 +12,13 @@ import type { LoadedConfig } from '../config/load.ts';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import { counted } from '../config/summary.ts';
 import { comparisonText, exceeded } from '../simulate/compare.ts';
+import { htmlReport } from '../simulate/html-report.ts';
+import type { ReportedRun } from '../simulate/html-report.ts';
 import { loadScenario } from '../simulate/load-scenario.ts';
 import { resultText } from '../simulate/result-text.ts';
 import type { SimulationResult } from '../simulate/result.ts';
 import { simulate } from '../simulate/simulate.ts';
+import { Timeline } from '../simulate/timeline.ts';
 import { loadTrace } from '../simulate/trace.ts';
 import { workloadOf } from '../simulate/workload.ts';
 import type { Workload } from '../simulate/workload.ts';
@@ -34,6 +39,7 @@ interface SimulateFlags {
   readonly maxWaitGrowth: number | undefined;
   readonly maxThroughputLoss: number | undefined;
   readonly json: boolean | undefined;
+  readonly html: string | undefined;
   readonly allowExperimentalPlugins: boolean | undefined;
 }
 
@@ -83,6 +89,7 @@ Examples:
       summary: 'with --against: exit 1 when the fleet makes that much fewer tokens a second',
       parse: parseLimit,
     },
+    { name: 'html', value: 'FILE', summary: 'write a page with plots over time as well, complete in itself' },
     { name: 'json', summary: 'print one JSON object, on the last line, instead of a table' },
     { name: 'allow-experimental-plugins', summary: 'allow plugins of alpha stability' },
   ],
@@ -116,14 +123,30 @@ async function run(input: CommandInput): Promise<number> {
     input.stderr.write(`fairlead simulate: nobody asks: ${file} has no tenants, and there is no --trace\n`);
     return exitCode.problems;
   }
-  const results: SimulationResult[] = [];
-  for (const { ok } of loaded) {
+  const runs: ReportedRun[] = [];
+  for (const [index, { ok }] of loaded.entries()) {
     const progress = progressOf(workload, input);
     const config = ok as ResolvedConfig;
-    results.push(await simulate({ workload, config, seed, onProgress: progress.tell, stop: input.stop }));
+    const timeline = new Timeline(workload.duration);
+    const result = await simulate({ workload, config, seed, onProgress: progress.tell, timeline, stop: input.stop });
     progress.end();
+    runs.push({ config: files[index] ?? 'the defaults of fairlead serve', result, timeline });
   }
-  return told(results, given, input);
+  const isWritten =
+    given.html === undefined || (await written(given.html, htmlReport(path.basename(file), runs), input));
+  const results = runs.map(({ result }) => result);
+  return isWritten ? told(results, given, input) : exitCode.problems;
+}
+
+/** Whether the page could be written; said when not. */
+async function written(file: string, page: string, { stderr }: CommandInput): Promise<boolean> {
+  try {
+    await writeFile(file, page);
+    return true;
+  } catch (error) {
+    stderr.write(`fairlead simulate: --html ${file} cannot be written: ${(error as Error).message}\n`);
+    return false;
+  }
 }
 
 /** The bare result, or with `--against` both. */

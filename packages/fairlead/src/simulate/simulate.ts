@@ -19,6 +19,7 @@ import { SimulatedFleet } from './simulated-fleet.ts';
 import { SimulatedRequest } from './simulated-request.ts';
 import type { RequestPlan } from './simulated-request.ts';
 import { Tallies } from './tally.ts';
+import type { Timeline } from './timeline.ts';
 import type { TraceRequest } from './trace.ts';
 import type { Workload } from './workload.ts';
 
@@ -34,6 +35,8 @@ export interface SimulateOptions {
   readonly seed?: number | undefined;
   /** Told now and then of the virtual time that has passed. Between two calls others have their turn. */
   readonly onProgress?: (doneMs: number) => void;
+  /** To be filled in. */
+  readonly timeline?: Timeline | undefined;
   readonly stop?: AbortSignal;
 }
 
@@ -44,6 +47,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   const run = new Simulation(options);
   for (let doneMs = 0; doneMs < duration && stop?.aborted !== true; doneMs += SLICE_MS) {
     run.advance(Math.min(SLICE_MS, duration - doneMs));
+    run.show(options.timeline);
     onProgress?.(Math.min(doneMs + SLICE_MS, duration));
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -100,6 +104,12 @@ class Simulation {
 
   advance(byMs: number): void {
     this.#clock.advance(byMs);
+  }
+
+  /** Lets a timeline see what has been counted. */
+  show(timeline: Timeline | undefined): void {
+    const tenants = [...this.#identities].map(([name, { priority }]) => ({ name, priority }));
+    timeline?.look(this.#tallies, tenants, this.#clock.now());
   }
 
   end(): SimulationResult {

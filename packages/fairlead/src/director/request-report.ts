@@ -78,7 +78,7 @@ export function reportDraft(id: string): ReportDraft {
     waitMs: undefined,
     ttftMs: undefined,
     durationMs: 0,
-    requestBytes: undefined,
+    requestBytes: 0,
     responseBytes: undefined,
     retries: undefined,
     usage: undefined,

@@ -9,6 +9,8 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { addressTenant } from '../tenancy/source-address.ts';
+import { Departures } from './departures.ts';
+import type { Departing } from './departures.ts';
 import { PerClient } from './per-client.ts';
 import type { GatewayProblem } from './problem-answer.ts';
 
@@ -16,12 +18,12 @@ import type { GatewayProblem } from './problem-answer.ts';
 const PARTING_MS = 5000;
 
 /** One request under way. */
-export interface Underway {
+export interface Underway extends Departing {
   /** Some of its answer was written. */
   readonly isAnswering: boolean;
   readonly id: string;
-  /** The connection is gone, or about to be closed for what came on it (`why`). */
-  clientGone(why?: GatewayProblem): void;
+  /** The connection is about to be closed for what came on it. */
+  clientGone(why: GatewayProblem): void;
 }
 
 export class Connections {
@@ -31,6 +33,7 @@ export class Connections {
   readonly #open = new Map<Socket, Set<Underway>>();
   /** Sockets that are being told why they are closed. */
   readonly #parting = new WeakSet<Socket>();
+  readonly #departures = new Departures();
   #underway = 0;
   #onIdle: (() => void) | undefined;
 
@@ -56,7 +59,7 @@ export class Connections {
       });
       socket.on('close', () => {
         this.#open.delete(socket);
-        for (const request of underway) request.clientGone();
+        for (const request of underway) this.#departures.add(request);
       });
     });
   }
@@ -81,6 +84,11 @@ export class Connections {
 
   on(socket: Socket): ReadonlySet<Underway> {
     return this.#open.get(socket) ?? new Set();
+  }
+
+  /** The client of a request left. */
+  gone(request: Underway): void {
+    this.#departures.add(request);
   }
 
   begin(socket: Socket, request: Underway): void {

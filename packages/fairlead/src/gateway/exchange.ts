@@ -2,8 +2,8 @@
 
 /**
  * One HTTP request from its head to the last byte of its answer: route, identify, check the headers, take the body in,
- * hand it to the director, pass the answer on. However it ends (answered, refused, client gone), it ends once, in
- * `#over`: the bytes are given back, the connection is told, and the report goes out.
+ * hand it to the director, pass the answer on. However it ends (answered, refused, client gone), it ends once: in `leave`
+ * everything is given back, and in `report` the connection is told and the report goes out.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -22,6 +22,7 @@ import { addressTenant } from '../tenancy/source-address.ts';
 import type { Connections, Underway } from './connections.ts';
 import { isPacked, malformedHead } from './head-facts.ts';
 import { hostOf } from './host-of.ts';
+import { inSlices } from './in-slices.ts';
 import { modelCard, modelList } from './models-route.ts';
 import { answerHeaders, problemBody, problemEvent, problemHeaders, retryHeaders } from './problem-answer.ts';
 import type { Asker, GatewayProblem } from './problem-answer.ts';
@@ -37,8 +38,9 @@ import {
   tookTooLong,
   unknownPath,
   unmetExpectation,
+  wrongHeader,
+  wrongMethod,
 } from './problems.ts';
-import { wrongHeader, wrongMethod } from './problems.ts';
 import type { PerClient } from './per-client.ts';
 import { BodyScan } from './protocol/body-scan.ts';
 import type { BodyFacts } from './protocol/body-scan.ts';
@@ -60,6 +62,7 @@ import type { RelayOwner } from './relay.ts';
 import { apiOf, originForm } from './routes.ts';
 import type { InferenceRoute, Route, Routes } from './routes.ts';
 import { sendWhole } from './whole-answer.ts';
+import type { WholeAnswer } from './whole-answer.ts';
 
 /** What all exchanges share. */
 export interface ExchangeContext {
@@ -74,9 +77,6 @@ export interface ExchangeContext {
   readonly startedS: number;
   isDraining(): boolean;
 }
-
-/** So much of a body is read at once: a few milliseconds of the costliest. */
-const SCAN_SLICE_BYTES = 128 * 1024;
 
 /** Status reported for a client that left before it was given one. */
 const CLIENT_LEFT = 499;
@@ -97,7 +97,6 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   #route: InferenceRoute | undefined;
   #identity: Identity | undefined;
   #receiver: BodyReceiver | undefined;
-  #sizeBytes = 0;
   /** As it goes to the model server. */
   #sentBytes = 0;
   #rewritten: RewrittenModel | undefined;
@@ -106,6 +105,8 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   #client: string | undefined;
   readonly #timer: NodeJS.Timeout;
   #isOver = false;
+  #isReported = false;
+  readonly #hasLeft = (): boolean => this.#isOver;
 
   constructor(context: ExchangeContext, request: IncomingMessage, response: ServerResponse) {
     this.#context = context;
@@ -126,7 +127,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   start(expects?: 'continue' | 'unknown'): void {
     const { connections, routes } = this.#context;
     connections.begin(this.#socket, this);
-    this.#response.on('close', () => this.#over());
+    this.#response.on('close', () => this.#closed());
     const { method = '', url = '' } = this.#request;
     const route = routes.find(method, url);
     this.#api = apiOf(route, this.#head);
@@ -165,23 +166,19 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#socket.destroy();
   }
 
-  clientGone(why?: GatewayProblem): void {
-    if (why !== undefined) this.#blame(why);
-    this.#over();
+  clientGone(why: GatewayProblem): void {
+    this.#blame(why);
+    this.leave();
+    this.report();
   }
 
   onBody(body: Body): void {
-    this.#sizeBytes = body.sizeBytes;
-    this.#read(body, new BodyScan(body.chunks, (this.#route as InferenceRoute).family));
-  }
-
-  /** Reads the body, a slice a turn, and passes the request on. */
-  #read(body: Body, scan: BodyScan): void {
-    if (this.#isOver) return;
-    const facts = scan.next(SCAN_SLICE_BYTES);
-    if (facts === undefined) setImmediate(() => this.#read(body, scan));
-    else if ('message' in facts) this.fail(malformedBody(facts));
-    else this.#understand(body, facts, scan);
+    this.#facts.requestBytes = body.sizeBytes;
+    const scan = new BodyScan(body.chunks, (this.#route as InferenceRoute).family);
+    inSlices(scan, this.#hasLeft, (facts) => {
+      if ('message' in facts) this.fail(malformedBody(facts));
+      else this.#understand(body, facts, scan);
+    });
   }
 
   /** Hashes the prompt, if a plugin wants that, while its bytes are at hand. */
@@ -194,14 +191,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#facts.modelRewrite = rewritten?.rewrite;
     const sent = rewritten === undefined ? body : bodyFor(rewritten.target, body, scan.modelSpan);
     if (hash === undefined) this.#direct(sent, facts);
-    else this.#hash(sent, facts, hash);
-  }
-
-  #hash(body: Body, facts: BodyFacts, hash: PromptHash): void {
-    if (this.#isOver) return;
-    const prefix = hash.next(SCAN_SLICE_BYTES);
-    if (prefix === undefined) setImmediate(() => this.#hash(body, facts, hash));
-    else this.#direct(body, facts, prefix);
+    else inSlices(hash, this.#hasLeft, (prefix) => this.#direct(sent, facts, prefix));
   }
 
   #direct(body: Body, facts: BodyFacts, prefix?: PromptPrefix): void {
@@ -289,12 +279,18 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
       this.#relay.breakOff(problemEvent(this.#asker, problem));
       return;
     }
-    sendWhole(this.#request, this.#response, {
-      status: problem.status,
-      headers: [...Object.entries(answerHeaders(this.#asker, waitMs)).flat(), ...problemHeaders(problem)],
-      body: problemBody(this.#asker, problem),
-      isLast: this.#context.isDraining() || problem.status === 408,
-    });
+    const body = problemBody(this.#asker, problem);
+    this.#answer(
+      { status: problem.status, headers: problemHeaders(problem), body, isLast: problem.status === 408 },
+      waitMs,
+    );
+  }
+
+  /** Answers in one piece. */
+  #answer(answer: WholeAnswer, waitMs: number): void {
+    const headers = [...Object.entries(answerHeaders(this.#asker, waitMs)).flat(), ...answer.headers];
+    const isLast = answer.isLast || this.#context.isDraining();
+    sendWhole(this.#request, this.#response, { ...answer, headers, isLast });
     this.#relay.watchEnd();
   }
 
@@ -352,18 +348,9 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     const models = director.models();
     const format = { api: this.#api, createdS: startedS };
     const body = route.kind === 'models' ? modelList(models, format) : modelCard(models, route.id, format);
-    if (body === undefined) {
-      this.fail(director.unknownModel((route as { id: string }).id));
-      return;
-    }
+    if (body === undefined) return this.fail(director.unknownModel((route as { id: string }).id));
     this.#facts.status = 200;
-    sendWhole(this.#request, this.#response, {
-      status: 200,
-      headers: [...Object.entries(answerHeaders(this.#asker, 0)).flat(), 'content-type', 'application/json'],
-      body,
-      isLast: this.#context.isDraining(),
-    });
-    this.#relay.watchEnd();
+    this.#answer({ status: 200, headers: ['content-type', 'application/json'], body, isLast: false }, 0);
   }
 
   get #asker(): Asker {
@@ -376,8 +363,18 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#facts.status ||= problem.status;
   }
 
-  /** The one ending: everything is given back, and the report goes out. */
-  #over(): void {
+  /** The answer is out in full, or its client is gone. */
+  #closed(): void {
+    if (!this.#response.writableFinished) {
+      this.#context.connections.gone(this);
+      return;
+    }
+    this.leave();
+    this.report();
+  }
+
+  /** The one ending, with `report`: everything is given back. */
+  leave(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#timer);
@@ -386,13 +383,17 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#receiver?.release();
     this.#relay.close();
     this.#journey?.cancel();
+    this.#facts.durationMs = this.#context.director.nowMs() - this.#receivedMs;
+  }
+
+  report(): void {
+    if (this.#isReported) return;
+    this.#isReported = true;
     const { director, connections } = this.#context;
     connections.end(this.#socket, this);
     const report = this.#facts;
     this.#journey?.tell(report);
     report.status ||= CLIENT_LEFT;
-    report.durationMs = director.nowMs() - this.#receivedMs;
-    report.requestBytes = this.#sizeBytes;
     report.responseBytes = this.#relay.bytes;
     director.finished(report);
   }

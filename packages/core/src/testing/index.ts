@@ -6,11 +6,15 @@
  */
 
 export { checkInvariants } from '../flow-control/invariants.ts';
+export { startArrivals } from './arrivals.ts';
+export type { Arrivals, Ask } from './arrivals.ts';
 export { bandSelectionConformance } from './band-selection-conformance.ts';
 export type { BandSelectionPromises } from './band-selection-conformance.ts';
 export { BandSelectionStand } from './band-selection-stand.ts';
 export type { BandStep } from './band-selection-stand.ts';
 export { CheckedKits } from './checked-kits.ts';
+export { drawSize } from './draws.ts';
+export type { Sizes } from './draws.ts';
 export { fairnessConformance } from './fairness-conformance.ts';
 export type { ConformanceCase, FairnessPromises } from './fairness-conformance.ts';
 export { runFairness } from './fairness-run.ts';
@@ -25,6 +29,9 @@ export { maxMinShare } from './max-min-share.ts';
 export type { Claimant } from './max-min-share.ts';
 export { ModelledEngine } from './modelled-engine.ts';
 export type { EngineJob } from './modelled-engine.ts';
+export { ModelledServer } from './modelled-server.ts';
+export type { ServerJob, ServerModel } from './modelled-server.ts';
+export type { PromptBlocks } from './prefix-cache.ts';
 export { instanceOf } from './plugin-instance.ts';
 export { seededRandom } from './seeded-random.ts';
 export { VirtualClock } from './virtual-clock.ts';

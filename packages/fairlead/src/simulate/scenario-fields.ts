@@ -13,7 +13,7 @@ const tokens = { type: 'number', min: 0, max: MOST_TOKENS } as const;
 
 export const ARRIVALS = ['closed-loop', 'even', 'poisson', 'bursts', 'on-off', 'trace'] as const;
 export const SIZES = ['fixed', 'uniform', 'log-normal', 'heavy-tail'] as const;
-export const FAULTS = ['kill', 'slow', 'stale-metrics'] as const;
+export const FAULTS = ['kill', 'slow', 'flap', 'stale-metrics'] as const;
 
 const sizeFields = {
   kind: { type: 'string', choices: SIZES, default: 'fixed', doc: 'How the numbers are spread.' },
@@ -76,6 +76,11 @@ export const tenantFields = {
   arrivals: { type: 'object', default: {}, fields: arrivalFields, doc: 'When it asks.' },
   promptTokens: { type: 'object', default: {}, fields: sizeFields, doc: 'How long its prompts are.' },
   outputTokens: { type: 'object', default: {}, fields: sizeFields, doc: 'How long its answers are.' },
+  sharedPromptTokens: {
+    ...tokens,
+    default: 0,
+    doc: 'How much of each of its prompts, from the beginning, is the same every time.',
+  },
   saysMaxTokens: { type: 'boolean', default: false, doc: 'Its requests say how long their answers will be.' },
   givesUpAfter: {
     ...duration,
@@ -96,7 +101,20 @@ const fleetFields = {
     doc: 'Speed of the part that grows with the prompt; 0: none.',
   },
   token: { ...duration, default: 10, doc: 'Time between two tokens of an answer.' },
+  batchSlowdown: {
+    type: 'number',
+    min: 0,
+    max: 1000,
+    default: 0,
+    doc: 'How much longer a token takes with all slots busy: 0.5 is half as long again; in between in proportion.',
+  },
   kvTokens: { type: 'integer', min: 1, default: 1_000_000_000, doc: 'Tokens that the KV cache of each holds.' },
+  prefixCacheTokens: {
+    type: 'integer',
+    min: 0,
+    default: 0,
+    doc: 'Tokens of prompts that each keeps and need not read again; 0: none.',
+  },
   noise: {
     type: 'number',
     min: 0,
@@ -115,9 +133,10 @@ const faultFields = {
     type: 'string',
     choices: FAULTS,
     required: true,
-    doc: '`kill`: it is gone, with all it ran; `slow`: all takes `factor` times as long; `stale-metrics`: they stay as they were.',
+    doc: '`kill`: it is gone, with all it ran; `slow`: all takes `factor` times as long; `flap`: it is killed and back in turn, each for `period`; `stale-metrics`: they stay as they were.',
   },
   factor: { type: 'number', min: 1, max: 1000, default: 4, doc: 'Of `slow`.' },
+  period: { ...duration, min: 100, default: 5_000, doc: 'Of `flap`.' },
 } as const satisfies ParameterSpecs;
 
 export const scenarioFields = {
@@ -148,4 +167,3 @@ export const DEFAULT_DURATION_MS = 60_000;
 export type FleetModel = Scenario['fleet'];
 export type Fault = Scenario['faults'][number];
 export type TenantModel = Scenario['tenants'][number];
-export type Sizes = TenantModel['promptTokens'];

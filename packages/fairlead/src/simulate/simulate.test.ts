@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { seededRandom } from '@fairlead/core/testing';
 import { loadConfig } from '../config/load.ts';
 import { exceeded } from './compare.ts';
 import { readScenario } from './load-scenario.ts';
@@ -25,7 +26,8 @@ async function played(
 ): Promise<SimulationResult> {
   const { scenario, problems } = readScenario(scenarioText, 'scenario.yaml');
   assert.ok(scenario !== undefined, JSON.stringify(problems));
-  const { ok, problems: wrong } = await loadConfig({ text: HEAD + configText, defaults: 'serve' });
+  const random = seededRandom(1);
+  const { ok, problems: wrong } = await loadConfig({ text: HEAD + configText, defaults: 'serve', random });
   assert.ok(ok !== undefined, JSON.stringify(wrong));
   return simulate({ workload: workloadOf(scenario, trace), config: ok });
 }
@@ -102,6 +104,57 @@ tenants: [{ name: a, arrivals: { loops: 24 } }]
     assert.equal(broken, 8);
     assert.deepEqual(drops, {});
     assert.ok(requests - answered - broken <= 24, 'the rest is under way');
+  });
+
+  it('finds a server again each time it is back, and loses what it was answering each time it goes', async () => {
+    const result = await played(`
+duration: 100s
+fleet: { servers: 2, slots: 8 }
+faults: [{ at: 10s, for: 80s, server: 1, what: flap, period: 20s }]
+tenants: [{ name: a, arrivals: { loops: 40 } }]
+`);
+    const { broken, drops } = tenant(result, 'a');
+    assert.equal(broken, 2 * 8, 'gone at 10 s and at 50 s, full again by then');
+    assert.deepEqual(drops, {});
+    assert.ok((result.fleet.busyShare ?? 0) > 0.9, `${result.fleet.busyShare}`);
+  });
+
+  it('answers later where batches slow down, and makes as many tokens fewer', async () => {
+    const scenario = (slowdown: number): string => `
+duration: 60s
+fleet: { servers: 1, slots: 8, prefill: 0s, batchSlowdown: ${slowdown} }
+tenants: [{ name: a, arrivals: { loops: 30 } }]
+`;
+    const [fast, slow] = [await played(scenario(0)), await played(scenario(1))];
+    const factor = fast.fleet.tokensPerS / slow.fleet.tokensPerS;
+    assert.ok(factor > 1.9 && factor < 2.1, `${factor}`);
+  });
+
+  it('sends prompts that begin alike to where their beginning is cached, by default and not with scorers that do not care', async () => {
+    const prompts = `
+duration: 2m
+warmUp: 20s
+fleet: { servers: 4, slots: 8, prefill: 10ms, prefillTokensPerS: 2000, prefixCacheTokens: 9000 }
+tenants:
+`;
+    const tenants = Array.from(
+      { length: 12 },
+      (_, index) =>
+        `  - { name: t${index}, arrivals: { kind: poisson, ratePerS: 1 }, promptTokens: { tokens: 2100 }, sharedPromptTokens: 2000, outputTokens: { tokens: 10 } }\n`,
+    ).join('');
+    const careless = `
+plugins:
+  - { type: concurrency-detector, parameters: { maxConcurrency: 8 } }
+  - { type: random-picker }
+schedulingProfiles: [{ name: default, plugins: [{ pluginRef: random-picker }] }]
+flowControl:
+  saturationDetector: { pluginRef: concurrency-detector }
+`;
+    const ttfts = async (configText: string): Promise<number> =>
+      (await played(prompts + tenants, configText)).tenants.reduce((sum, { ttftMs }) => sum + (ttftMs.p50 ?? 0), 0) /
+      12;
+    const [near, anywhere] = [await ttfts(EIGHT), await ttfts(careless)];
+    assert.ok(near < 200 && anywhere > 500, `${near} ms and ${anywhere} ms`);
   });
 
   it('lets clients give up, and sends nothing that would be too late', async () => {

@@ -6,12 +6,11 @@
  */
 
 import { CostModel, InFlightCap } from '@fairlead/core';
-import { seededRandom, VirtualClock } from '@fairlead/core/testing';
+import { drawSize, seededRandom, startArrivals, VirtualClock } from '@fairlead/core/testing';
+import type { Arrivals, Sizes } from '@fairlead/core/testing';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import { Director } from '../director/director.ts';
 import type { Identity } from '../tenancy/identify.ts';
-import { startArrivals } from './arrivals.ts';
-import { drawSize } from './draws.ts';
 import { resultOf } from './result.ts';
 import type { SimulationResult } from './result.ts';
 import type { TenantModel } from './scenario-fields.ts';
@@ -54,6 +53,11 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   return run.end();
 }
 
+/** What is asked for. */
+interface Asked extends Pick<RequestPlan, 'promptTokens' | 'outputTokens'> {
+  readonly traceBlocks?: readonly number[] | undefined;
+}
+
 class Simulation {
   readonly #clock = new VirtualClock();
   readonly #workload: Workload;
@@ -64,6 +68,7 @@ class Simulation {
   readonly #requests = new Map<string, SimulatedRequest>();
   readonly #work = new WeakMap<object, SimulatedRequest>();
   readonly #tallies: Tallies;
+  readonly #sharedIds: ReadonlyMap<string, number>;
   #count = 0;
 
   constructor({ workload, config, seed }: SimulateOptions) {
@@ -76,7 +81,7 @@ class Simulation {
       random: this.#random('fleet'),
       model: workload.fleet,
       scrapeIntervalMs: config.metricsSource?.intervalMs ?? SCRAPE_INTERVAL_MS,
-      workOf: (body) => this.#work.get(body)!.plan,
+      workOf: (body) => this.#work.get(body)!,
       onChange: () => this.#tallies.fleet.count(clock.now()),
     });
     this.#tallies = new Tallies({
@@ -95,6 +100,7 @@ class Simulation {
       observer: { flowEvent: (_pool, event) => this.#tallies.observe(event), finished: () => undefined },
     });
     this.#identities = new Map(workload.tenants.map((tenant) => [tenant.name, identityOf(tenant, config)]));
+    this.#sharedIds = new Map(workload.tenants.map(({ name }, index) => [name, index]));
     // Before whatever else is due at that moment.
     clock.at(workload.warmUp, () => this.#beginToCount());
     for (const tenant of workload.tenants) this.#begin(tenant);
@@ -145,9 +151,11 @@ class Simulation {
   #begin(tenant: TenantModel): void {
     const sizes = this.#random(`sizes of ${tenant.name}`);
     const context = { clock: this.#clock, random: this.#random(`arrivals of ${tenant.name}`) };
-    startArrivals(tenant, context, (over) => {
-      const promptTokens = drawSize(tenant.promptTokens, sizes);
-      this.#ask(tenant, { promptTokens, outputTokens: drawSize(tenant.outputTokens, sizes) }, over);
+    // What is checked against the choices is one of them.
+    const [prompts, answers] = [tenant.promptTokens as Sizes, tenant.outputTokens as Sizes];
+    startArrivals(tenant.arrivals as Arrivals, context, (over) => {
+      const promptTokens = drawSize(prompts, sizes);
+      this.#ask(tenant, { promptTokens, outputTokens: drawSize(answers, sizes) }, over);
     });
   }
 
@@ -167,13 +175,20 @@ class Simulation {
 
   #ask(
     tenant: TenantModel,
-    { promptTokens, outputTokens }: Pick<RequestPlan, 'promptTokens' | 'outputTokens'>,
+    { promptTokens, outputTokens, traceBlocks }: Asked,
     over: (againInMs: number) => void,
   ): void {
     const identity = this.#identities.get(tenant.name)!;
     const { saysMaxTokens, givesUpAfter: givesUpAfterMs } = tenant;
-    const id = `${(this.#count += 1)}`;
-    const plan = { id, identity, promptTokens, outputTokens, saysMaxTokens, givesUpAfterMs };
+    const number = (this.#count += 1);
+    const id = `${number}`;
+    const contents = {
+      sharedId: this.#sharedIds.get(tenant.name)!,
+      sharedTokens: tenant.sharedPromptTokens,
+      ownId: this.#workload.tenants.length + number,
+      traceBlocks,
+    };
+    const plan = { id, identity, promptTokens, outputTokens, contents, saysMaxTokens, givesUpAfterMs };
     const request = new SimulatedRequest(plan, this.#clock, ({ problem }) => {
       this.#requests.delete(id);
       this.#tallies.over(request, tenant.ttftGoal);

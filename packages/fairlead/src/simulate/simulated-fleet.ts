@@ -15,9 +15,9 @@ import type {
   UpstreamPort,
   UpstreamRequest,
 } from '../director/ports.ts';
+import { ModelledServer } from '@fairlead/core/testing';
+import type { PromptBlocks, ServerJob, ServerModel } from '@fairlead/core/testing';
 import type { Fault, FleetModel } from './scenario-fields.ts';
-import { SimulatedEngine } from './simulated-engine.ts';
-import type { Job } from './simulated-engine.ts';
 
 /** The model that all serve. */
 export const MODEL = 'model';
@@ -28,11 +28,18 @@ const LOOK_MS = 1000;
 const SOON_MS = 50;
 const TOKENS = new Uint8Array(0);
 
-/** How long a request is, of which the fleet sees only the body. */
-export type WorkOf = (body: UpstreamRequest['body']) => {
+/** A request as far as it is a server's business. */
+export interface ServerWork {
   readonly promptTokens: number;
   readonly outputTokens: number;
-};
+  readonly blocks: PromptBlocks;
+  cachedTokens: number;
+  /** So many tokens of its answer are there; told before they are sent. */
+  produced(tokens: number, isAll: boolean): void;
+}
+
+/** The request of which the fleet sees only the body. */
+export type WorkOf = (body: UpstreamRequest['body']) => ServerWork;
 
 export interface SimulatedFleetOptions {
   readonly clock: Clock;
@@ -46,7 +53,7 @@ export interface SimulatedFleetOptions {
 
 interface Server {
   readonly endpoint: Endpoint;
-  readonly engine: SimulatedEngine;
+  readonly engine: ModelledServer;
   /** Metrics are to be read soon. */
   isAwaited: boolean;
 }
@@ -59,17 +66,19 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
   readonly #byEndpoint = new Map<Endpoint, Server>();
   readonly #clock: Clock;
   readonly #workOf: WorkOf;
+  readonly #keepsPrompts: boolean;
   readonly #onRead: ((endpoint: Endpoint) => void)[] = [];
 
   constructor(options: SimulatedFleetOptions) {
     const { model, clock } = options;
     this.#clock = clock;
     this.#workOf = options.workOf;
+    this.#keepsPrompts = model.prefixCacheTokens > 0;
     this.#servers = Array.from({ length: model.servers }, (_, index) => {
       const name = `server-${index + 1}`;
       const endpoint = new Endpoint({ name, url: `http://${name}`, labels: {} });
       endpoint.baseModels = new Set([MODEL]);
-      return { endpoint, engine: new SimulatedEngine(options), isAwaited: false };
+      return { endpoint, engine: new ModelledServer({ ...options, model: serverModel(model) }), isAwaited: false };
     });
     for (const server of this.#servers) this.#byEndpoint.set(server.endpoint, server);
     this.#pool.setEndpoints(this.#servers.map(({ endpoint }) => endpoint));
@@ -88,7 +97,7 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
     return [this.#pool];
   }
 
-  get engines(): readonly SimulatedEngine[] {
+  get engines(): readonly ModelledServer[] {
     return this.#servers.map(({ engine }) => engine);
   }
 
@@ -118,31 +127,44 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
   }
 
   /** Lets something go wrong, now, and be right again in time. */
-  fault({ what, server: number, for: forMs, factor }: Fault): void {
+  fault(fault: Fault): void {
+    const { what, server: number, for: forMs, factor, period } = fault;
     const { engine } = this.#servers[number - 1]!;
-    if (what === 'kill') engine.kill();
-    else if (what === 'slow') engine.slowness = factor;
-    else engine.freezeMetrics(true);
-    this.#clock.at(this.#clock.now() + forMs, () => {
-      if (what === 'kill') engine.isUp = true;
-      else if (what === 'slow') engine.slowness = 1;
-      else engine.freezeMetrics(false);
-    });
+    const endMs = this.#clock.now() + forMs;
+    if (what === 'kill') this.#kill(engine, endMs);
+    else if (what === 'flap') this.#flap(engine, period, endMs);
+    else if (what === 'slow') {
+      engine.slowDown(factor);
+      this.#clock.at(endMs, () => engine.slowDown(1));
+    } else {
+      engine.freezeMetrics(true);
+      this.#clock.at(endMs, () => engine.freezeMetrics(false));
+    }
   }
 
   send({ endpoint, body }: UpstreamRequest, handler: UpstreamHandler): UpstreamCall {
     const { engine } = this.#byEndpoint.get(endpoint)!;
+    const work = this.#workOf(body);
     let hasBegun = false;
     let isOver = false;
-    const job: Job = {
-      ...this.#workOf(body),
-      onFirstToken: () => {
+    const job: ServerJob = {
+      promptTokens: work.promptTokens,
+      outputTokens: work.outputTokens,
+      blocks: this.#keepsPrompts ? work.blocks : undefined,
+      onFirstToken: (cachedTokens) => {
         hasBegun = true;
+        work.cachedTokens = cachedTokens;
         handler.onHeaders(200, []);
+        work.produced(1, false);
         handler.onData(TOKENS);
       },
-      onEnd: () => {
+      onTokens: (tokens) => {
+        work.produced(tokens, false);
+        handler.onData(TOKENS);
+      },
+      onFinished: () => {
         isOver = true;
+        work.produced(work.outputTokens, true);
         handler.onEnd();
       },
       onKilled: () => {
@@ -164,6 +186,18 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
       },
       resume: () => undefined,
     };
+  }
+
+  #kill(engine: ModelledServer, untilMs: number): void {
+    if (engine.isUp) engine.kill();
+    this.#clock.at(untilMs, () => engine.revive());
+  }
+
+  #flap(engine: ModelledServer, periodMs: number, endMs: number): void {
+    const nowMs = this.#clock.now();
+    if (nowMs >= endMs) return;
+    this.#kill(engine, Math.min(endMs, nowMs + periodMs));
+    this.#clock.at(nowMs + 2 * periodMs, () => this.#flap(engine, periodMs, endMs));
   }
 
   #isDown(endpoint: Endpoint, why: string): void {
@@ -196,4 +230,12 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
     endpoint.noteMetrics(engine.metrics, endpoint.dispatched, this.#clock.now());
     for (const callback of this.#onRead) callback(endpoint);
   }
+}
+
+function serverModel({ slots, prefill, prefillTokensPerS, token, ...model }: FleetModel): ServerModel {
+  const { batchSlowdown, kvTokens, prefixCacheTokens, noise } = model;
+  return {
+    ...{ slots, prefillMs: prefill, prefillTokensPerS: prefillTokensPerS || Infinity, tokenMs: token },
+    ...{ batchSlowdown, kvTokens, prefixCacheTokens, noise },
+  };
 }

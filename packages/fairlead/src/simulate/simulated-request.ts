@@ -3,21 +3,23 @@
 /** One request of a simulated client, and what became of it: it takes its own answer, and leaves when it is tired. */
 
 import type { Alarm, Clock, Usage } from '@fairlead/core';
+import type { PromptBlocks } from '@fairlead/core/testing';
 import type { Director } from '../director/director.ts';
 import type { Journey } from '../director/journey.ts';
 import type { Answer } from '../director/ports.ts';
 import type { Problem } from '../director/problem.ts';
 import type { Identity } from '../tenancy/identify.ts';
+import { blocksOf, BYTES_PER_TOKEN, prefixOf } from './prompt-contents.ts';
+import type { PromptContents } from './prompt-contents.ts';
 import { MODEL } from './simulated-fleet.ts';
-
-/** Bytes of a prompt's token in a body. */
-const BYTES_PER_TOKEN = 4;
+import type { ServerWork } from './simulated-fleet.ts';
 
 export interface RequestPlan {
   readonly id: string;
   readonly identity: Identity;
   readonly promptTokens: number;
   readonly outputTokens: number;
+  readonly contents: PromptContents;
   readonly saysMaxTokens: boolean;
   readonly givesUpAfterMs: number | undefined;
 }
@@ -25,7 +27,7 @@ export interface RequestPlan {
 /** How it ended. */
 export type Fate = 'answered' | 'refused' | 'broken' | 'gave-up';
 
-export class SimulatedRequest implements Answer {
+export class SimulatedRequest implements Answer, ServerWork {
   readonly plan: RequestPlan;
   /** Stands for its body: who has it knows the request. */
   readonly body: readonly Uint8Array[] = [];
@@ -36,6 +38,11 @@ export class SimulatedRequest implements Answer {
   waitMs: number | undefined;
   ttftMs: number | undefined;
   problem: Problem | undefined;
+  /** Tokens of its answer so far: as many events of its stream. */
+  events = 0;
+  /** Of its prompt, as its server tells with its first token. */
+  cachedTokens = 0;
+  #hasUsage = false;
   /** It was asked while things were counted. */
   isCounted = false;
   readonly #clock: Clock;
@@ -54,6 +61,7 @@ export class SimulatedRequest implements Answer {
   send(director: Director): void {
     const { id, identity, promptTokens, outputTokens, saysMaxTokens, givesUpAfterMs } = this.plan;
     const { receivedMs } = this;
+    const wish = director.promptWish(MODEL);
     if (givesUpAfterMs !== undefined) {
       this.#patience = this.#clock.at(receivedMs + givesUpAfterMs, () => {
         this.#journey?.cancel();
@@ -64,11 +72,29 @@ export class SimulatedRequest implements Answer {
       {
         ...{ id, identity, receivedMs, model: MODEL, method: 'POST', path: '/v1/chat/completions', body: this.body },
         ...{ sizeBytes: promptTokens * BYTES_PER_TOKEN, sequences: 1, streamed: true },
+        ...(wish !== undefined && { prefix: prefixOf(this.plan.contents, promptTokens, wish) }),
         ...(saysMaxTokens && { maxOutputTokens: outputTokens }),
         ...(givesUpAfterMs !== undefined && { deadlineMs: receivedMs + givesUpAfterMs }),
       },
       this,
     );
+  }
+
+  get promptTokens(): number {
+    return this.plan.promptTokens;
+  }
+
+  get outputTokens(): number {
+    return this.plan.outputTokens;
+  }
+
+  get blocks(): PromptBlocks {
+    return blocksOf(this.plan.contents, this.plan.promptTokens);
+  }
+
+  produced(tokens: number, isAll: boolean): void {
+    this.events = tokens;
+    this.#hasUsage = isAll;
   }
 
   headersFor(): string[] {
@@ -82,7 +108,7 @@ export class SimulatedRequest implements Answer {
 
   data(): boolean {
     this.#patience?.cancel();
-    this.ttftMs = this.#clock.now() - this.receivedMs;
+    this.ttftMs ??= this.#clock.now() - this.receivedMs;
     return true;
   }
 
@@ -96,14 +122,11 @@ export class SimulatedRequest implements Answer {
     this.#over(problem.dropReason === undefined ? 'broken' : 'refused');
   }
 
-  /** Tokens are told at the end only. */
-  readonly events = 0;
-
   /** As a model server tells it with its last token. */
   usage(): Usage | undefined {
-    if (this.ttftMs === undefined) return undefined;
-    const { promptTokens, outputTokens } = this.plan;
-    return { promptTokens, completionTokens: outputTokens };
+    if (!this.#hasUsage) return undefined;
+    const { promptTokens } = this.plan;
+    return { promptTokens, completionTokens: this.events, cachedTokens: this.cachedTokens };
   }
 
   #over(fate: Fate): void {

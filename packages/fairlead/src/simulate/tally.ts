@@ -7,7 +7,7 @@
 
 import type { FlowEvent } from '@fairlead/core';
 import { LagOracle } from '@fairlead/core/testing';
-import type { SimulatedEngine } from './simulated-engine.ts';
+import type { ModelledServer } from '@fairlead/core/testing';
 import type { SimulatedRequest } from './simulated-request.ts';
 
 export class TenantTally {
@@ -30,7 +30,7 @@ export class TenantTally {
 
 /** How the fleet is used, over time. */
 export class FleetTally {
-  readonly #engines: readonly SimulatedEngine[];
+  readonly #engines: readonly ModelledServer[];
   #lastMs = 0;
   /** Requests that wait for their turn. */
   waiting = 0;
@@ -41,7 +41,7 @@ export class FleetTally {
   /** A server had more than it can run. */
   overCapacityMs = 0;
 
-  constructor(engines: readonly SimulatedEngine[]) {
+  constructor(engines: readonly ModelledServer[]) {
     this.#engines = engines;
   }
 
@@ -81,7 +81,7 @@ export class Tallies {
   isCounting = false;
 
   constructor(options: {
-    engines: readonly SimulatedEngine[];
+    engines: readonly ModelledServer[];
     costOf: (request: SimulatedRequest) => number;
     /** Those under way, by id. */
     requests: ReadonlyMap<string, SimulatedRequest>;

@@ -15,6 +15,8 @@ export interface TraceLine {
   readonly promptTokens: number;
   /** Undefined when there was no answer. */
   readonly outputTokens: number | undefined;
+  /** Ids of the prompt's blocks of 512 tokens: equal in prompts that are equal up to there. */
+  readonly traceBlocks?: readonly number[] | undefined;
 }
 
 /** Reads a line; undefined for one that is no request. @throws {RangeError} that says what is wrong with it. */
@@ -65,7 +67,15 @@ function mooncake(line: string): TraceLine {
     atMs: amount('timestamp', fields['timestamp'], Number.MAX_SAFE_INTEGER),
     promptTokens: tokens('input_length', fields['input_length']),
     outputTokens: tokens('output_length', fields['output_length']),
+    traceBlocks: blockIds(fields['hash_ids']),
   };
+}
+
+/** Told in the newer of the traces only. */
+function blockIds(value: unknown): readonly number[] | undefined {
+  if (value === undefined) return undefined;
+  if (Array.isArray(value) && value.every((id) => Number.isSafeInteger(id))) return value as number[];
+  throw wrong('hash_ids', value, 'a list of integers');
 }
 
 function azureFormat(head: string): TraceFormat {

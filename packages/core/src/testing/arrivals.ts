@@ -1,10 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** When a tenant asks, as its scenario says. A closed loop asks again when it is told that its last request is over. */
+/** When a tenant asks, as data. A closed loop asks again when it is told that its last request is over. */
 
-import type { Clock, Random } from '@fairlead/core';
+import type { Clock, Random } from '../clock.ts';
 import { drawInterval } from './draws.ts';
-import type { TenantModel } from './scenario-fields.ts';
+
+export interface Arrivals {
+  /** `trace`: by somebody else. */
+  readonly kind: 'closed-loop' | 'even' | 'poisson' | 'bursts' | 'on-off' | 'trace';
+  /** Clients of a closed loop, and how long each thinks, in ms. */
+  readonly loops: number;
+  readonly thinkTime: number;
+  /** Of all but closed loops; of `bursts` on average, of `on-off` while it is on. */
+  readonly ratePerS: number;
+  /** Requests that come at once (`bursts`). */
+  readonly burst: number;
+  /** Milliseconds of `on-off`. */
+  readonly on: number;
+  readonly off: number;
+}
 
 /** Asks once; `over` is called back when the answer has come, or a refusal that says after how long to ask again. */
 export type Ask = (over: (againInMs: number) => void) => void;
@@ -16,7 +30,7 @@ export interface ArrivalContext {
 }
 
 /** Begins to ask. */
-export function startArrivals({ arrivals }: TenantModel, { clock, random }: ArrivalContext, ask: Ask): void {
+export function startArrivals(arrivals: Arrivals, { clock, random }: ArrivalContext, ask: Ask): void {
   const { kind, loops, thinkTime, ratePerS, burst, on, off } = arrivals;
   const forget = (): void => undefined;
   const after = (delayMs: number, act: () => void): void => void clock.at(clock.now() + delayMs, act);

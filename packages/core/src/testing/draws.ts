@@ -1,9 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Numbers by chance, as a scenario describes them. */
+/** Numbers by chance, as a scenario describes them: how long prompts and answers are, and when requests come. */
 
-import type { Random } from '@fairlead/core';
-import type { Sizes } from './scenario-fields.ts';
+import type { Random } from '../clock.ts';
+
+/** How long prompts or answers are, in tokens. */
+export interface Sizes {
+  readonly kind: 'fixed' | 'uniform' | 'log-normal' | 'heavy-tail';
+  /** The number (`fixed`), or the median (`log-normal`). */
+  readonly tokens: number;
+  /** Of all but `fixed`; `heavy-tail` is Pareto's distribution from here on. */
+  readonly min: number;
+  readonly max: number;
+  /** Of the logarithm (`log-normal`). */
+  readonly sigma: number;
+  /** How fast the tail gets thin (`heavy-tail`). */
+  readonly alpha: number;
+}
 
 /** A number of tokens, whole, at least 1. */
 export function drawSize({ kind, tokens, min, max, sigma, alpha }: Sizes, random: Random): number {

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * A model server with continuous batching under a virtual clock: so many sequences run at once, as far as its KV cache
+ * holds them, the others wait in order of arrival; a prompt is read at a rate, less what its prefix cache has of it; then
+ * every sequence of the batch gets a token a step, and a step takes the longer the fuller the batch is.
+ *
+ * Time is computed: steps pass at a pace that changes only when the batch does, and each sequence knows at which step it
+ * has something to tell, so that a run costs a few events for each request and not one for each token.
+ */
+
+import type { Alarm, Clock, Random } from '../clock.ts';
+import type { EngineMetrics } from '../endpoints/endpoint.ts';
+import { IndexedHeap } from '../flow-control/indexed-heap.ts';
+import { drawFactor } from './draws.ts';
+import { PrefixCache } from './prefix-cache.ts';
+import type { PromptBlocks } from './prefix-cache.ts';
+
+export interface ServerModel {
+  /** Sequences it runs at once. */
+  readonly slots: number;
+  /** Of a prefill, whatever the prompt. */
+  readonly prefillMs: number;
+  /** Infinity: prompts cost nothing by their length. */
+  readonly prefillTokensPerS: number;
+  /** A step with one sequence in the batch. */
+  readonly tokenMs: number;
+  /** With all slots taken a step takes so much longer: 0.5 is half as long again. */
+  readonly batchSlowdown: number;
+  /** Infinity: no limit. Taken whole at admission, prompt and answer. */
+  readonly kvTokens: number;
+  /** 0: none. */
+  readonly prefixCacheTokens: number;
+  /** Deviation of the logarithm of a sequence's times; 0: none. */
+  readonly noise: number;
+}
+
+/** A request as a server sees it. Called back under the clock, never within `submit`. */
+export interface ServerJob {
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+  readonly blocks?: PromptBlocks | undefined;
+  /** Told how much of its prompt was cached. */
+  onFirstToken(cachedTokens: number): void;
+  /** So many tokens by now; told now and then. */
+  onTokens(tokens: number): void;
+  onFinished(): void;
+  /** The server is gone. */
+  onKilled(): void;
+}
+
+/** Tokens between two calls of `onTokens`. */
+const TOLD_TOKENS = 64;
+
+interface Sequence {
+  readonly job: ServerJob;
+  /** Tokens of KV cache. */
+  readonly tokens: number;
+  state: 'waiting' | 'prefill' | 'decode' | 'over';
+  /** Times of this sequence are so much longer than the model says. */
+  factor: number;
+  prefilled: Alarm | undefined;
+  startStep: number;
+  /** Next to be told, and at which step. */
+  toldTokens: number;
+  dueStep: number;
+  slot: number;
+}
+
+class DueHeap extends IndexedHeap<Sequence> {
+  protected override before(a: Sequence, b: Sequence): boolean {
+    return a.dueStep < b.dueStep;
+  }
+  protected override slotOf({ slot }: Sequence): number {
+    return slot;
+  }
+  protected override setSlot(sequence: Sequence, slot: number): void {
+    sequence.slot = slot;
+  }
+}
+
+export class ModelledServer {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly model: ServerModel;
+  readonly #cache: PrefixCache;
+  readonly #waiting = new Set<Sequence>();
+  readonly #running = new Set<Sequence>();
+  readonly #due = new DueHeap();
+  #kvUsed = 0;
+  #decoding = 0;
+  /** Steps ever made, as of `#steppedMs`. */
+  #steps = 0;
+  #steppedMs: number;
+  #slowness = 1;
+  #alarm: Alarm | undefined;
+  #stale: EngineMetrics | undefined;
+  #isUp = true;
+  readonly #sequences = new Map<ServerJob, Sequence>();
+  readonly #onChange: (() => void) | undefined;
+
+  /** `onChange`: what it runs or keeps waiting is about to change. */
+  constructor(parts: {
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly model: ServerModel;
+    readonly onChange?: () => void;
+  }) {
+    this.#onChange = parts.onChange;
+    this.#clock = parts.clock;
+    this.#random = parts.random;
+    this.model = parts.model;
+    this.#cache = new PrefixCache(parts.model.prefixCacheTokens);
+    this.#steppedMs = parts.clock.now();
+  }
+
+  get slots(): number {
+    return this.model.slots;
+  }
+
+  /** False from `kill` to `revive`. */
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  get metrics(): EngineMetrics {
+    return this.#stale ?? this.#metricsNow;
+  }
+
+  /** Its metrics stay as they are, or are true again. */
+  freezeMetrics(isFrozen: boolean): void {
+    this.#stale = isFrozen ? this.#metricsNow : undefined;
+  }
+
+  get #metricsNow(): EngineMetrics {
+    const { kvTokens } = this.model;
+    const kvUsage = kvTokens === Infinity ? undefined : this.#kvUsed / kvTokens;
+    return { running: this.running, waiting: this.waiting, kvUsage };
+  }
+
+  /** A request comes in; one that is larger than the whole KV cache runs alone. */
+  submit(job: ServerJob): void {
+    this.#onChange?.();
+    const sequence: Sequence = {
+      job,
+      tokens: job.promptTokens + job.outputTokens,
+      state: 'waiting',
+      factor: 1,
+      prefilled: undefined,
+      startStep: 0,
+      toldTokens: 0,
+      dueStep: Infinity,
+      slot: -1,
+    };
+    this.#sequences.set(job, sequence);
+    this.#waiting.add(sequence);
+    this.#admit();
+  }
+
+  /** Its client has left; without effect when it is over. */
+  abort(job: ServerJob): void {
+    const sequence = this.#sequences.get(job);
+    if (sequence === undefined) return;
+    this.#onChange?.();
+    this.#leave(sequence);
+    this.#admit();
+    this.#arm();
+  }
+
+  /** Everything takes so many times as long from now on; prefills under way end as they would have. */
+  slowDown(factor: number): void {
+    this.#step();
+    this.#slowness = factor;
+    this.#arm();
+  }
+
+  /** It is gone, with all that it held, its prefix cache included; until `revive` nothing may be submitted. */
+  kill(): void {
+    this.#onChange?.();
+    this.#isUp = false;
+    const lost = [...this.#sequences.values()];
+    for (const sequence of lost) this.#leave(sequence);
+    this.#cache.clear();
+    this.#arm();
+    for (const { job } of lost) job.onKilled();
+  }
+
+  /** It is back, and empty. */
+  revive(): void {
+    this.#onChange?.();
+    this.#isUp = true;
+  }
+
+  #admit(): void {
+    const { slots, kvTokens } = this.model;
+    for (const sequence of this.#waiting) {
+      if (this.running >= slots || (this.running > 0 && this.#kvUsed + sequence.tokens > kvTokens)) break;
+      this.#waiting.delete(sequence);
+      this.#prefill(sequence);
+    }
+  }
+
+  #prefill(sequence: Sequence): void {
+    const { prefillMs, prefillTokensPerS, noise } = this.model;
+    const { promptTokens, blocks } = sequence.job;
+    this.#running.add(sequence);
+    this.#kvUsed += sequence.tokens;
+    sequence.state = 'prefill';
+    sequence.factor = drawFactor(noise, this.#random);
+    const cached = blocks === undefined ? 0 : Math.min(promptTokens, this.#cache.admit(blocks));
+    const tookMs = (prefillMs + (1000 * (promptTokens - cached)) / prefillTokensPerS) * sequence.factor;
+    sequence.prefilled = this.#clock.at(this.#clock.now() + tookMs * this.#slowness, () => {
+      this.#prefilled(sequence, cached);
+    });
+  }
+
+  #prefilled(sequence: Sequence, cached: number): void {
+    this.#step();
+    sequence.state = 'decode';
+    this.#decoding += 1;
+    sequence.startStep = this.#steps;
+    sequence.toldTokens = 1;
+    sequence.job.onFirstToken(cached);
+    // It may have left on hearing that.
+    if ((sequence.state as Sequence['state']) === 'decode') this.#tellNext(sequence);
+    this.#arm();
+  }
+
+  #tellNext(sequence: Sequence): void {
+    const { outputTokens } = sequence.job;
+    sequence.toldTokens = Math.min(outputTokens, sequence.toldTokens + TOLD_TOKENS);
+    sequence.dueStep = sequence.startStep + Math.max(0, sequence.toldTokens - 1) * sequence.factor;
+    this.#due.push(sequence);
+  }
+
+  /** Time has passed: the steps that it was enough for. */
+  #step(): void {
+    const nowMs = this.#clock.now();
+    this.#steps += (nowMs - this.#steppedMs) / this.#stepMs();
+    this.#steppedMs = nowMs;
+  }
+
+  #stepMs(): number {
+    const { tokenMs, batchSlowdown, slots } = this.model;
+    const fullness = slots > 1 ? Math.max(0, this.#decoding - 1) / (slots - 1) : 0;
+    return Math.max(1e-9, tokenMs * (1 + batchSlowdown * fullness) * this.#slowness);
+  }
+
+  #arm(): void {
+    this.#alarm?.cancel();
+    this.#alarm = undefined;
+    const next = this.#due.peek();
+    if (next === undefined) return;
+    const inMs = Math.max(0, next.dueStep - this.#steps) * this.#stepMs();
+    this.#alarm = this.#clock.at(this.#clock.now() + inMs, () => this.#tell(next));
+  }
+
+  /** The alarm was for it: it is its turn, wherever rounding puts the step. */
+  #tell(sequence: Sequence): void {
+    this.#alarm = undefined;
+    this.#step();
+    this.#steps = Math.max(this.#steps, sequence.dueStep);
+    this.#due.remove(sequence);
+    const { job, toldTokens } = sequence;
+    if (toldTokens < job.outputTokens) {
+      job.onTokens(toldTokens);
+      if (sequence.state === 'decode') this.#tellNext(sequence);
+    } else {
+      this.#onChange?.();
+      this.#leave(sequence);
+      this.#admit();
+      job.onFinished();
+    }
+    this.#arm();
+  }
+
+  #leave(sequence: Sequence): void {
+    this.#step();
+    if (this.#running.delete(sequence)) this.#kvUsed -= sequence.tokens;
+    this.#waiting.delete(sequence);
+    this.#sequences.delete(sequence.job);
+    sequence.prefilled?.cancel();
+    if (sequence.state === 'decode') this.#decoding -= 1;
+    if (sequence.slot >= 0) this.#due.remove(sequence);
+    sequence.state = 'over';
+  }
+}

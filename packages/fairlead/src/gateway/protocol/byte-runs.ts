@@ -12,34 +12,50 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const SPACE = 0x20;
 
+/** What may follow a backslash as the whole of an escape. */
+export const SHORT_ESCAPES = '"\\/bfnrt';
+const isShortEscape = new Uint8Array(256);
+for (const letter of SHORT_ESCAPES) isShortEscape[letter.charCodeAt(0)] = 1;
+
+/** The high bit of each byte of a word that ends a plain run, and maybe of bytes above such a one. */
+function ends(word: number): number {
+  return (((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & ~word & 0x80808080;
+}
+
 /**
- * Index of the first byte at or after `from` that ends the plain part of a JSON string: a quote, a backslash or a
- * control character; the length of `bytes` when there is none. `view` is a view of the same bytes.
+ * Index of the first byte at or after `from` that ends the plain part of a JSON string: a quote, a control character, or
+ * a backslash that is not one of a whole short escape (`\\n`, `\\"`, …), which is a part of it; the length of `bytes` when there is none. `view` is a view of the same bytes.
  *
  * A word `v` holds a byte below `k` exactly if `(v - k·0x01010101) & ~v & 0x80808080` is not 0 (Alan Mycroft, 1987). A
  * quote, 0x22, becomes 0x20 under XOR with 2, a space becomes 0x22 and control characters stay below 0x20: so "below
- * 0x21" after that XOR finds quotes and control characters in one test. A borrow can flag a byte too many, never one
- * too few, and the loop over bytes that follows decides.
+ * 0x21" after that XOR finds quotes and control characters in one test. A borrow can flag a byte above a true one, never
+ * below: the lowest flag is the first byte that ends the run.
  */
 export function plainEnd(bytes: Uint8Array, view: DataView, from: number): number {
   const lastPair = bytes.length - 8;
   let at = from;
-  for (;;) {
-    while (at <= lastPair) {
-      const a = view.getInt32(at, true);
-      const b = view.getInt32(at + 4, true);
-      const inA = (((a ^ 0x02020202) - 0x21212121) | ((a ^ 0x5c5c5c5c) - 0x01010101)) & ~a;
-      const inB = (((b ^ 0x02020202) - 0x21212121) | ((b ^ 0x5c5c5c5c) - 0x01010101)) & ~b;
-      if (((inA | inB) & 0x80808080) !== 0) break;
-      at += 8;
+  while (at <= lastPair) {
+    let found = ends(view.getInt32(at, true));
+    if (found === 0) {
+      found = ends(view.getInt32(at + 4, true));
+      at += 4;
+      if (found === 0) {
+        at += 4;
+        continue;
+      }
     }
-    const end = Math.min(at + 8, bytes.length);
-    for (; at < end; at += 1) {
-      const byte = bytes[at]!;
-      if (byte === QUOTE || byte === BACKSLASH || byte < SPACE) return at;
-    }
-    if (at === bytes.length) return at;
+    at += (31 - Math.clz32(found & -found)) >>> 3;
+    if (bytes[at] !== BACKSLASH || isShortEscape[bytes[at + 1] ?? 0] === 0) return at;
+    at += 2;
   }
+  for (; at < bytes.length; at += 1) {
+    const byte = bytes[at]!;
+    if (byte === QUOTE || byte < SPACE) return at;
+    if (byte !== BACKSLASH) continue;
+    if (at + 1 === bytes.length || isShortEscape[bytes[at + 1]!] === 0) return at;
+    at += 1;
+  }
+  return at;
 }
 
 /**

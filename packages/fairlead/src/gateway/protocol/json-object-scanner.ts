@@ -7,7 +7,7 @@
  * makes of bad text inside a string is its own affair.
  */
 
-import { lastInteger, plainEnd } from './byte-runs.ts';
+import { SHORT_ESCAPES, lastInteger, plainEnd } from './byte-runs.ts';
 
 export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'true' | 'false' | 'null';
 
@@ -88,7 +88,7 @@ const SHORT_ESCAPE = 1;
 const HEX_ESCAPE = 2;
 /** What may follow a backslash, by byte. */
 const escapes = new Uint8Array(256);
-for (const letter of '"\\/bfnrt') escapes[letter.charCodeAt(0)] = SHORT_ESCAPE;
+for (const letter of SHORT_ESCAPES) escapes[letter.charCodeAt(0)] = SHORT_ESCAPE;
 escapes[0x75] = HEX_ESCAPE;
 
 /** Expected letters of the words, by first letter. */
@@ -255,11 +255,7 @@ export class JsonObjectScanner {
 
   #inString(): boolean {
     const bytes = this.#bytes;
-    let at = plainEnd(bytes, this.#view, this.#at);
-    while (bytes[at] === 0x5c && at + 1 < bytes.length && escapes[bytes[at + 1]!] === SHORT_ESCAPE) {
-      at = plainEnd(bytes, this.#view, at + 2);
-    }
-    this.#at = at;
+    this.#at = plainEnd(bytes, this.#view, this.#at);
     if (this.#at === bytes.length) return true;
     const byte = bytes[this.#at]!;
     if (byte === 0x5c) return this.#consume(ESCAPE);

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import path from 'node:path';
-import type { BandSelectionPolicy } from '@fairlead/core';
+import type { BandSelectionPolicy, BandTemplate } from '@fairlead/core';
 import { strictBandSelectionPolicy, weightedBandSelectionPolicy } from '@fairlead/core/plugins';
 import { instanceOf } from '@fairlead/core/testing';
 import { loadConfig } from '../../packages/fairlead/src/config/load.ts';
@@ -41,11 +41,17 @@ describe('ten times as much chat as the servers take, beside a nightly batch', (
     for (const server of servers) await server.destroy();
   });
 
-  async function open(bandSelection: BandSelectionPolicy): Promise<House> {
+  async function open(
+    bandSelection: BandSelectionPolicy,
+    band: BandTemplate = example.flowControl.defaultBand,
+  ): Promise<House> {
     return openHouse({
       servers: servers.map(({ url }) => ({ url, models: ['m'] })),
       limit: 4,
-      config: { flowControl: { ...example.flowControl, bandSelection }, identity: example.identity },
+      config: {
+        flowControl: { ...example.flowControl, bandSelection, defaultBand: band, defaultNegativeBand: band },
+        identity: example.identity,
+      },
     });
   }
 
@@ -109,6 +115,34 @@ describe('ten times as much chat as the servers take, beside a nightly batch', (
     try {
       const shares = await flood(house, 300);
       assert.equal(shares.get(BATCH), 0);
+    } finally {
+      await house.close();
+    }
+  });
+
+  it('is served by priority and arrival, and told of once, when every policy throws', async () => {
+    const pick = (): never => {
+      throw new Error('no idea');
+    };
+    const { defaultBand } = example.flowControl;
+    const none = (): void => undefined;
+    const fairness = {
+      type: 'broken',
+      name: 'broken',
+      newState: none,
+      newMemberState: none,
+      ready: none,
+      unready: none,
+      pick,
+    };
+    const bandSelection = { ...instanceOf(strictBandSelectionPolicy), name: 'broken too', pick };
+    const house = await open(bandSelection, { ...defaultBand, fairness });
+    try {
+      const shares = await flood(house, 100);
+      assert.equal(shares.get(BATCH), 0);
+      const faults = (await house.heard('plugin-fault')).map(({ plugin, band }) => `${plugin} ${band}`);
+      assert.deepEqual(faults.sort(), ['broken -10', 'broken 10', 'broken too undefined']);
+      house.assertEmpty();
     } finally {
       await house.close();
     }

@@ -14,6 +14,7 @@ import type { BandConfig, BandTemplate } from './config.ts';
 import { BacklogRate } from './backlog-rate.ts';
 import { BandContender } from './contender.ts';
 import { LagMeter, type Metered } from './lag-meter.ts';
+import { GuardedFairness } from './guarded-fairness.ts';
 import { Occupancy } from './occupancy.ts';
 import { type Lot, type Parkable, Parking } from './parking.ts';
 import type { BandContext, FairnessPolicy, Waiting } from './policies.ts';
@@ -64,7 +65,7 @@ export class Flow implements Parkable, CapWaiter, BucketWaiter, Metered {
   constructor(id: string, band: PriorityBand) {
     this.id = id;
     this.band = band;
-    this.state = band.config.fairness.newMemberState();
+    this.state = band.newMemberState();
   }
 
   /** Its tenant is under its cap again. */
@@ -140,6 +141,7 @@ export class PriorityBand implements Costly {
   /** How fast it gets shorter. */
   readonly backlog = new BacklogRate();
   readonly #context: BandContext;
+  #fairness: GuardedFairness;
   #state: unknown;
   readonly #callbacks: BandCallbacks;
   /** What its requests have cost so far, in units of an input token: estimates, corrected as they stream and end. */
@@ -164,8 +166,9 @@ export class PriorityBand implements Costly {
     this.occupancy = new Occupancy(config);
     this.flowLimits = flowLimitsOf(config);
     this.#context = { compareHeads: compareWaiting, now: () => callbacks.now() };
-    this.#state = config.fairness.newState(this.#context);
-    this.parking = new Parking(config.fairness, this.#context, this.#state);
+    this.#fairness = this.#guard(config.fairness);
+    this.#state = this.#fairness.newState(this.#context);
+    this.parking = new Parking(this.#fairness, this.#context, this.#state);
     this.contender = new BandContender<PriorityBand>(this);
   }
 
@@ -185,13 +188,13 @@ export class PriorityBand implements Costly {
     if (isReordered) for (const flow of this.flows.values()) rerank(flow, rankOf);
     if (isOther) this.#begin(config.fairness);
     for (const flow of this.flows.values()) flow.isOld = flow.standing !== 'empty';
-    for (const flow of turns) config.fairness.ready(flow.lot === undefined ? this.#state : flow.lot.state, flow);
+    for (const flow of turns) this.#fairness.ready(flow.lot === undefined ? this.#state : flow.lot.state, flow);
   }
 
   /** Gives a flow that holds something another weight. */
   reweigh(flow: Flow, weight: number): void {
     if (weight === flow.weight) return;
-    const { fairness } = this.config;
+    const fairness = this.#fairness;
     const state = flow.lot === undefined ? this.#state : flow.lot.state;
     const isKnown = flow.standing === 'ready' || flow.standing === 'parked';
     if (isKnown) fairness.unready(state, flow);
@@ -201,17 +204,29 @@ export class PriorityBand implements Costly {
   }
 
   /** A fairness policy with nothing to remember yet. */
-  #begin(fairness: FairnessPolicy): void {
+  #begin(policy: FairnessPolicy): void {
     this.policies += 1;
     this.lag.reset();
-    this.#state = fairness.newState(this.#context);
-    this.parking.reconfigure(fairness, this.#state);
-    for (const flow of this.flows.values()) flow.state = fairness.newMemberState();
+    this.#fairness = this.#guard(policy);
+    this.#state = this.#fairness.newState(this.#context);
+    this.parking.reconfigure(this.#fairness, this.#state);
+    for (const flow of this.flows.values()) flow.state = this.newMemberState();
+  }
+
+  #guard(policy: FairnessPolicy): GuardedFairness {
+    return new GuardedFairness(policy, (error) => {
+      this.#callbacks.onFault(this, error);
+    });
+  }
+
+  /** What its fairness policy remembers of a flow that is new. */
+  newMemberState(): unknown {
+    return this.#fairness.newMemberState();
   }
 
   /** Takes every flow that stands ready or in a lot from the fairness policy, each in its turn. */
   #takeTurns(): Flow[] {
-    const { fairness } = this.config;
+    const fairness = this.#fairness;
     const turns: Flow[] = [];
     for (const lot of [undefined, ...this.parking.lots()]) {
       const state = lot === undefined ? this.#state : lot.state;
@@ -240,7 +255,7 @@ export class PriorityBand implements Costly {
   #ask(state: unknown, lot: Lot | undefined, size: number): Flow | undefined {
     try {
       // Members are only ever the flows given to `ready`.
-      const picked = this.config.fairness.pick(state) as Flow | undefined;
+      const picked = this.#fairness.pick(state) as Flow | undefined;
       if (picked === undefined ? size === 0 : picked.band === this && isIn(picked, lot)) return picked;
       throw new Error(`it picked ${picked === undefined ? 'nobody' : 'a flow that is not eligible'}`);
     } catch (error) {
@@ -261,7 +276,7 @@ export class PriorityBand implements Costly {
 
   /** The one place where a flow's standing changes. */
   stand(flow: Flow, standing: Standing): void {
-    const { fairness } = this.config;
+    const fairness = this.#fairness;
     const before = flow.standing;
     if (before === standing) return;
     if (before === 'ready') fairness.unready(this.#state, flow);
@@ -300,7 +315,7 @@ export class PriorityBand implements Costly {
 
   /** The flow's head is another than before. */
   headChanged(flow: Flow): void {
-    if (flow.standing === 'ready') this.config.fairness.headChanged?.(this.#state, flow);
+    if (flow.standing === 'ready') this.#fairness.headChanged(this.#state, flow);
     else if (flow.standing === 'parked') this.parking.headChanged(flow);
   }
 
@@ -318,11 +333,7 @@ export class PriorityBand implements Costly {
   charge(flow: Flow, cost: number): BandCharge | undefined {
     this.cost += cost;
     this.lag.charge(flow, cost);
-    try {
-      this.config.fairness.charge?.(this.#state, flow, cost);
-    } catch (error) {
-      this.#callbacks.onFault(this, error);
-    }
+    this.#fairness.charge(this.#state, flow, cost);
     return this.#callbacks.onCharged(this, cost);
   }
 
@@ -335,16 +346,12 @@ export class PriorityBand implements Costly {
     if (bandCharge !== undefined) this.#callbacks.onSettled(this, bandCharge, delta);
     if (delta < 0 && policies !== this.policies) return;
     this.lag.settle(flow, delta, error);
-    try {
-      this.config.fairness.settle?.(this.#state, flow, delta);
-    } catch (fault) {
-      this.#callbacks.onFault(this, fault);
-    }
+    this.#fairness.settle(this.#state, flow, delta);
   }
 
   /** How far apart two of its flows may come, as far as its policy promises anything. */
   get lagBound(): number | undefined {
-    return this.config.fairness.lagBound?.(this.lag);
+    return this.#fairness.lagBound(this.lag);
   }
 }
 

@@ -171,6 +171,38 @@ describe('The three tiers of dispatch', () => {
       }
     });
 
+    it('loses nobody, and says so once, whatever else of a policy throws', () => {
+      const methods = ['newState', 'newMemberState', 'ready', 'unready', 'headChanged', 'charge', 'settle'] as const;
+      for (const method of methods) {
+        const policy = instanceOf(roundRobinFairnessPolicy);
+        const broken: FairnessPolicy = {
+          type: 'test',
+          name: 'broken',
+          newState: () => policy.newState(),
+          newMemberState: () => policy.newMemberState(),
+          ready: (state, member) => policy.ready(state as never, member as never),
+          unready: (state, member) => policy.unready(state as never, member as never),
+          pick: (state) => policy.pick(state as never),
+          charge: (state, member) => policy.charge(state as never, member as never),
+          [method]: () => {
+            throw new Error('no idea');
+          },
+        };
+        const kit = start({ endpoints: 2, band: { fairness: broken } });
+        kit.endpoints[0]!.adapters = new Set(['lora']);
+        for (const fairnessId of ['a', 'b', 'a', 'c', 'b', 'a']) {
+          kit.enqueue({ fairnessId, targetModel: fairnessId === 'b' ? 'lora' : 'm' });
+        }
+        kit.settle();
+        for (let permit = kit.permits.shift(); permit !== undefined; permit = kit.permits.shift()) {
+          permit.end('succeeded', { promptTokens: 1, completionTokens: 1 });
+          kit.settle();
+        }
+        assert.deepEqual([kit.controller.waiting, kit.dispatchedFlows.length], [0, 6], method);
+        assert.equal(kit.events.filter((event) => event.kind === 'plugin-fault').length, 1, method);
+      }
+    });
+
     it('skips a tenant at its cap, refuses nothing, holds up nobody, and goes on the moment there is room', () => {
       const kit = start({ limit: 10 });
       const cap = new InFlightCap(2);

@@ -36,6 +36,8 @@ export { DROPS, OUTCOMES } from './request/outcome.ts';
 export type { Drop, DropCause, DropReason, Outcome } from './request/outcome.ts';
 export type { Ending, Permit } from './request/permit.ts';
 export type { Alarm, Clock, Random } from './clock.ts';
+export { SteadyClock } from './steady-clock.ts';
+export type { SteadyClockOptions } from './steady-clock.ts';
 
 // For those who write plugins.
 export { definePlugin, PluginError } from './plugin-registry/plugin.ts';

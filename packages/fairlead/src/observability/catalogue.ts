@@ -278,6 +278,11 @@ export const gatewayFamilies = {
     ['pool'],
     'Answers whose model server told of token counts that no request has (negative, beyond ten million): the nearest possible ones are reckoned with.',
   ),
+  clockJumps: counter(
+    'fairlead_clock_jumps_total',
+    ['direction'],
+    'Jumps of the clock that do not count: time in which the process did not run (`forward`), time that went `back`.',
+  ),
   bypass: gauge('fairlead_bypass', [], '1 while everything is dispatched at once, regardless of limits.'),
   bufferedBytes: gauge('fairlead_buffered_bytes', [], 'Bytes of request bodies held.'),
   bufferedBytesLimit: gauge('fairlead_buffered_bytes_limit', [], 'Bytes of request bodies that may be held.'),

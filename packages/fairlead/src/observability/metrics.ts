@@ -46,6 +46,8 @@ export interface MetricsSources {
   /** The clock that readings and snapshots are stamped with. */
   nowMs(): number;
   bypass(): boolean;
+  /** Of the clock, that were not passed on. */
+  clockJumps(): { readonly forward: number; readonly back: number };
   buffered(): { readonly bytes: number; readonly limitBytes: number };
   /** The configuration that runs, and what became of the last try to replace it. */
   config(): ConfigStatus;
@@ -129,6 +131,9 @@ function addGatewaySamples(samples: Samples, counts: EventCounts, sources: Metri
   samples.add(gatewayFamilies.withoutIdentity, {}, counts.withoutIdentity);
   samples.add(gatewayFamilies.objectiveUnknown, {}, counts.objectiveUnknown);
   samples.add(gatewayFamilies.bypass, {}, sources.bypass() ? 1 : 0);
+  const jumps = sources.clockJumps();
+  for (const direction of ['forward', 'back'] as const)
+    samples.add(gatewayFamilies.clockJumps, { direction }, jumps[direction]);
   samples.add(gatewayFamilies.bufferedBytes, {}, bytes);
   samples.add(gatewayFamilies.bufferedBytesLimit, {}, limitBytes);
 }

@@ -6,6 +6,7 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { SteadyClock } from '@fairlead/core';
 import type { Clock, FlowEvent } from '@fairlead/core';
 import { startAdmin } from '../admin/server.ts';
 import type { AdminServer } from '../admin/server.ts';
@@ -84,7 +85,7 @@ const manifest = new URL('../../package.json', import.meta.url);
 
 class House implements Serve {
   readonly #options: ServeOptions;
-  readonly #clock: Clock;
+  readonly #clock: SteadyClock;
   readonly #version: string;
   readonly #startedMs: number;
   readonly #eventLog: EventLog;
@@ -100,7 +101,11 @@ class House implements Serve {
   #closed: Promise<void> | undefined;
 
   constructor(options: ServeOptions) {
-    const { config, source, log, environment = process.env, clock = systemClock } = options;
+    const { config, source, log, environment = process.env } = options;
+    const clock = (this.#clock = new SteadyClock({
+      source: options.clock ?? systemClock,
+      onJump: (byMs) => log.warn('the clock jumped, which does not count', { byMs: Math.round(byMs) }),
+    }));
     this.#options = options;
     this.#config = config;
     this.#reloads = new Reloads({ source, clock, log, apply: (next) => this.#goOnWith(next) });
@@ -109,7 +114,6 @@ class House implements Serve {
       environment,
       onProblem: (problem) => log.warn('the keys of tokens cannot be read', { problem }),
     });
-    this.#clock = clock;
     this.#version = (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
     this.#startedMs = clock.now();
     this.#eventLog = new EventLog(log, () => clock.now());
@@ -172,6 +176,7 @@ class House implements Serve {
   async open(): Promise<void> {
     const { host, port, adminHost, adminPort, log } = this.#options;
     const config = this.#config;
+    this.#clock.start();
     await this.#fleet.start();
     this.#gateway = await startGateway({ config, director: this.#director, host, port });
     this.#admin = await startAdmin({
@@ -228,6 +233,7 @@ class House implements Serve {
       await this.#admin?.close();
       this.#eventLog.close();
       this.#metrics.close();
+      this.#clock.stop();
       this.#options.log.info('stopped');
     })();
     return this.#closed;
@@ -241,6 +247,7 @@ class House implements Serve {
       endpoints: () => this.#endpoints(),
       ejections: () => this.#fleet.ejections(),
       bypass: () => this.#director.bypass,
+      clockJumps: () => this.#clock.jumps,
       buffered: () => this.#buffered(),
       config: () => this.#reloads.status,
     });

@@ -11,13 +11,13 @@ const folder = path.join(import.meta.dirname, '..', 'config', 'golden');
 const good = path.join(folder, 'reference.yaml');
 const bad = path.join(folder, 'mistakes.yaml');
 
-async function check(words: readonly string[], stdin = '') {
+async function check(words: readonly string[], stdin = '', environment: Record<string, string> = {}) {
   let stdout = '';
   let stderr = '';
   const input = async function* () {
     for (let start = 0; start < stdin.length; start += 1000) yield Buffer.from(stdin.slice(start, start + 1000));
   };
-  const entry: CommandEntry = { name: 'check', load: async () => createCheckCommand(input) };
+  const entry: CommandEntry = { name: 'check', load: async () => createCheckCommand(input, environment) };
   const code = await runProgram(['check', ...words], {
     version: '0.0.0',
     commands: [entry],
@@ -32,7 +32,11 @@ describe('fairlead check', () => {
   it('says in one line what a right configuration would run', async () => {
     const { code, stdout, stderr } = await check([good]);
     assert.equal(code, 0);
-    assert.equal(stderr, '');
+    const discovered = path.resolve('endpoints.yaml');
+    assert.equal(
+      stderr,
+      `warning: ${good}: file-discovery: ${discovered} cannot be read here (a relative path starts from the working directory)\n`,
+    );
     assert.equal(
       stdout,
       `${good}: ok: 0 endpoints; endpoints from endpoints.yaml; flow control on (fair, fcfs-ordering-policy, full); 2 priority bands; no API keys\n`,
@@ -97,6 +101,27 @@ describe('fairlead check', () => {
     assert.equal(code, 0);
     assert.equal(stdout.split('\n').length, 2);
     assert.match(stderr, /^warning: .*old-group\.yaml:1:13: apiVersion: is deprecated/);
+  });
+
+  it('warns of variables that are not set here, without their values, and fails because of none', async () => {
+    const text = [
+      'apiVersion: llm-d.ai/v1alpha1',
+      'kind: EndpointPickerConfig',
+      'endpoints:',
+      '  - { url: http://a:1, name: a, apiKeyEnv: KEY_A }',
+      '  - { url: http://b:1, name: b, apiKeyEnv: KEY_B }',
+      '  - { url: http://c:1, name: c, apiKeyEnv: KEY_C, dns: {} }',
+    ].join('\n');
+    const { code, stdout, stderr } = await check(['-'], text, { KEY_A: 'sk-live', KEY_B: ' ' });
+    assert.equal(code, 0);
+    assert.match(stdout, /^<stdin>: ok: /);
+    assert.equal(
+      stderr,
+      ['b', 'c']
+        .map((name) => `endpoint ${name}: the environment variable KEY_${name.toUpperCase()}, named by apiKeyEnv,`)
+        .map((missing) => `warning: <stdin>: ${missing} is not set here\n`)
+        .join(''),
+    );
   });
 
   it('refuses flags that contradict each other or name no set of defaults', async () => {

@@ -15,18 +15,23 @@ import { MAX_CONFIG_BYTES } from '../config/read.ts';
 import { counted, summaryOf } from '../config/summary.ts';
 import { UsageError } from './command.ts';
 import type { Command, CommandInput } from './command.ts';
+import { missingHere } from './surroundings.ts';
 
 const exitCode = { ok: 0, problems: 1, unreadable: 2 } as const;
 
-export const checkCommand: Command = createCheckCommand(() => process.stdin);
+export const checkCommand: Command = createCheckCommand(() => process.stdin, process.env);
 
-/** `stdin` is only asked for when FILE is `-`. */
-export function createCheckCommand(stdin: () => AsyncIterable<Uint8Array>): Command {
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** `stdin` is only asked for when FILE is `-`; in `environment` API keys are looked for. */
+export function createCheckCommand(stdin: () => AsyncIterable<Uint8Array>, environment: Environment): Command {
   return {
     name: 'check',
     summary: 'Check a configuration file: every problem with its line, or what would run.',
     details: `
 Exit code: 0 when the configuration is right, 1 when it has problems, 2 when it cannot be read.
+Warnings go to stderr and change no exit code: what is deprecated, an unset variable that an \`apiKeyEnv\` names, a file
+of \`file-discovery\` that is not there.
 Modules that the file names as plugins are run, as they would be by the servers.
 
 Examples:
@@ -47,7 +52,7 @@ Examples:
       },
       { name: 'allow-experimental-plugins', summary: 'allow plugins of alpha stability' },
     ],
-    run: (input) => run(input, stdin),
+    run: (input) => run(input, { stdin, environment }),
   };
 }
 
@@ -56,7 +61,12 @@ function parseDefaults(text: string): DefaultSet {
   throw new UsageError('allowed is serve or reference');
 }
 
-async function run(input: CommandInput, stdin: () => AsyncIterable<Uint8Array>): Promise<number> {
+interface Here {
+  readonly stdin: () => AsyncIterable<Uint8Array>;
+  readonly environment: Environment;
+}
+
+async function run(input: CommandInput, { stdin, environment }: Here): Promise<number> {
   const { options } = input;
   const [file = ''] = input.arguments;
   if (options['json'] === true && options['resolved'] === true) {
@@ -70,6 +80,9 @@ async function run(input: CommandInput, stdin: () => AsyncIterable<Uint8Array>):
     allowExperimental: options['allowExperimentalPlugins'] === true,
   });
   for (const warning of loaded.warnings) input.stderr.write(`warning: ${problemLine(warning)}\n`);
+  for (const missing of loaded.ok === undefined ? [] : missingHere(loaded.ok, environment)) {
+    input.stderr.write(`warning: ${source.textName ?? file}: ${missing}\n`);
+  }
   // What is redirected into a file by --resolved is a configuration or nothing.
   const output = options['resolved'] === true && loaded.ok === undefined ? input.stderr : input.stdout;
   output.write(answer(loaded, options, source.textName ?? file));

@@ -43,6 +43,8 @@ export interface InferenceRequest {
   readonly ttftSloMs?: number | undefined;
   /** Share of its flow relative to the flows of the same band; 1 by default. */
   readonly flowWeight?: number | undefined;
+  /** Where its flow stands in a hierarchy of tenants, the flow itself last: `org/team/key`; its fairness id when undefined. */
+  readonly fairnessPath?: string | undefined;
   /** The limit on its tenant's requests in flight, shared by all of the tenant's flows. */
   readonly cap?: InFlightCap | undefined;
   /** The limit on its tenant's tokens a minute, shared in the same way. */

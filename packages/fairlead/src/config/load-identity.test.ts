@@ -117,3 +117,66 @@ describe('tokens of an issuer', () => {
     );
   });
 });
+
+describe('weights of tenants', () => {
+  it('are those of the tenant or key, else by id, by pattern, else the default', async () => {
+    const { identity } = await load(`${head}
+fairness:
+  weights: [{id: a, weight: 4}, {glob: "b*", weight: 0.5}]
+  defaultWeight: 2
+identity:
+  tenants: [{tenant: a}, {tenant: bee}, {tenant: c}, {tenant: d, weight: 9}]
+  keys: [{sha256: "${'a'.repeat(64)}", tenant: bob}]`);
+    assert.deepEqual(
+      [...identity.tenants, ...identity.keys].map(({ weight }) => weight),
+      [4, 0.5, 2, 9, 0.5],
+    );
+  });
+
+  it('are above 0 and finite, and say whose they are, once', async () => {
+    const told = async (weights: string) => (await messages(`fairness: {weights: [${weights}]}`)).join();
+    for (const weight of ['0', '-1', '.nan', '.inf', '"2"']) {
+      assert.match(
+        await told(`{id: a, weight: ${weight}}`),
+        /fairness\.weights\[0\]\.weight: must be a number, more than 0/,
+      );
+    }
+    assert.match(await told('{weight: 1}'), /fairness\.weights\[0\]: needs one of id and glob/);
+    assert.match(await told('{id: a, glob: b, weight: 1}'), /needs one of id and glob/);
+    assert.match(await told('{id: a, weight: 1}, {id: a, weight: 2}'), /duplicate id 'a'/);
+    assert.match((await messages('fairness: {defaultWeight: -1}')).join(), /fairness\.defaultWeight: must be a number/);
+  });
+
+  it('leave no way to make what requests cost nothing, or no number', async () => {
+    for (const field of [
+      'inputToken: 0',
+      'outputToken: 0',
+      'inputToken: .nan',
+      'cachedInputToken: -0.1',
+      'image: .inf',
+    ]) {
+      const text = (await messages(`flowControl: {costModel: {${field}}}`)).join();
+      assert.match(text, new RegExp(`flowControl\\.costModel\\.${field.split(':')[0]}: must be a number`));
+    }
+  });
+});
+
+describe('paths of tenants', () => {
+  it('are names with slashes, for keys that say nothing the tenant’s', async () => {
+    const { identity } = await load(`${head}
+identity:
+  tenants: [{tenant: a, path: acme/research}]
+  keys: [{sha256: "${'a'.repeat(64)}", tenant: a}, {sha256: "${'b'.repeat(64)}", tenant: b, path: acme}]`);
+    assert.deepEqual(
+      [...identity.tenants, ...identity.keys].map(({ path }) => path),
+      ['acme/research', 'acme/research', 'acme'],
+    );
+  });
+
+  it('do not come back to where they have been, and have no empty names', async () => {
+    const told = async (path: string) => (await messages(`identity: {tenants: [{tenant: a, path: "${path}"}]}`)).join();
+    assert.match(await told('acme/b/acme'), /identity\.tenants\[0\]\.path: leads back to 'acme', which it has passed/);
+    assert.match(await told('b/a'), /leads back to 'a', which it has passed: b \/ a \/ a/);
+    for (const path of ['', '/a', 'b//c', 'b/', 'b c']) assert.match(await told(path), /one to seven names/);
+  });
+});

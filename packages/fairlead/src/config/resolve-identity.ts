@@ -7,34 +7,61 @@ import { parseCidr } from '../tenancy/source-address.ts';
 import { resolveJwt } from './resolve-jwt.ts';
 import { refuseDuplicates } from './resolution.ts';
 import type { Resolution, Section } from './resolution.ts';
-import type { IdentityConfig, IdentityKey, InferenceObjective, TenantConfig, TenantLimits } from './resolved.ts';
+import { FairnessWeights } from '../tenancy/fairness-weights.ts';
+import type {
+  FairnessConfig,
+  IdentityConfig,
+  IdentityKey,
+  InferenceObjective,
+  TenantConfig,
+  TenantLimits,
+} from './resolved.ts';
 import { digest } from './schema-gateway.ts';
 
-export function resolveIdentity(resolution: Resolution): Section<IdentityConfig> {
-  const tenants = resolveTenants(resolution);
+export function resolveIdentity(resolution: Resolution, fairness: FairnessConfig): Section<IdentityConfig> {
+  const weights = new FairnessWeights(fairness);
+  const tenants = resolveTenants(resolution, weights);
   const jwt = resolveJwt(resolution);
   const common = {
-    keys: resolveKeys(resolution, tenants),
+    keys: resolveKeys(resolution, tenants, weights),
     tenants,
     trustedSources: addressRanges(resolution, 'trustedSources'),
     trustedProxies: addressRanges(resolution, 'trustedProxies'),
     maxUnverifiedTenants: resolution.fields.identity.maxUnverifiedTenants,
   };
   return {
-    resolved: { ...common, ...(jwt && { jwt: jwt.resolved }) },
+    resolved: { ...common, fairness, ...(jwt && { jwt: jwt.resolved }) },
     document: { ...common, ...(jwt && { jwt: jwt.document }) },
   };
 }
 
-function resolveTenants(resolution: Resolution): TenantConfig[] {
+function resolveTenants(resolution: Resolution, weights: FairnessWeights): TenantConfig[] {
   const given = resolution.fields.identity.tenants;
   const names = given.map((entry, index) => ({ value: entry?.tenant, path: ['identity', 'tenants', index, 'tenant'] }));
   refuseDuplicates(resolution, names, (name) => `duplicate tenant '${String(name)}'`);
   return given.flatMap((entry, index) => {
     if (entry?.tenant === undefined) return [];
-    const { tenant, priority, weight } = entry;
-    return [{ tenant, priority, weight, ...limitsOf(resolution, entry, ['identity', 'tenants', index]) }];
+    const { tenant, priority, weight = weights.of(tenant) } = entry;
+    const path = ['identity', 'tenants', index];
+    const place = placeOf(resolution, { tenant, path: entry.path }, path);
+    return [{ tenant, priority, weight, ...place, ...limitsOf(resolution, entry, path) }];
   });
+}
+
+/** Where a tenant stands; a way that comes back to where it has been is a mistake. */
+function placeOf(
+  { problems }: Resolution,
+  { tenant, path }: { readonly tenant: string; readonly path?: string | undefined },
+  at: Path,
+): { path?: string } {
+  if (path === undefined) return {};
+  const names = [...path.split('/'), tenant];
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice !== undefined) {
+    const message = `leads back to '${twice}', which it has passed: ${names.join(' / ')}`;
+    problems.push({ path: [...at, 'path'], message, value: path, allowed: 'every name once' });
+  }
+  return { path };
 }
 
 /** The limits that an entry names. */
@@ -49,7 +76,11 @@ function limitsOf({ problems }: Resolution, given: TenantLimits, path: Path): Te
   );
 }
 
-function resolveKeys(resolution: Resolution, tenants: readonly TenantConfig[]): IdentityKey[] {
+function resolveKeys(
+  resolution: Resolution,
+  tenants: readonly TenantConfig[],
+  weights: FairnessWeights,
+): IdentityKey[] {
   const keys = resolution.fields.identity.keys.flatMap((given, index) => {
     if (given === undefined) return [];
     const path = ['identity', 'keys', index];
@@ -66,8 +97,9 @@ function resolveKeys(resolution: Resolution, tenants: readonly TenantConfig[]): 
     const limits = limitsOf(resolution, given, path);
     if (sha256 === undefined || tenant === undefined) return [];
     const entry = tenants.find((candidate) => candidate.tenant === tenant);
-    const { priority = entry?.priority ?? 0, weight = entry?.weight ?? 1 } = given;
-    const key: IdentityKey = { sha256, tenant, priority, weight, ...limits };
+    const { priority = entry?.priority ?? 0, weight = entry?.weight ?? weights.of(tenant) } = given;
+    const place = placeOf(resolution, { tenant, path: given.path ?? entry?.path }, path);
+    const key: IdentityKey = { sha256, tenant, priority, weight, ...place, ...limits };
     return [{ key, path: [...path, given.sha256 === undefined ? 'hash' : 'sha256'] }];
   });
   refuseDuplicateKeys(resolution, keys);

@@ -15,6 +15,7 @@ import { moduleReferences, pluginDocuments, pluginEntries, portableModule } from
 import type { Resolution } from './resolution.ts';
 import { resolveDataLayer } from './resolve-data-layer.ts';
 import { resolveEndpoints } from './resolve-endpoints.ts';
+import { resolveFairness } from './resolve-fairness.ts';
 import { resolveFlowControl } from './resolve-flow-control.ts';
 import { resolveFeatureGates, resolveParsers } from './resolve-gates.ts';
 import { resolveGateway } from './resolve-gateway.ts';
@@ -98,7 +99,8 @@ function resolveSections(resolution: Resolution, { endpointUrls }: ResolveOption
   const gateway = resolveGateway(resolution);
   const health = resolveHealth(resolution);
   const outlierDetection = resolveOutlierDetection(resolution);
-  const identity = resolveIdentity(resolution);
+  const fairness = resolveFairness(resolution);
+  const identity = resolveIdentity(resolution, fairness.resolved);
   const inferenceObjectives = resolveObjectives(resolution);
   const modelRewrites = resolveRewrites(resolution);
   const priorities = [...identity.resolved.keys, ...identity.resolved.tenants, ...inferenceObjectives].map(
@@ -133,6 +135,7 @@ function resolveSections(resolution: Resolution, { endpointUrls }: ResolveOption
       gateway: gateway.document,
       health: health.document,
       outlierDetection: outlierDetection.document,
+      fairness: fairness.document,
       identity: identity.document,
       inferenceObjectives,
       modelRewrites: rewritesDocument(modelRewrites),

@@ -144,6 +144,8 @@ export interface TenantConfig extends TenantLimits {
   readonly tenant: string;
   readonly priority: number;
   readonly weight: number;
+  /** Where it stands in a hierarchy of tenants: the names above it, `org/team`. */
+  readonly path?: string | undefined;
 }
 
 export interface IdentityKey extends TenantConfig {
@@ -168,10 +170,23 @@ export interface JwtConfig {
   readonly clockToleranceMs: number;
 }
 
+/** Shares of tenants that have no entry of their own. */
+export interface FairnessConfig {
+  /** Each by `id` or by `glob`. */
+  readonly weights: readonly {
+    readonly id?: string | undefined;
+    readonly glob?: string | undefined;
+    readonly weight: number;
+  }[];
+  readonly defaultWeight: number;
+}
+
 export interface IdentityConfig {
   readonly keys: readonly IdentityKey[];
   readonly tenants: readonly TenantConfig[];
   readonly jwt?: JwtConfig | undefined;
+  /** Shares of whoever is not among keys and tenants; all alike when undefined. */
+  readonly fairness?: FairnessConfig | undefined;
   /** CIDR ranges whose control headers (fairness id, objective, SLO) count. */
   readonly trustedSources: readonly string[];
   /** CIDR ranges whose `Forwarded` and `X-Forwarded-For` count. */

@@ -127,12 +127,21 @@ export const digest = {
 
 const priorityDoc = 'The band of its requests; higher is served first.';
 
-const weight = {
+export const weight = {
   type: 'number',
   min: 0,
   exclusiveMin: true,
   max: 1_000_000,
   doc: 'Share relative to other tenants, for fairness policies that weigh.',
+} as const;
+
+const tenantPath = {
+  type: 'string',
+  pattern: {
+    test: /^[!-.0-~]{1,64}(\/[!-.0-~]{1,64}){0,6}$/,
+    allowed: 'one to seven names of printable characters without spaces, separated by slashes, such as `acme/research`',
+  },
+  doc: 'What stands above it where tenants share in a hierarchy (`hierarchical-fairness-policy`): `org/team`.',
 } as const;
 
 const limitFields = {
@@ -159,7 +168,8 @@ const limitFields = {
 const tenantFields = {
   tenant: { type: 'string', required: true, pattern: shortName, doc: 'Who it is; unique.' },
   priority: { ...priority, default: 0, doc: priorityDoc },
-  weight: { ...weight, default: 1 },
+  weight: { ...weight, defaultDoc: 'by `fairness.weights`' },
+  path: tenantPath,
   ...limitFields,
 } as const satisfies ParameterSpecs;
 
@@ -179,7 +189,8 @@ export const keyFields = {
     doc: 'Whose key it is: the fairness id of its requests. Several keys may share one.',
   },
   priority: { ...priority, defaultDoc: "the tenant's, else `0`", doc: priorityDoc },
-  weight: { ...weight, defaultDoc: "the tenant's, else `1`" },
+  weight: { ...weight, defaultDoc: "the tenant's, else by `fairness.weights`" },
+  path: { ...tenantPath, defaultDoc: "the tenant's, else none" },
   ...limitFields,
 } as const satisfies ParameterSpecs;
 

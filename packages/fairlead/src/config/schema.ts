@@ -10,6 +10,7 @@ import { DEFAULT_COST_WEIGHTS } from '@fairlead/core';
 import type { HalfCheckedOf, ParameterSpecs } from '@fairlead/core';
 import { endpointFields } from './schema-endpoints.ts';
 import { gatewayFields, identityFields, priority } from './schema-gateway.ts';
+import { fairnessFields } from './schema-fairness.ts';
 import { healthFields, outlierDetectionFields } from './schema-health.ts';
 import { rewriteFields } from './schema-rewrites.ts';
 
@@ -309,6 +310,12 @@ export const configFields = {
     default: {},
     fields: outlierDetectionFields,
     doc: 'When endpoints are set aside that are up by their own word, for a time that doubles (not in the reference).',
+  },
+  fairness: {
+    type: 'object',
+    default: {},
+    fields: fairnessFields,
+    doc: 'Shares of tenants, for fairness policies that weigh (not in the reference).',
   },
   identity: { type: 'object', default: {}, fields: identityFields, doc: 'Who is asking (not in the reference).' },
   inferenceObjectives: {

@@ -236,6 +236,7 @@ function requestOf(arrival: Arrival, model: string): InferenceRequest {
     fairnessId: identity.tenant,
     priority: identity.priority,
     flowWeight: identity.weight,
+    fairnessPath: identity.path,
     cap: identity.cap,
     tokenBucket: identity.tokenBucket,
     model: arrival.rewritten === undefined ? model : (arrival.model ?? model),

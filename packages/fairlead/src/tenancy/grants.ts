@@ -15,6 +15,7 @@ export interface Grant {
   readonly tenant: string;
   readonly priority: number;
   readonly weight: number;
+  readonly path?: string | undefined;
   readonly cap?: InFlightCap;
   readonly tokenBucket?: TokenBucket;
 }
@@ -43,9 +44,16 @@ export class Grants {
     return this.#byTenant.get(tenant);
   }
 
-  #grant({ tenant, priority, weight }: Grant): Grant {
+  #grant({ tenant, priority, weight, path }: Grant): Grant {
     const [cap, tokenBucket] = [this.#caps.get(tenant), this.#buckets.get(tenant)];
-    return { tenant, priority, weight, ...(cap && { cap }), ...(tokenBucket && { tokenBucket }) };
+    return {
+      tenant,
+      priority,
+      weight,
+      ...(path !== undefined && { path }),
+      ...(cap && { cap }),
+      ...(tokenBucket && { tokenBucket }),
+    };
   }
 }
 

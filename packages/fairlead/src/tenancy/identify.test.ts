@@ -230,3 +230,36 @@ describe('identify', () => {
     );
   });
 });
+
+describe('a hierarchy of tenants', () => {
+  const config: IdentityConfig = {
+    ...open,
+    keys: [{ ...bob, path: 'acme/research' }, alice],
+    tenants: [{ tenant: 'batch', priority: 0, weight: 1, path: 'acme/ops' }],
+    trustedSources: ['10.0.0.0/8'],
+    fairness: { weights: [{ glob: 'prog-*', weight: 3 }], defaultWeight: 2 },
+  };
+  const pathOf = (headers: Record<string, string>, address?: string) =>
+    accept(createIdentify(config, objectives), headers, address).path;
+
+  it('has a key where its entry says', () => {
+    assert.equal(pathOf({ 'x-api-key': 'sk-bob' }), 'acme/research/bob');
+    assert.equal(pathOf({ 'x-api-key': 'sk-alice' }), undefined);
+  });
+
+  it('has what a trusted source names below the key, unless the configuration knows it', () => {
+    const named = (id: string) => ({ 'x-api-key': 'sk-bob', 'x-llm-d-inference-fairness-id': id });
+    assert.equal(pathOf(named('prog-7'), '10.0.0.1'), 'acme/research/bob/prog-7');
+    assert.equal(pathOf(named('batch'), '10.0.0.1'), 'acme/ops/batch');
+    assert.equal(pathOf(named('prog-7')), 'acme/research/bob');
+  });
+});
+
+describe('the weight of a tenant', () => {
+  it('is by its id when no entry says it', () => {
+    const fairness = { weights: [{ glob: 'addr-*', weight: 3 }], defaultWeight: 2 };
+    const identify = createIdentify({ ...open, fairness, trustedSources: ['10.0.0.0/8'] }, objectives);
+    assert.equal(accept(identify, { 'x-llm-d-inference-fairness-id': 'addr-x' }, '10.0.0.1').weight, 3);
+    assert.equal(accept(identify, { 'x-llm-d-inference-fairness-id': 'y' }, '10.0.0.1').weight, 2);
+  });
+});

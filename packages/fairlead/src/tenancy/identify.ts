@@ -23,6 +23,7 @@ import {
   present,
 } from './control-names.ts';
 import type { RequestHead } from './control-names.ts';
+import { FairnessWeights } from './fairness-weights.ts';
 import { Grants } from './grants.ts';
 import type { Grant } from './grants.ts';
 import type { JwtVerifier, Verified } from './jwt/jwt-verifier.ts';
@@ -41,8 +42,10 @@ export interface Identity {
   /** The fairness id of the caller's requests. */
   readonly tenant: string;
   readonly priority: number;
-  /** Share relative to other tenants; 1 unless the key says otherwise. */
+  /** Share relative to other tenants. */
   readonly weight: number;
+  /** Where the tenant stands in a hierarchy, itself included: `org/team/tenant`; undefined when nobody says. */
+  readonly path?: string;
   /** The tenant's limit on requests in flight: the same object for all of its keys. */
   readonly cap?: InFlightCap;
   /** Its limit on tokens a minute, shared in the same way. */
@@ -100,6 +103,7 @@ export function createIdentify(
   const grants = new Grants(config, memory);
   const isOpen = grants.keys.isEmpty && tokens === undefined;
   const priorities = new Map(objectives.map(({ name, priority }) => [name, priority]));
+  const weights = new FairnessWeights(config.fairness);
   const unverified = memory.unverified(config.maxUnverifiedTenants);
 
   const identityOf = ({ headers, remoteAddress }: CallerHead, digest: string | undefined, grant?: Grant): Identity => {
@@ -110,15 +114,18 @@ export function createIdentify(
     const objective = trusted ? present(headers, OBJECTIVE_NAMES)?.value : undefined;
     const granted = (named === undefined ? undefined : grants.ofTenant(named)) ?? grant;
     const unknownObjective = !!objective && !priorities.has(objective);
+    const tenant = named ?? grant?.tenant ?? unverified.admit(unverifiedTenant(digest, address));
+    const path = pathOf(tenant, { named, grant, granted });
     const identity: { -readonly [K in keyof Identity]: Identity[K] } = {
-      tenant: named ?? grant?.tenant ?? unverified.admit(unverifiedTenant(digest, address)),
+      tenant,
       priority: objective ? (priorities.get(objective) ?? 0) : (granted?.priority ?? 0),
-      weight: granted?.weight ?? 1,
+      weight: granted?.weight ?? weights.of(tenant),
       verified: named !== undefined || grant !== undefined,
       trusted,
       address,
       viaProxy,
     };
+    if (path !== undefined) identity.path = path;
     if (granted?.cap !== undefined) identity.cap = granted.cap;
     if (granted?.tokenBucket !== undefined) identity.tokenBucket = granted.tokenBucket;
     if (unknownObjective) identity.unknownObjective = true;
@@ -128,7 +135,12 @@ export function createIdentify(
   const byToken = (head: CallerHead, digest: string, verified: Verified): Identity | Refusal => {
     if (verified === 'refused') return REFUSAL;
     if (verified === 'unknown') return CANNOT_SAY;
-    return identityOf(head, digest, { priority: 0, weight: 1, ...grants.ofTenant(verified.tenant), ...verified });
+    return identityOf(head, digest, {
+      priority: 0,
+      weight: weights.of(verified.tenant),
+      ...grants.ofTenant(verified.tenant),
+      ...verified,
+    });
   };
 
   return (head) => {
@@ -142,6 +154,20 @@ export function createIdentify(
     if (verified instanceof Promise) return verified.then((known) => byToken(head, digest, known));
     return byToken(head, digest, verified);
   };
+}
+
+/**
+ * Who is named by a trusted source and shows a key besides is a program of the key's tenant, unless the configuration
+ * knows better. A name with slashes is a path by itself.
+ */
+function pathOf(
+  tenant: string,
+  by: { readonly named: string | undefined; readonly grant: Grant | undefined; readonly granted: Grant | undefined },
+): string | undefined {
+  const { named, grant, granted } = by;
+  if (granted?.path !== undefined && granted.tenant === tenant) return `${granted.path}/${tenant}`;
+  if (named !== undefined && grant?.path !== undefined) return `${grant.path}/${grant.tenant}/${named}`;
+  return undefined;
 }
 
 function firstFound<T>(digests: readonly string[], keys: KeyTable<T>): T | undefined {

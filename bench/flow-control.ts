@@ -13,6 +13,7 @@ import { runInNewContext } from 'node:vm';
 import {
   deficitRoundRobinFairnessPolicy,
   globalStrictFairnessPolicy,
+  hierarchicalFairnessPolicy,
   roundRobinFairnessPolicy,
   virtualTokenCounterFairnessPolicy,
 } from '@fairlead/core/plugins';
@@ -39,6 +40,7 @@ interface Scenario {
   readonly limit: number;
   readonly priorities: number;
   readonly flows: number;
+  readonly pathOf?: ((tenant: number) => string) | undefined;
 }
 
 /** An observer that keeps what it is told, as a real one would. */
@@ -79,6 +81,8 @@ function zipf(count: number, random: () => number): () => number {
 async function dispatchRate(scenario: Scenario, dispatches: number): Promise<number> {
   const random = seededRandom(SEED);
   const names = Array.from({ length: scenario.flows }, (_, index) => `tenant-${index}`);
+  const { pathOf } = scenario;
+  const paths = pathOf && Array.from({ length: scenario.flows }, (_, index) => pathOf(index));
   const tenants = Uint32Array.from({ length: CHOICES }, zipf(scenario.flows, random));
   const priorities = Uint8Array.from({ length: CHOICES }, () => Math.floor(random() * scenario.priorities));
   const controller = controllerFor(scenario);
@@ -95,7 +99,8 @@ async function dispatchRate(scenario: Scenario, dispatches: number): Promise<num
   const submit = (): void => {
     const choice = sent++ % CHOICES;
     const fairnessId = names[tenants[choice]!]!;
-    const request = { id: 'r', fairnessId, priority: priorities[choice]!, model: 'm', targetModel: 'm' };
+    const fairnessPath = paths?.[tenants[choice]!];
+    const request = { id: 'r', fairnessId, fairnessPath, priority: priorities[choice]!, model: 'm', targetModel: 'm' };
     controller.enqueue({ ...request, sizeBytes: 1000, sequences: 1, receivedMs: 0 }, onSettled);
   };
   const endAll = (): void => {
@@ -169,6 +174,17 @@ interface Policy {
   readonly name: string;
   readonly fairness: FairnessPolicy;
   readonly atLeast: number;
+  /** Where a tenant stands; nowhere without it. */
+  readonly pathOf?: (tenant: number) => string;
+}
+
+function hierarchical(): FairnessPolicy {
+  return instanceOf(hierarchicalFairnessPolicy, { others: [instanceOf(virtualTokenCounterFairnessPolicy)] });
+}
+
+/** Ten organisations of ten teams each. */
+function threeLevels(tenant: number): string {
+  return `org-${tenant % 10}/team-${Math.floor(tenant / 10) % 10}/tenant-${tenant}`;
 }
 
 const POLICIES: readonly Policy[] = [
@@ -176,6 +192,7 @@ const POLICIES: readonly Policy[] = [
   { name: 'global-strict', fairness: instanceOf(globalStrictFairnessPolicy), atLeast: 300_000 },
   { name: 'deficit-round-robin', fairness: instanceOf(deficitRoundRobinFairnessPolicy), atLeast: 350_000 },
   { name: 'virtual-token-counter', fairness: instanceOf(virtualTokenCounterFairnessPolicy), atLeast: 350_000 },
+  { name: 'hierarchical', fairness: hierarchical(), atLeast: 350_000, pathOf: threeLevels },
 ];
 const LIMITS = [1, 100];
 const PRIORITIES = [1, 8];
@@ -222,7 +239,7 @@ async function measureGroup(context: BenchmarkContext, group: (typeof GROUPS)[nu
   const medians: number[] = [];
   for (const flows of FLOWS) {
     if (context.stop.aborted) return;
-    const scenario = { fairness: policy.fairness, limit, priorities, flows };
+    const scenario = { fairness: policy.fairness, limit, priorities, flows, pathOf: policy.pathOf };
     const rates = await rounds(() => dispatchRate(scenario, dispatches));
     const measured = measurement(`${name}/flows-${flows}`, 'dispatches/s', rates);
     context.report(measured);

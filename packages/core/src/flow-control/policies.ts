@@ -124,6 +124,8 @@ export interface FairnessPolicy<B = unknown, S = unknown> extends Plugin {
    * undefined, the policy promises nothing.
    */
   lagBound?(facts: LagFacts): number | undefined;
+  /** Figures of a band that are worth a look, by name: for `/state`. */
+  facts?(band: B): Readonly<Record<string, number>>;
 }
 
 /** Tier 3: which request of the flow. */

@@ -349,6 +349,11 @@ export class PriorityBand implements Costly {
     this.#fairness.settle(this.#state, flow, delta);
   }
 
+  /** What its fairness policy has to say of it. */
+  get fairnessFacts(): Readonly<Record<string, number>> | undefined {
+    return this.config.fairness.facts?.(this.#state);
+  }
+
   /** How far apart two of its flows may come, as far as its policy promises anything. */
   get lagBound(): number | undefined {
     return this.#fairness.lagBound(this.lag);

@@ -46,6 +46,8 @@ export interface BandSnapshot {
   readonly largestLag: number;
   /** What that can be at most; undefined where the fairness policy promises nothing. */
   readonly lagBound: number | undefined;
+  /** Figures that the fairness policy has of the band, by name. */
+  readonly fairnessFacts?: Readonly<Record<string, number>> | undefined;
   /** In no particular order. */
   readonly flows: readonly FlowSnapshot[];
 }

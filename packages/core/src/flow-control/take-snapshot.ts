@@ -65,6 +65,7 @@ function ofBand(band: PriorityBand, { nowMs, ...now }: BandNow & { readonly nowM
     cost: band.cost,
     largestLag: band.lag.largestLag,
     lagBound: band.lagBound,
+    fairnessFacts: band.fairnessFacts,
     flows: [...band.flows.values()].map((flow) => ofFlow(flow, nowMs)),
   };
 }

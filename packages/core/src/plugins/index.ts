@@ -11,6 +11,7 @@ import { strictBandSelectionPolicy } from './band-selection/strict-band-selectio
 import { weightedBandSelectionPolicy } from './band-selection/weighted-band-selection-policy.ts';
 import { deficitRoundRobinFairnessPolicy } from './fairness/deficit-round-robin-fairness-policy.ts';
 import { globalStrictFairnessPolicy } from './fairness/global-strict-fairness-policy.ts';
+import { hierarchicalFairnessPolicy } from './fairness/hierarchical-fairness-policy.ts';
 import { roundRobinFairnessPolicy } from './fairness/round-robin-fairness-policy.ts';
 import { virtualTokenCounterFairnessPolicy } from './fairness/virtual-token-counter-fairness-policy.ts';
 import { byLabelSelector } from './filters/by-label-selector.ts';
@@ -53,6 +54,7 @@ export const builtins: readonly PluginDefinition[] = Object.freeze([
   roundRobinFairnessPolicy,
   deficitRoundRobinFairnessPolicy,
   virtualTokenCounterFairnessPolicy,
+  hierarchicalFairnessPolicy,
   fcfsOrderingPolicy,
   edfOrderingPolicy,
   sloDeadlineOrderingPolicy,
@@ -99,6 +101,7 @@ export {
   encodeFilter,
   fcfsOrderingPolicy,
   globalStrictFairnessPolicy,
+  hierarchicalFairnessPolicy,
   inflightLoadProducer,
   kvCacheUtilizationScorer,
   labelSelectorFilter,

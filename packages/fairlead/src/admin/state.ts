@@ -35,6 +35,8 @@ export interface BandState {
   readonly lagTokens: number;
   /** What that can be at most; null where the fairness policy promises nothing. */
   readonly lagBoundTokens: number | null;
+  /** Figures that the fairness policy has of the band, by name; null for most. */
+  readonly fairnessFacts: Readonly<Record<string, number>> | null;
   readonly fairness: string;
   readonly ordering: string;
   /** Of the cost of what is dispatched: what the band is promised while it has something to send (null: nothing), and what it had lately. */
@@ -172,6 +174,7 @@ function bandState(band: BandSnapshot): BandState {
     gated: band.gated,
     lagTokens: Math.round(band.largestLag),
     lagBoundTokens: band.lagBound === undefined ? null : Math.round(band.lagBound),
+    fairnessFacts: band.fairnessFacts ?? null,
     fairness: band.fairness,
     ordering: band.ordering,
     share: {

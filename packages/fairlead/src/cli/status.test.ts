@@ -47,6 +47,7 @@ const busy: StateDocument = {
           gated: true,
           lagTokens: 0,
           lagBoundTokens: null,
+          fairnessFacts: null,
           fairness: 'round-robin-fairness-policy',
           ordering: 'fcfs-ordering-policy',
           share: { promised: 0.05, recent: 0.951 },

@@ -251,6 +251,7 @@ describe('a hierarchy of tenants', () => {
     const named = (id: string) => ({ 'x-api-key': 'sk-bob', 'x-llm-d-inference-fairness-id': id });
     assert.equal(pathOf(named('prog-7'), '10.0.0.1'), 'acme/research/bob/prog-7');
     assert.equal(pathOf(named('batch'), '10.0.0.1'), 'acme/ops/batch');
+    assert.equal(pathOf(named('beta/team/k'), '10.0.0.1'), 'beta/team/k');
     assert.equal(pathOf(named('prog-7')), 'acme/research/bob');
   });
 });

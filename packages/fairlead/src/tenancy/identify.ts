@@ -166,6 +166,7 @@ function pathOf(
 ): string | undefined {
   const { named, grant, granted } = by;
   if (granted?.path !== undefined && granted.tenant === tenant) return `${granted.path}/${tenant}`;
+  if (named?.includes('/') === true) return named;
   if (named !== undefined && grant?.path !== undefined) return `${grant.path}/${grant.tenant}/${named}`;
   return undefined;
 }

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Flows as the leaves of a tree, with a fairness policy at each node that knows nothing of trees: to it the node's
+ * children are flows. A branch is eligible while anything below it is; who is served is found from the root down, and
+ * what that costs is charged from the leaf up.
+ *
+ * Branches are made as paths name them, and those with nothing below that waits are kept for what they are charged, up to
+ * a number: then the one that was idle for longest is forgotten, and when there is none, whoever comes by a new path
+ * shares a branch `other` with all who do.
+ */
+
+import type { BandContext, FairnessPolicy, Member, Waiting } from '../../flow-control/policies.ts';
+
+/** A path has so many names at most, the flow's own included; what is deeper stands at that depth. */
+export const MAX_DEPTH = 8;
+
+/** Where those stand for whom there is no branch; no name of a path has a blank. */
+const OTHER = 'the others';
+
+/** What a tree is made with. */
+export interface TreeOptions {
+  /** Asked at every node. */
+  readonly node: FairnessPolicy;
+  readonly context: BandContext;
+  readonly maxBranches: number;
+  weightOf(path: string): number;
+}
+
+/** What the policy of a node sees as a member. */
+interface Child extends Member {
+  parent: Branch | undefined;
+  spell: number;
+}
+
+class Branch implements Child {
+  readonly id: string;
+  readonly weight: number;
+  readonly state: unknown;
+  readonly parent: Branch | undefined;
+  spell = 0;
+  /** State of the node's policy over its children. */
+  readonly band: unknown;
+  readonly children = new Map<string, Branch>();
+  /** Children that are eligible. */
+  ready = 0;
+  isForgotten = false;
+  readonly #node: FairnessPolicy;
+
+  constructor({ node, context, weightOf }: TreeOptions, id: string, parent?: Branch) {
+    this.#node = node;
+    this.id = id;
+    this.parent = parent;
+    this.weight = weightOf(id);
+    this.state = node.newMemberState();
+    this.band = node.newState(context);
+  }
+
+  /** The child to serve next. */
+  get next(): Child | undefined {
+    return this.#node.pick(this.band) as Child | undefined;
+  }
+
+  get head(): Waiting {
+    return (this.next as Child).head;
+  }
+}
+
+class Leaf implements Child {
+  readonly flow: Member<Leaves>;
+  readonly tree: FairnessTree;
+  /** The path that it stands at. */
+  path = '';
+  parent: Branch | undefined;
+  state: unknown;
+  spell = -1;
+  /** The flow's, fixed while it is ready. */
+  weight = 1;
+
+  constructor(flow: Member<Leaves>, tree: FairnessTree) {
+    this.flow = flow;
+    this.tree = tree;
+  }
+
+  get id(): string {
+    return this.flow.id;
+  }
+
+  get head(): Waiting {
+    return this.flow.head;
+  }
+}
+
+/** A flow's leaves: in its band's tree, and in that of the lot that it was parked in last. */
+export class Leaves {
+  band: Leaf | undefined;
+  lot: Leaf | undefined;
+}
+
+export class FairnessTree {
+  readonly isLot: boolean;
+  readonly #options: TreeOptions;
+  readonly #root: Branch;
+  /** Branches without anything eligible, idle for longest first; a branch comes after those below it. */
+  readonly #idle = new Set<Branch>();
+  #branches = 0;
+  #forgotten = 0;
+  #folded = 0;
+
+  constructor(options: TreeOptions, isLot: boolean) {
+    this.#options = options;
+    this.isLot = isLot;
+    this.#root = new Branch(options, '');
+  }
+
+  /** How many branches there are, and what became of those that there was no place for. */
+  get facts(): Readonly<Record<'branches' | 'idleBranches' | 'forgottenBranches' | 'foldedFlows', number>> {
+    return {
+      branches: this.#branches,
+      idleBranches: this.#idle.size,
+      forgottenBranches: this.#forgotten,
+      foldedFlows: this.#folded,
+    };
+  }
+
+  ready(flow: Member<Leaves>): void {
+    const leaf = this.#leafOf(flow);
+    const path = flow.head.request.fairnessPath ?? '';
+    if (leaf.parent === undefined || leaf.path !== path || leaf.parent.isForgotten) this.#plant(leaf, path);
+    // A flow that was parked meanwhile has kept all that it stands below eligible.
+    const wasParked = leaf.spell === flow.spell;
+    leaf.spell = flow.spell;
+    leaf.weight = flow.weight;
+    let child: Child = leaf;
+    for (let branch = leaf.parent; branch !== undefined; branch = branch.parent) {
+      this.#options.node.ready(branch.band, child);
+      branch.ready += 1;
+      if (branch.ready > 1) return;
+      this.#idle.delete(branch);
+      if (!wasParked) branch.spell += 1;
+      child = branch;
+    }
+  }
+
+  unready(flow: Member<Leaves>): void {
+    let child: Child = this.#leafOf(flow);
+    for (let branch = child.parent; branch !== undefined; branch = branch.parent) {
+      this.#options.node.unready(branch.band, child);
+      branch.ready -= 1;
+      if (branch.ready > 0) return;
+      if (branch !== this.#root) this.#idle.add(branch);
+      child = branch;
+    }
+  }
+
+  pick(): Member<Leaves> | undefined {
+    let child = this.#root.next;
+    while (child instanceof Branch) child = child.next;
+    return (child as Leaf | undefined)?.flow;
+  }
+
+  /** Charges the flow's leaves, and every branch above them. */
+  charge({ state }: Member<Leaves>, cost: number): void {
+    if (state.band !== undefined) this.#charge(state.band, cost);
+    if (state.lot !== undefined) this.#charge(state.lot, cost);
+  }
+
+  settle({ state }: Member<Leaves>, delta: number): void {
+    if (state.band !== undefined) this.#settle(state.band, delta);
+    if (state.lot !== undefined) this.#settle(state.lot, delta);
+  }
+
+  #charge(leaf: Leaf, cost: number): void {
+    const { node } = this.#options;
+    let child: Child = leaf;
+    for (let branch = leaf.parent; branch !== undefined; branch = branch.parent) {
+      node.charge?.(branch.band, child, cost);
+      child = branch;
+    }
+  }
+
+  #settle(leaf: Leaf, delta: number): void {
+    const { node } = this.#options;
+    let child: Child = leaf;
+    for (let branch = leaf.parent; branch !== undefined; branch = branch.parent) {
+      node.settle?.(branch.band, child, delta);
+      child = branch;
+    }
+  }
+
+  #leafOf(flow: Member<Leaves>): Leaf {
+    const which = this.isLot ? 'lot' : 'band';
+    const known = flow.state[which];
+    if (known?.tree === this) return known;
+    const leaf = new Leaf(flow, this);
+    flow.state[which] = leaf;
+    return leaf;
+  }
+
+  /** Puts a leaf where its path says, with nothing charged there yet. */
+  #plant(leaf: Leaf, path: string): void {
+    const names = path === '' ? [] : path.split('/', MAX_DEPTH).slice(0, -1);
+    let branch = this.#root;
+    for (const name of names) {
+      const next = branch.children.get(name) ?? this.#grow(branch, name);
+      if (next.id.endsWith(OTHER)) this.#folded += 1;
+      branch = next;
+      if (next.id.endsWith(OTHER)) break;
+    }
+    leaf.path = path;
+    leaf.parent = branch;
+    leaf.state = this.#options.node.newMemberState();
+  }
+
+  #grow(parent: Branch, name: string): Branch {
+    if (this.#branches >= this.#options.maxBranches && !this.#forgetOne(parent)) {
+      const others = parent.children.get(OTHER);
+      if (others !== undefined) return others;
+      return this.#add(parent, OTHER);
+    }
+    this.#branches += 1;
+    return this.#add(parent, name);
+  }
+
+  #add(parent: Branch, name: string): Branch {
+    const branch = new Branch(this.#options, parent.id === '' ? name : `${parent.id}/${name}`, parent);
+    parent.children.set(name, branch);
+    this.#idle.add(branch);
+    return branch;
+  }
+
+  /** Forgets the branch that was idle for longest and has none below it; never one that is about to be used. */
+  #forgetOne(spared: Branch): boolean {
+    for (const branch of this.#idle) {
+      if (branch === spared || branch.children.size > 0) continue;
+      this.#idle.delete(branch);
+      branch.isForgotten = true;
+      const name = branch.id.slice(branch.id.lastIndexOf('/') + 1);
+      branch.parent?.children.delete(name);
+      if (name !== OTHER) this.#branches -= 1;
+      this.#forgotten += 1;
+      return true;
+    }
+    return false;
+  }
+}

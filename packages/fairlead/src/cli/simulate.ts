@@ -24,6 +24,7 @@ import { workloadOf } from '../simulate/workload.ts';
 import type { Workload } from '../simulate/workload.ts';
 import { UsageError } from './command.ts';
 import type { Command, CommandInput } from './command.ts';
+import { fit, parseServer } from './fit.ts';
 
 const exitCode = { ok: 0, problems: 1, worse: 1 } as const;
 
@@ -40,6 +41,7 @@ interface SimulateFlags {
   readonly maxThroughputLoss: number | undefined;
   readonly json: boolean | undefined;
   readonly html: string | undefined;
+  readonly fit: string | undefined;
   readonly allowExperimentalPlugins: boolean | undefined;
 }
 
@@ -56,8 +58,9 @@ Exit code: 0; 1 when the scenario or a configuration has problems, or a limit of
 Examples:
   fairlead simulate examples/scenarios/noisy-neighbour.yaml
   fairlead simulate scenario.yaml --config fairlead.yaml --seed 7 --json | tail -n 1
-  fairlead simulate scenario.yaml --config now.yaml --against next.yaml --max-wait-growth 1.2`,
-  argument: { name: 'SCENARIO', summary: 'the scenario, YAML or JSON', required: true },
+  fairlead simulate scenario.yaml --config now.yaml --against next.yaml --max-wait-growth 1.2
+  fairlead simulate --fit http://10.0.0.1:8000 > fleet.yaml`,
+  argument: { name: 'SCENARIO', summary: 'the scenario, YAML or JSON; not with --fit', required: false },
   flags: [
     { name: 'config', value: 'FILE', summary: 'configuration, as for `fairlead serve`; its defaults when left out' },
     { name: 'seed', value: 'N', summary: "of all chance, in place of the scenario's", parse: parseSeed },
@@ -89,6 +92,12 @@ Examples:
       summary: 'with --against: exit 1 when the fleet makes that much fewer tokens a second',
       parse: parseLimit,
     },
+    {
+      name: 'fit',
+      value: 'URL',
+      summary: 'play nothing: ask a model server for a minute, with real load, and print it as the fleet of a scenario',
+      parse: parseServer,
+    },
     { name: 'html', value: 'FILE', summary: 'write a page with plots over time as well, complete in itself' },
     { name: 'json', summary: 'print one JSON object, on the last line, instead of a table' },
     { name: 'allow-experimental-plugins', summary: 'allow plugins of alpha stability' },
@@ -110,7 +119,12 @@ function parseLimit(text: string): number {
 
 async function run(input: CommandInput): Promise<number> {
   const given = input.options as unknown as SimulateFlags;
-  const [file = ''] = input.arguments;
+  const [file] = input.arguments;
+  if (given.fit !== undefined) {
+    if (file !== undefined) throw new UsageError('--fit plays no scenario: leave SCENARIO away');
+    return fit({ url: given.fit, json: given.json === true, seed: given.seed ?? 1 }, input);
+  }
+  if (file === undefined) throw new UsageError('SCENARIO is missing');
   const { scenario, problems = [] } = await loadScenario(file);
   const trace = given.trace === undefined ? { requests: [] } : await loadTrace(given.trace);
   const seed = given.seed ?? scenario?.seed ?? 1;

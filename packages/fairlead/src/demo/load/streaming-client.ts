@@ -36,6 +36,8 @@ export interface StreamListener {
   firstToken(ttftMs: number): void;
   /** So many more tokens; the first one included. */
   tokens(count: number): void;
+  /** How long its prompt was, when its server says so. */
+  promptTokens?(count: number): void;
   ended(ending: StreamEnding): void;
 }
 
@@ -120,6 +122,7 @@ class Stream implements Dispatcher.DispatchHandler, StreamInFlight {
 
   onResponseEnd(): void {
     if (this.#ended) return;
+    if (this.#counter.promptTokens !== undefined) this.#listener.promptTokens?.(this.#counter.promptTokens);
     if (this.#counter.uncounted > 0) this.#listener.tokens(this.#counter.uncounted);
     this.#end();
   }

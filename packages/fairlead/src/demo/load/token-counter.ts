@@ -20,7 +20,7 @@ interface Delta {
 
 interface CompletionEvent {
   readonly choices?: readonly ({ readonly delta?: Delta | null } | null)[] | null;
-  readonly usage?: { readonly completion_tokens?: unknown } | null;
+  readonly usage?: { readonly completion_tokens?: unknown; readonly prompt_tokens?: unknown } | null;
   readonly error?: { readonly message?: unknown } | string;
 }
 
@@ -29,6 +29,7 @@ export class TokenCounter {
   #partialLine = '';
   #counted = 0;
   #usageTokens = 0;
+  #promptTokens: number | undefined;
   #complete = false;
   #problem: string | undefined;
 
@@ -50,6 +51,11 @@ export class TokenCounter {
   /** Tokens that the reported usage has beyond those counted; 0 when it reports none. */
   get uncounted(): number {
     return Math.max(0, this.#usageTokens - this.#counted);
+  }
+
+  /** Of the prompt, as the reported usage has it. */
+  get promptTokens(): number | undefined {
+    return this.#promptTokens;
   }
 
   /** Reads more bytes of the body; returns the tokens that came with them. Never throws. */
@@ -82,6 +88,7 @@ export class TokenCounter {
     if (typeof event !== 'object' || event === null) return;
     if (event.error !== undefined) this.#problem ??= 'an error event';
     if (typeof event.usage?.completion_tokens === 'number') this.#usageTokens = event.usage.completion_tokens;
+    if (typeof event.usage?.prompt_tokens === 'number') this.#promptTokens = event.usage.prompt_tokens;
     const delta = event.choices?.[0]?.delta;
     if (isText(delta?.content) || isText(delta?.reasoning_content) || isText(delta?.reasoning)) this.#counted++;
   }

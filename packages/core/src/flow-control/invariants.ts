@@ -24,14 +24,19 @@ export function checkInvariants(controller: FlowController): void {
   equal('requests waiting in all bands', sum.requests, parts.waitlist.occupancy.requests);
   equal('bytes waiting in all bands', sum.bytes, parts.waitlist.occupancy.bytes);
   equal('requests in flight of all bands', sum.inFlight, parts.inFlight);
-  equal('requests in the deadline heap', sum.expiring, parts.waitlist.deadlines.size);
+  equal('requests with a deadline', sum.expiring, parts.waitlist.deadlines.size);
   checkSelection(parts.waitlist.bands);
   holds('band 0 exists', parts.waitlist.bands.get(0) !== undefined);
   holds('bands are ordered, highest first', isDescending(parts.waitlist.bands.priorities));
   checkHeap(
     'deadline heap',
-    parts.waitlist.deadlines.values(),
+    parts.waitlist.deadlines.heaped(),
     (a, b) => a.expiresMs - b.expiresMs || a.sequence - b.sequence,
+  );
+  const listed = parts.waitlist.deadlines.listed();
+  holds(
+    'the list of deadlines is in order',
+    listed.every(({ expiresMs }, index) => expiresMs >= (listed[index - 1]?.expiresMs ?? 0)),
   );
 }
 
@@ -86,7 +91,7 @@ function checkFlow(flow: Flow, name: string): number {
     bytes += waiting.request.sizeBytes;
     if (waiting.expirySlot >= 0) expiring += 1;
     equal(
-      `${name}: a request that expires is in the deadline heap`,
+      `${name}: a request that expires is among the deadlines`,
       waiting.expirySlot >= 0,
       waiting.expiresMs < Infinity,
     );

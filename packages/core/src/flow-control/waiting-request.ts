@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * A request in a queue. It carries its slots in the two heaps it is in, its flow's queue and the deadline heap, so that
- * it can leave both at once from wherever it stands.
+ * A request in a queue. It carries its places in its flow's queue and among the deadlines, so that it can leave both at
+ * once from wherever it stands.
  */
 
 import type { InferenceRequest } from '../request/inference-request.ts';
@@ -25,8 +25,11 @@ export class WaitingRequest<F = unknown> implements Waiting, WaitingHandle {
   latestMs: number | undefined = undefined;
   /** Slot in the flow's queue; -1 once settled. */
   queueSlot = -1;
-  /** Slot in the deadline heap; -1 when it never expires or is settled. */
+  /** Slot among the deadlines; -1 when it never expires or is settled. */
   expirySlot = -1;
+  /** Its neighbours in the list of deadlines. */
+  sooner: WaitingRequest<F> | undefined = undefined;
+  later: WaitingRequest<F> | undefined = undefined;
 
   constructor(input: {
     readonly request: InferenceRequest;
@@ -64,18 +67,5 @@ export class RequestQueue<F> extends IndexedHeap<WaitingRequest<F>> {
   }
   protected override setSlot(waiting: WaitingRequest<F>, slot: number): void {
     waiting.queueSlot = slot;
-  }
-}
-
-/** Everything that waits and can expire, the next to expire first: also the only timer that waiting requests have. */
-export class DeadlineHeap<F> extends IndexedHeap<WaitingRequest<F>> {
-  protected override before(a: WaitingRequest<F>, b: WaitingRequest<F>): boolean {
-    return a.expiresMs === b.expiresMs ? a.sequence < b.sequence : a.expiresMs < b.expiresMs;
-  }
-  protected override slotOf(waiting: WaitingRequest<F>): number {
-    return waiting.expirySlot;
-  }
-  protected override setSlot(waiting: WaitingRequest<F>, slot: number): void {
-    waiting.expirySlot = slot;
   }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Everything that waits, and the books kept on it: bands and flows, requests and bytes against their limits, the one
- * heap of deadlines, and what is idle and may be forgotten. A request enters and leaves all of them in one call.
+ * Everything that waits, and the books kept on it: bands and flows, requests and bytes against their limits, their
+ * deadlines, and what is idle and may be forgotten. A request enters and leaves all of them in one call.
  */
 
 import type { Clock } from '../clock.ts';
@@ -10,6 +10,7 @@ import type { InferenceRequest } from '../request/inference-request.ts';
 import type { DropCause } from '../request/outcome.ts';
 import { Bands } from './bands.ts';
 import type { FlowControlConfig } from './config.ts';
+import { Deadlines } from './deadlines.ts';
 import type { FlowObserver } from './events.ts';
 import { IdleCollector } from './idle-collector.ts';
 import { Occupancy } from './occupancy.ts';
@@ -19,7 +20,7 @@ import type { Placement } from './placement.ts';
 import { Flow, type PriorityBand, type Standing } from './priority-band.ts';
 import { ThrottledFlows } from './throttled-flows.ts';
 import { WaitBudget } from './wait-budget.ts';
-import { DeadlineHeap, type WaitingRequest } from './waiting-request.ts';
+import type { WaitingRequest } from './waiting-request.ts';
 
 export type Queued = WaitingRequest<Flow>;
 
@@ -42,7 +43,7 @@ const [LEAST_WEIGHT, MOST_WEIGHT] = [1e-6, 1e6];
 export class Waitlist {
   readonly bands: Bands;
   readonly occupancy: Occupancy;
-  readonly deadlines = new DeadlineHeap<Flow>();
+  readonly deadlines = new Deadlines<Flow>();
   readonly idle: IdleCollector;
   readonly throttled = new ThrottledFlows();
   readonly budget: WaitBudget;

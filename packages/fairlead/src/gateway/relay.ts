@@ -149,7 +149,8 @@ export class Relay {
 
   /** The last byte is written: what the system has not taken yet still has to be read within the same time. */
   watchEnd(): void {
-    if (!this.#response.writableFinished) this.#watch();
+    const { socket, writableFinished } = this.#response;
+    if (!writableFinished && socket?.writableLength !== 0) this.#watch();
   }
 
   /** Ends the answer as visibly broken; `event` is what a stream says last. */

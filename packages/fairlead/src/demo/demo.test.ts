@@ -8,8 +8,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startModelServer } from '../model-server/model-server.ts';
+import { Loopback } from '../../../../test/kit/loopback.ts';
 import { runDemo } from './demo.ts';
 import type { DemoOptions } from './demo.ts';
+import { checkServers } from './fleet/own-servers.ts';
 import type { DemoResult } from './result.ts';
 
 interface Run {
@@ -108,8 +110,40 @@ test('the phases run against servers of the user, none of which is killed', asyn
     assert.equal((await fetch(`${server.url}/health`)).status, 200);
     const wrong = await run({ ...own, model: 'lama' });
     assert.equal(wrong.exitCode, 1);
-    assert.match(wrong.err, /\nfairlead demo: a first request for lama through the gateway failed: .*HTTP 404\n$/);
+    assert.match(wrong.err, /\nfairlead demo: http:\/\/\S+ does not serve "lama" \(--model\); it serves "llama"\n$/);
   } finally {
     await server.destroy();
+  }
+});
+
+test('a server of the user at which nobody listens is said at once, each of them, and nothing is started', async () => {
+  const loopback = new Loopback();
+  try {
+    const urls = [await loopback.nobody(), await loopback.nobody()];
+    const { exitCode, out, err } = await run({ endpoints: urls, model: 'llama' });
+    assert.equal(exitCode, 1);
+    assert.equal(out, '');
+    for (const url of urls) assert.ok(err.includes(`${url} cannot be reached: connect ECONNREFUSED`), err);
+    assert.ok(!err.includes('gateway http'), err);
+  } finally {
+    await loopback.end();
+  }
+});
+
+test('a server of the user that lists no models is left to the gateway to judge', async () => {
+  const loopback = new Loopback();
+  try {
+    for (const [status, page] of [
+      [503, 'loading'],
+      [200, 'not JSON'],
+      [200, '{"data": 1}'],
+    ] as const) {
+      const url = await loopback.http((_request, response) => response.writeHead(status).end(page));
+      await checkServers([url], 'llama');
+    }
+    const url = await loopback.http((_request, response) => response.end('{"data": [null, {"id": "a"}]}'));
+    await assert.rejects(checkServers([url], 'llama'), /does not serve "llama" \(--model\); it serves "a"$/);
+  } finally {
+    await loopback.end();
   }
 });

@@ -11,6 +11,7 @@ import type { EngineLoad } from './fleet/engine-load.ts';
 import { readFleetLoad } from './fleet/engine-load.ts';
 import type { GatewayProcess } from './fleet/gateway-process.ts';
 import { endpointsOf, startGateway } from './fleet/gateway-process.ts';
+import { checkServers } from './fleet/own-servers.ts';
 import type { ServerProcess } from './fleet/model-servers.ts';
 import { DEMO_MODEL, SERVER_SLOTS, startModelServers } from './fleet/model-servers.ts';
 
@@ -29,6 +30,7 @@ export interface StageOptions {
 
 /** @throws {ChildError} when something cannot be started; nothing is left running then. */
 export async function raiseStage(options: StageOptions): Promise<Stage> {
+  if (options.endpoints.length > 0) await checkServers(options.endpoints, options.model ?? DEMO_MODEL);
   const servers = options.endpoints.length > 0 ? [] : await startModelServers(SERVERS, options.seed);
   let gateway: GatewayProcess | undefined;
   try {

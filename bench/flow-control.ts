@@ -7,15 +7,25 @@
  * fast waiting requests leave when their clients do. `--seconds` is the time the whole should take, about.
  */
 
-import { type FairnessPolicy, FlowController, type OnSettled, type Permit, type WaitingHandle } from '@fairlead/core';
+import {
+  type BandSelectionPolicy,
+  type FairnessPolicy,
+  FlowController,
+  type OnSettled,
+  type Permit,
+  type WaitingHandle,
+} from '@fairlead/core';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import {
   deficitRoundRobinFairnessPolicy,
   globalStrictFairnessPolicy,
   hierarchicalFairnessPolicy,
+  minShareBandSelectionPolicy,
   roundRobinFairnessPolicy,
+  strictBandSelectionPolicy,
   virtualTokenCounterFairnessPolicy,
+  weightedBandSelectionPolicy,
 } from '@fairlead/core/plugins';
 import { FlowControlKit, flowControlConfig, instanceOf, seededRandom } from '@fairlead/core/testing';
 import { systemClock } from '../packages/fairlead/src/serve/system-clock.ts';
@@ -37,6 +47,8 @@ const CHOICES = 1 << 16;
 
 interface Scenario {
   readonly fairness: FairnessPolicy;
+  /** Strict by default. */
+  readonly bandSelection?: BandSelectionPolicy | undefined;
   readonly limit: number;
   readonly priorities: number;
   readonly flows: number;
@@ -50,11 +62,12 @@ function countEvent(): void {
   seen.events += 1;
 }
 
-function controllerFor({ fairness, limit, priorities }: Omit<Scenario, 'flows'>): FlowController {
+function controllerFor(scenario: Omit<Scenario, 'flows'>): FlowController {
+  const { fairness, bandSelection = instanceOf(strictBandSelectionPolicy), limit, priorities } = scenario;
   const kit = new FlowControlKit({ limit });
   const config = flowControlConfig({
     band: { fairness, maxRequests: 10_000_000 },
-    config: { knownPriorities: Array.from({ length: priorities }, (_, priority) => priority) },
+    config: { bandSelection, knownPriorities: Array.from({ length: priorities }, (_, priority) => priority) },
   });
   return new FlowController({ config, placement: kit.placement, clock: systemClock, observer: countEvent });
 }
@@ -173,6 +186,9 @@ async function rounds(measure: () => number | Promise<number>): Promise<number[]
 interface Policy {
   readonly name: string;
   readonly fairness: FairnessPolicy;
+  readonly bandSelection?: BandSelectionPolicy;
+  /** Numbers of bands; all of `PRIORITIES` by default. */
+  readonly priorities?: readonly number[];
   readonly atLeast: number;
   /** Where a tenant stands; nowhere without it. */
   readonly pathOf?: (tenant: number) => string;
@@ -193,6 +209,20 @@ const POLICIES: readonly Policy[] = [
   { name: 'deficit-round-robin', fairness: instanceOf(deficitRoundRobinFairnessPolicy), atLeast: 350_000 },
   { name: 'virtual-token-counter', fairness: instanceOf(virtualTokenCounterFairnessPolicy), atLeast: 350_000 },
   { name: 'hierarchical', fairness: hierarchical(), atLeast: 350_000, pathOf: threeLevels },
+  {
+    name: 'weighted-bands',
+    fairness: instanceOf(roundRobinFairnessPolicy),
+    bandSelection: instanceOf(weightedBandSelectionPolicy),
+    priorities: [8],
+    atLeast: 350_000,
+  },
+  {
+    name: 'min-share-bands',
+    fairness: instanceOf(roundRobinFairnessPolicy),
+    bandSelection: instanceOf(minShareBandSelectionPolicy),
+    priorities: [8],
+    atLeast: 350_000,
+  },
 ];
 const LIMITS = [1, 100];
 const PRIORITIES = [1, 8];
@@ -208,7 +238,12 @@ function groupName(policy: Policy, limit: number, priorities: number): string {
 /** Policies × limits × priorities: what the numbers of flows are compared within. */
 const GROUPS = POLICIES.flatMap((policy) =>
   LIMITS.flatMap((limit) =>
-    PRIORITIES.map((priorities) => ({ policy, limit, priorities, name: groupName(policy, limit, priorities) })),
+    (policy.priorities ?? PRIORITIES).map((priorities) => ({
+      policy,
+      limit,
+      priorities,
+      name: groupName(policy, limit, priorities),
+    })),
   ),
 );
 
@@ -239,7 +274,8 @@ async function measureGroup(context: BenchmarkContext, group: (typeof GROUPS)[nu
   const medians: number[] = [];
   for (const flows of FLOWS) {
     if (context.stop.aborted) return;
-    const scenario = { fairness: policy.fairness, limit, priorities, flows, pathOf: policy.pathOf };
+    const { fairness, bandSelection, pathOf } = policy;
+    const scenario = { fairness, bandSelection, limit, priorities, flows, pathOf };
     const rates = await rounds(() => dispatchRate(scenario, dispatches));
     const measured = measurement(`${name}/flows-${flows}`, 'dispatches/s', rates);
     context.report(measured);

@@ -114,6 +114,15 @@ describe('The selection of bands', () => {
     );
   });
 
+  it('holds all bands when the highest ceiling is reached, and says of the highest that has something to send', () => {
+    const kit = start({ limit: 2, config: { bandSelection: lowestFirst(), knownPriorities: [5, 3, -5] } });
+    for (const priority of [3, -5, 0, 0]) kit.enqueue({ priority, fairnessId: `p${priority}` });
+    kit.settle();
+    assert.deepEqual(kit.dispatchedFlows, ['p-5', 'p0']);
+    const { gate, bands } = kit.controller.snapshot();
+    assert.deepEqual([gate?.priority, bands.map(({ gated }) => gated)], [3, [true, true, true]]);
+  });
+
   it('keeps an endpoint for a wide request of a low band from the bands above it, too', () => {
     const { bandSelection } = listening();
     const kit = start({ limit: 2, config: { bandSelection, knownPriorities: [5] } });
@@ -157,11 +166,12 @@ describe('The selection of bands', () => {
         throw new Error('no idea');
       };
       const bandSelection = lowestFirst({ [method]: fail });
-      const kit = start({ config: { bandSelection, usageLimit: ceilingsOf(1, 0.5), knownPriorities: [5] } });
+      const config = { bandSelection, usageLimit: ceilingsOf(1, 0.5), knownPriorities: [5] };
+      const kit = start({ limit: 2, config });
       for (const priority of [5, 0, 5, 0]) kit.enqueue({ priority, fairnessId: `p${priority}` });
       kit.settle();
       for (let count = 0; count < 4; count += 1) kit.finishOne();
-      assert.deepEqual(kit.dispatchedFlows, ['p0', 'p0', 'p5', 'p5'], method);
+      assert.deepEqual(kit.dispatchedFlows, ['p0', 'p5', 'p5', 'p0'], method);
       assert.equal(kit.events.filter((event) => event.kind === 'plugin-fault').length, 1, method);
     }
   });

@@ -83,6 +83,13 @@ export class BandSelection<B extends { readonly priority: number }> {
     this.#tell(contends ? 'ready' : 'unready', contender);
   }
 
+  /** The highest band that is offered; there is one whenever `pick` finds one. */
+  get highest(): B {
+    const [first] = this.#offered;
+    if (first === undefined) throw new Error('no band is offered');
+    return first.band;
+  }
+
   /** The band to serve next. */
   pick(): B | undefined {
     const first = this.#offered[0];

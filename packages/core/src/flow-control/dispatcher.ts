@@ -74,8 +74,9 @@ export class Dispatcher {
     const { selection } = this.#waitlist.bands;
     this.#gate.ask(this.#placement.saturation(nowMs), selection.isStrict);
     for (let band = selection.pick(); band !== undefined; band = selection.pick()) {
-      const isClosed = this.#gate.closes(band.index, this.#placement.saturation(nowMs));
-      if (isClosed && selection.isStrict) break;
+      const saturation = this.#placement.saturation(nowMs);
+      const isClosed = this.#gate.closes(band.index, saturation);
+      if (isClosed && (selection.isStrict || this.#gate.closesAll(selection.highest.index, saturation))) break;
       if (isClosed || !this.#serveOne(band, nowMs)) selection.pass(band.contender);
     }
     selection.readmit();

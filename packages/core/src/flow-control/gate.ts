@@ -21,6 +21,9 @@ export class Gate {
   /** The priorities of those that were closed in this pump, each for itself. */
   readonly #held = new Set<number>();
   #isStrict = true;
+  /** The highest ceiling, and whether that was reached in this pump. */
+  #most = 1;
+  #isAllHeld = false;
   #saturation = 0;
   #closed: GateSnapshot | undefined;
   #heldMs = 0;
@@ -63,13 +66,16 @@ export class Gate {
     // Clearing makes a new table, also of an empty set.
     if (this.#held.size > 0) this.#held.clear();
     this.#isStrict = isStrict;
+    this.#isAllHeld = false;
+    this.#most = 0;
+    for (let index = 0; index < ceilings.length; index += 1) this.#most = Math.max(this.#most, this.ceiling(index));
   }
 
   /** Whether the band of this priority is held, as of the last pump. */
   holds(priority: number): boolean {
     const { closed } = this;
     if (closed === undefined) return false;
-    return this.#isStrict ? priority <= closed.priority : this.#held.has(priority);
+    return this.#isStrict ? priority <= closed.priority : this.#isAllHeld || this.#held.has(priority);
   }
 
   ceiling(index: number): number {
@@ -83,6 +89,14 @@ export class Gate {
     if (!this.#isStrict) this.#held.add(this.#bands.priorities[index] as number);
     this.#index = this.#index < 0 ? index : Math.min(index, this.#index);
     this.#saturation = saturation;
+    return true;
+  }
+
+  /** Whether every band has to stop, each for itself; `index`: the highest that has something to send. */
+  closesAll(index: number, saturation: number): boolean {
+    if (saturation < this.#most) return false;
+    this.#isAllHeld = true;
+    this.#index = Math.min(index, this.#index);
     return true;
   }
 

@@ -22,6 +22,7 @@ import {
   globalStrictFairnessPolicy,
   hierarchicalFairnessPolicy,
   minShareBandSelectionPolicy,
+  programAwareFairness,
   roundRobinFairnessPolicy,
   strictBandSelectionPolicy,
   virtualTokenCounterFairnessPolicy,
@@ -208,6 +209,7 @@ const POLICIES: readonly Policy[] = [
   { name: 'global-strict', fairness: instanceOf(globalStrictFairnessPolicy), atLeast: 300_000 },
   { name: 'deficit-round-robin', fairness: instanceOf(deficitRoundRobinFairnessPolicy), atLeast: 350_000 },
   { name: 'virtual-token-counter', fairness: instanceOf(virtualTokenCounterFairnessPolicy), atLeast: 350_000 },
+  { name: 'program-aware', fairness: instanceOf(programAwareFairness), atLeast: 350_000 },
   { name: 'hierarchical', fairness: hierarchical(), atLeast: 350_000, pathOf: threeLevels },
   {
     name: 'weighted-bands',

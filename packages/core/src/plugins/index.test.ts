@@ -4,7 +4,12 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { PluginRegistry } from '../plugin-registry/registry.ts';
 import { instanceOf } from '../testing/plugin-instance.ts';
-import { approxPrefixCacheProducer, builtins, singleProfileHandler } from './index.ts';
+import {
+  approxPrefixCacheProducer,
+  builtins,
+  singleProfileHandler,
+  virtualTokenCounterFairnessPolicy,
+} from './index.ts';
 
 test('all plugins in the box fit in one registry, under names of their own', () => {
   const registry = new PluginRegistry(builtins);
@@ -12,7 +17,7 @@ test('all plugins in the box fit in one registry, under names of their own', () 
 });
 
 test('every plugin in the box can be made from its defaults, unless it needs to be told something', () => {
-  const others = [instanceOf(approxPrefixCacheProducer)];
+  const others = [instanceOf(approxPrefixCacheProducer), instanceOf(virtualTokenCounterFairnessPolicy)];
   for (const definition of builtins) {
     const needs = Object.values(definition.parameters).some(({ required }) => required === true);
     if (!needs) assert.equal(instanceOf(definition, { others }).type, definition.type);

@@ -12,6 +12,7 @@ import { weightedBandSelectionPolicy } from './band-selection/weighted-band-sele
 import { deficitRoundRobinFairnessPolicy } from './fairness/deficit-round-robin-fairness-policy.ts';
 import { globalStrictFairnessPolicy } from './fairness/global-strict-fairness-policy.ts';
 import { hierarchicalFairnessPolicy } from './fairness/hierarchical-fairness-policy.ts';
+import { programAwareFairness } from './fairness/program-aware-fairness.ts';
 import { roundRobinFairnessPolicy } from './fairness/round-robin-fairness-policy.ts';
 import { virtualTokenCounterFairnessPolicy } from './fairness/virtual-token-counter-fairness-policy.ts';
 import { byLabelSelector } from './filters/by-label-selector.ts';
@@ -55,6 +56,7 @@ export const builtins: readonly PluginDefinition[] = Object.freeze([
   deficitRoundRobinFairnessPolicy,
   virtualTokenCounterFairnessPolicy,
   hierarchicalFairnessPolicy,
+  programAwareFairness,
   fcfsOrderingPolicy,
   edfOrderingPolicy,
   sloDeadlineOrderingPolicy,
@@ -111,6 +113,7 @@ export {
   prefillFilter,
   prefixCacheScorer,
   priorityHoldbackPolicy,
+  programAwareFairness,
   queueScorer,
   randomPicker,
   roundRobinFairnessPolicy,

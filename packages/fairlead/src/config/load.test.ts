@@ -296,7 +296,7 @@ describe('mistakes', () => {
       'plugins: [{type: latency-scorer}]',
       'flowControl: {enableEviction: true}',
       'dataLayer: {peerDiscovery: {pluginRef: x}}',
-      'flowControl: {defaultPriorityBand: {fairnessPolicyRef: program-aware-fairness}}',
+      'flowControl: {defaultPriorityBand: {fairnessPolicyRef: predicted-latency-producer}}',
     ];
     for (const text of cases)
       assert.match((await messages(text)).join('\n'), /not in this version; see docs\/compatibility.md/, text);

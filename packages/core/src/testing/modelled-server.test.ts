@@ -17,7 +17,14 @@ class Stand {
   constructor(model: Partial<ServerModel> = {}) {
     const { clock } = this;
     const defaults = { slots: 2, prefillMs: 50, prefillTokensPerS: Infinity, tokenMs: 10, batchSlowdown: 0 };
-    const full = { ...defaults, kvTokens: Infinity, prefixCacheTokens: 0, noise: 0, ...model };
+    const full = {
+      ...defaults,
+      kvTokens: Infinity,
+      prefillStopsDecode: false,
+      prefixCacheTokens: 0,
+      noise: 0,
+      ...model,
+    };
     this.server = new ModelledServer({ clock, random: seededRandom(1), model: full });
   }
 
@@ -60,6 +67,16 @@ test('the fuller the batch, the longer a token takes, from the moment on in whic
   stand.submit('b', { output: 11 });
   stand.clock.advance(5000);
   assert.deepEqual(stand.told, ['a first@0', 'b first@50', 'a end@150', 'b end@200']);
+});
+
+test('where reading a prompt stops the others, they get their tokens so much later, and prompts are read one by one', () => {
+  const stand = new Stand({ slots: 3, prefillMs: 0, prefillTokensPerS: 1000, prefillStopsDecode: true });
+  stand.submit('a', { output: 11 });
+  stand.clock.advance(150);
+  for (const name of ['b', 'c']) stand.submit(name, { output: 1 });
+  stand.clock.advance(5000);
+  // Half of the answer of `a` was there after 150 ms; the other half comes when both prompts have been read.
+  assert.deepEqual(stand.told, ['a first@100', 'b first@250', 'c first@350', 'b end@350', 'c end@350', 'a end@400']);
 });
 
 test('no more run than the KV cache holds, except for one that is larger than all of it', () => {

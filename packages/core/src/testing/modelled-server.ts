@@ -23,6 +23,8 @@ export interface ServerModel {
   readonly prefillMs: number;
   /** Infinity: prompts cost nothing by their length. */
   readonly prefillTokensPerS: number;
+  /** While a prompt is read, by its length, no other sequence gets a token, and no other prompt is read. */
+  readonly prefillStopsDecode: boolean;
   /** A step with one sequence in the batch. */
   readonly tokenMs: number;
   /** With all slots taken a step takes so much longer: 0.5 is half as long again. */
@@ -92,6 +94,8 @@ export class ModelledServer {
   /** Steps ever made, as of `#steppedMs`. */
   #steps = 0;
   #steppedMs: number;
+  /** Prompts are read until then, and nobody gets a token. */
+  #stoppedUntilMs = -Infinity;
   #slowness = 1;
   #alarm: Alarm | undefined;
   #stale: EngineMetrics | undefined;
@@ -216,10 +220,21 @@ export class ModelledServer {
     sequence.state = 'prefill';
     sequence.factor = drawFactor(noise, this.#random);
     const cached = blocks === undefined ? 0 : Math.min(promptTokens, this.#cache.admit(blocks));
-    const tookMs = (prefillMs + (1000 * (promptTokens - cached)) / prefillTokensPerS) * sequence.factor;
-    sequence.prefilled = this.#clock.at(this.#clock.now() + tookMs * this.#slowness, () => {
+    const pace = sequence.factor * this.#slowness;
+    const readMs = this.#read((pace * 1000 * (promptTokens - cached)) / prefillTokensPerS);
+    sequence.prefilled = this.#clock.at(readMs + pace * prefillMs, () => {
       this.#prefilled(sequence, cached);
     });
+  }
+
+  /** When a prompt that takes so long has been read. */
+  #read(tookMs: number): number {
+    const nowMs = this.#clock.now();
+    if (!this.model.prefillStopsDecode) return nowMs + tookMs;
+    this.#step();
+    this.#stoppedUntilMs = Math.max(nowMs, this.#stoppedUntilMs) + tookMs;
+    this.#arm();
+    return this.#stoppedUntilMs;
   }
 
   #prefilled(sequence: Sequence, cached: number): void {
@@ -244,7 +259,8 @@ export class ModelledServer {
   /** Time has passed: the steps that it was enough for. */
   #step(): void {
     const nowMs = this.#clock.now();
-    this.#steps += (nowMs - this.#steppedMs) / this.#stepMs();
+    const fromMs = Math.max(this.#steppedMs, Math.min(nowMs, this.#stoppedUntilMs));
+    this.#steps += (nowMs - fromMs) / this.#stepMs();
     this.#steppedMs = nowMs;
   }
 
@@ -260,7 +276,8 @@ export class ModelledServer {
     const next = this.#due.peek();
     if (next === undefined) return;
     const inMs = Math.max(0, next.dueStep - this.#steps) * this.#stepMs();
-    this.#alarm = this.#clock.at(this.#clock.now() + inMs, () => this.#tell(next));
+    const fromMs = Math.max(this.#clock.now(), this.#stoppedUntilMs);
+    this.#alarm = this.#clock.at(fromMs + inMs, () => this.#tell(next));
   }
 
   /** The alarm was for it: it is its turn, wherever rounding puts the step. */

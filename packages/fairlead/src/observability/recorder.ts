@@ -29,6 +29,8 @@ export interface RecordLine {
   readonly model?: string | undefined;
   readonly bytes?: number | undefined;
   readonly promptTokens?: number | undefined;
+  /** Of the prompt, what the server had in its cache. */
+  readonly cachedTokens?: number | undefined;
   readonly outputTokens?: number | undefined;
   readonly status: number;
   readonly outcome: string;
@@ -68,6 +70,7 @@ export class Recorder {
       model: report.model,
       bytes: report.requestBytes,
       promptTokens: usage?.promptTokens,
+      cachedTokens: usage?.cachedTokens,
       outputTokens: usage?.completionTokens,
       status: report.status,
       outcome,

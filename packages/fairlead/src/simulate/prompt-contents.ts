@@ -11,7 +11,7 @@ import type { PromptBlocks } from '@fairlead/core/testing';
 /** Bytes of a prompt's token in a body. */
 export const BYTES_PER_TOKEN = 4;
 /** Tokens of a block of a server's cache. */
-const BLOCK_TOKENS = 64;
+const BLOCK_TOKENS = 16;
 /** Tokens of a block of a Mooncake trace. */
 const TRACE_BLOCK_TOKENS = 512;
 

@@ -100,6 +100,11 @@ const fleetFields = {
     default: 0,
     doc: 'Speed of the part that grows with the prompt; 0: none.',
   },
+  prefillStopsDecode: {
+    type: 'boolean',
+    default: false,
+    doc: 'While that part of a prompt is read nobody else gets a token, and no other prompt is read.',
+  },
   token: { ...duration, default: 10, doc: 'Time between two tokens of an answer.' },
   batchSlowdown: {
     type: 'number',

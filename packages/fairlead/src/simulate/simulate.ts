@@ -89,6 +89,7 @@ class Simulation {
       requests: this.#requests,
       costOf: ({ plan: { promptTokens, outputTokens } }) =>
         promptTokens * costs.weights.inputToken + outputTokens * costs.weights.outputToken,
+      cachedCost: costs.weights.cachedInputToken - costs.weights.inputToken,
     });
     this.#director = new Director({
       config,

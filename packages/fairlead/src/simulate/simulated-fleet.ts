@@ -233,9 +233,9 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
 }
 
 function serverModel({ slots, prefill, prefillTokensPerS, token, ...model }: FleetModel): ServerModel {
-  const { batchSlowdown, kvTokens, prefixCacheTokens, noise } = model;
+  const { prefillStopsDecode, batchSlowdown, kvTokens, prefixCacheTokens, noise } = model;
   return {
     ...{ slots, prefillMs: prefill, prefillTokensPerS: prefillTokensPerS || Infinity, tokenMs: token },
-    ...{ batchSlowdown, kvTokens, prefixCacheTokens, noise },
+    ...{ prefillStopsDecode, batchSlowdown, kvTokens, prefixCacheTokens, noise },
   };
 }

@@ -76,18 +76,23 @@ export class Tallies {
   readonly lag = new Map<number, LagOracle>();
   readonly fleet: FleetTally;
   readonly #costOf: (request: SimulatedRequest) => number;
+  readonly #cachedCost: number;
   readonly #requests: ReadonlyMap<string, SimulatedRequest>;
   /** Nothing of the warm-up is counted. */
   isCounting = false;
 
   constructor(options: {
     engines: readonly ModelledServer[];
+    /** While nothing is known of caches. */
     costOf: (request: SimulatedRequest) => number;
+    /** To be added for a token of its prompt that was cached. */
+    cachedCost: number;
     /** Those under way, by id. */
     requests: ReadonlyMap<string, SimulatedRequest>;
   }) {
     this.fleet = new FleetTally(options.engines);
     this.#costOf = options.costOf;
+    this.#cachedCost = options.cachedCost;
     this.#requests = options.requests;
   }
 
@@ -110,6 +115,8 @@ export class Tallies {
         if (request !== undefined) this.#serve(event, request);
         return this.#waits(event, -1);
       }
+      case 'ended':
+        return this.#settle(event);
       default:
     }
   }
@@ -144,6 +151,14 @@ export class Tallies {
     if (!this.isCounting) return;
     this.tenant(request.fairnessId).served += cost;
     this.#lagOf(band).served(request.fairnessId, cost);
+  }
+
+  /** What its server had of its prompt is known now. */
+  #settle({ band, request: { fairnessId }, usage }: Extract<FlowEvent, { kind: 'ended' }>): void {
+    const cost = (usage?.cachedTokens ?? 0) * this.#cachedCost;
+    if (!this.isCounting || cost === 0) return;
+    this.tenant(fairnessId).served += cost;
+    this.#lagOf(band).served(fairnessId, cost);
   }
 
   #waits(event: Extract<FlowEvent, { band: number; request: unknown }>, by: 1 | -1): void {

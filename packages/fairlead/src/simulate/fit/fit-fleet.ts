@@ -19,6 +19,7 @@ export interface FittedFleet {
   readonly prefillMs: number;
   /** 0: prompts cost nothing by their length. */
   readonly prefillTokensPerS: number;
+  readonly prefillStopsDecode: boolean;
   readonly tokenMs: number;
   readonly batchSlowdown: number;
   readonly noise: number;
@@ -36,6 +37,8 @@ const MOST_AT_ONCE = 256;
 const FULL_MS = 15_000;
 /** An answer while slots are looked for takes at least so many times as long as a first token: all of a batch have theirs then. */
 const ANSWER_PER_TTFT = 12;
+/** What joins a full batch keeps it back when tokens take so much longer than in one that nobody joins. */
+const STOPS = 1.15;
 /** Differences between prompts that are less than this share of their times are noise. */
 const LEAST_SHARE = 0.1;
 
@@ -59,20 +62,24 @@ export async function fitFleet({ prober, random, onStep, fullMs = FULL_MS }: Fit
   const answerMs = ANSWER_PER_TTFT * median(short.map(ttft));
   const outputTokens = Math.min(256, Math.max(16, Math.ceil(answerMs / tokenMs)));
   const { slots, hasMoreSlots } = await findSlots({ prober, onStep, outputTokens });
+  const still = await prober.askAll(slots, { promptWords: SHORT_WORDS, outputTokens });
   onStep(`${slots} at once without a pause`);
   const full = await fullBatch(prober, { slots, outputTokens, random, fullMs });
-  const fullTokenMs = median(full.map(tokenTime));
+  const [stillTokenMs, joinedTokenMs] = [median(still.map(tokenTime)), median(full.map(tokenTime))];
+  const prefillStopsDecode = msPerToken > 0 && joinedTokenMs > STOPS * stillTokenMs;
+  const fullTokenMs = prefillStopsDecode ? stillTokenMs : joinedTokenMs;
   const prefillMs = median(full.map((result) => Math.max(0, ttft(result) - result.promptTokens * msPerToken)));
   return {
     slots,
     hasMoreSlots,
     prefillMs,
     prefillTokensPerS: msPerToken === 0 ? 0 : 1000 / msPerToken,
+    prefillStopsDecode,
     tokenMs: Math.min(tokenMs, fullTokenMs),
     batchSlowdown: slots === 1 ? 0 : Math.max(0, fullTokenMs / tokenMs - 1),
     noise: deviation(
       full,
-      (result) => prefillMs + result.promptTokens * msPerToken + fullTokenMs * (result.outputTokens - 1),
+      (result) => prefillMs + result.promptTokens * msPerToken + joinedTokenMs * (result.outputTokens - 1),
     ),
   };
 }

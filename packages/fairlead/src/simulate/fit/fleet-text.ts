@@ -6,12 +6,13 @@ import { stringify } from 'yaml';
 import type { FittedFleet } from './fit-fleet.ts';
 
 /** The section as data. */
-export function fleetSection(fleet: FittedFleet): Readonly<Record<string, number | string>> {
+export function fleetSection(fleet: FittedFleet): Readonly<Record<string, number | string | boolean>> {
   return {
     servers: 1,
     slots: fleet.slots,
     prefill: `${rounded(fleet.prefillMs)}ms`,
     prefillTokensPerS: rounded(fleet.prefillTokensPerS),
+    prefillStopsDecode: fleet.prefillStopsDecode,
     token: `${rounded(fleet.tokenMs)}ms`,
     batchSlowdown: rounded(fleet.batchSlowdown),
     noise: rounded(Math.min(2, fleet.noise)),

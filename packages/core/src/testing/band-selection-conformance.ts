@@ -8,7 +8,7 @@
 
 import type { BandSelectionPolicy } from '../flow-control/policies.ts';
 import { BandSelectionStand, type BandStep } from './band-selection-stand.ts';
-import type { ConformanceCase } from './fairness-conformance.ts';
+import type { ConformanceCase } from './conformance-case.ts';
 import { seededRandom } from './seeded-random.ts';
 
 export interface BandSelectionPromises {

@@ -7,6 +7,8 @@
  */
 
 import type { FairnessPolicy } from '../flow-control/policies.ts';
+import type { ConformanceCase } from './conformance-case.ts';
+import { checkHotRemoval, checkOperations } from './fairness-removal.ts';
 import { FairnessStand, type FairnessStep } from './fairness-stand.ts';
 import { seededRandom } from './seeded-random.ts';
 
@@ -15,13 +17,6 @@ export interface FairnessPromises {
   readonly servedWithin?: ((flows: number) => number) | undefined;
   /** It throws dice, and the bands of one instance share them: two bands then differ from two instances. */
   readonly throwsDice?: boolean | undefined;
-}
-
-export interface ConformanceCase {
-  /** A sentence. */
-  readonly title: string;
-  /** @throws Error when the policy does not conform. */
-  run(): void;
 }
 
 /** Scripts a case is tried with. */
@@ -44,6 +39,14 @@ export function fairnessConformance(
     {
       title: 'serves every flow of a band that nobody joins any more',
       run: () => eachScript((script) => checkDrains(make, script)),
+    },
+    {
+      title: 'takes flows out at any moment, also the one whose turn it is, and settles what they were charged',
+      run: () => eachScript((script) => checkHotRemoval(make, script)),
+    },
+    {
+      title: 'looks at no more flows of ten thousand than the logarithm of their number allows',
+      run: () => checkOperations(make),
     },
   ];
   if (promises.throwsDice !== true) {

@@ -81,6 +81,11 @@ export class FairnessStand {
     return picked && Number(picked.id.slice('flow-'.length));
   }
 
+  /** What the flow was charged is off by so much; it may be gone. */
+  settle(flow: Member, delta: number): void {
+    this.#policy.settle?.(this.#band, flow, delta);
+  }
+
   /** Carries out a step; returns the flow it served. */
   apply(step: FairnessStep): Member | undefined {
     if (step.act === 'serve') return this.#serve(step);

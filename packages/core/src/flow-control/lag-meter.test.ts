@@ -116,3 +116,12 @@ test('nobody is watched while everything is let through', () => {
   meter.charge(one, 100);
   assert.deepEqual([meter.largestLag, one.lagSlot, other.lagSlot], [0, -1, -1]);
 });
+
+test('what is settled of a dispatch before the meter began counts for the bound as well as for the lag', () => {
+  const meter = new LagMeter();
+  const flows = [new Flow(1), new Flow(1)];
+  for (const flow of flows) meter.enter(flow);
+  flows[0]!.inFlight = 3;
+  meter.settle(flows[0]!, 100, 100);
+  assert.deepEqual([meter.largestLag, meter.largestError, meter.mostInFlight], [100, 100, 3]);
+});

@@ -90,6 +90,8 @@ export class LagMeter implements LagFacts {
   settle(flow: Metered, delta: number, error: number): void {
     const normalised = Math.abs(error) / flow.weight;
     if (normalised > this.largestError) this.largestError = normalised;
+    // It may have been dispatched before this meter began.
+    this.mostInFlight = Math.max(this.mostInFlight, flow.inFlight, 1);
     if (flow.lagSlot >= 0) this.#serve(flow, delta / flow.weight, false);
   }
 

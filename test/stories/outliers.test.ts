@@ -77,6 +77,40 @@ describe('a server that answers every request with 500', () => {
   });
 });
 
+describe('a tenant whose requests no server can answer', () => {
+  it('takes no server from the others', async () => {
+    const picky = (): Promise<string> =>
+      loopback.http(
+        sick((request, response) => {
+          response.writeHead(request.headers['x-poison'] === undefined ? 200 : 500).end('{}');
+        }),
+      );
+    const served = await serve([await picky(), await picky()]);
+    const send = async (key: string, headers: Record<string, string> = {}): Promise<number> => {
+      const answer = await fetch(`${served.url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, ...headers },
+        body: JSON.stringify(chat),
+      });
+      await answer.text();
+      return answer.status;
+    };
+    assert.equal(await send('good'), 200);
+    for (let count = 0; count < 60; count += 1) assert.equal(await send('mallory', { 'x-poison': '1' }), 500);
+    const endpoints = await served.until(() => true);
+    assert.deepEqual(
+      endpoints.map(({ up }) => up),
+      [true, true],
+    );
+    assert.ok(
+      endpoints.every(({ problem }) => problem?.includes('one tenant')),
+      'both are told to fail one tenant',
+    );
+    assert.equal(await send('good'), 200);
+    assert.ok(served.logged.every(({ msg }) => msg !== 'endpoint is down'));
+  });
+});
+
 describe('a server whose first bytes take far longer than those of its pool', () => {
   it('is set aside', async () => {
     const urls = [await modelServer({ prefillMs: 120 }), await modelServer(), await modelServer()];

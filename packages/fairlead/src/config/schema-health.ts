@@ -28,7 +28,7 @@ export const outlierDetectionFields = {
     default: 5,
     min: 1,
     max: 10_000,
-    doc: 'Failed requests in a row that set an endpoint aside.',
+    doc: 'Failed requests in a row that set an endpoint aside; of two tenants at least, unless only one has asked its pool within `interval`. The same goes for `failureShare`.',
   },
   failureShare: {
     type: 'number',

@@ -138,8 +138,9 @@ export class Journey implements UpstreamHandler {
     this.#cargo = undefined;
     this.#status = status;
     const { endpoint } = this.#permit as Permit;
-    if (status >= 500 && status !== 501) this.#context.health.failed(endpoint, `answered ${status}`);
-    else this.#context.health.answered(endpoint);
+    const { fairnessId } = this.#request;
+    if (status >= 500 && status !== 501) this.#context.health.failed(endpoint, `answered ${status}`, fairnessId);
+    else this.#context.health.answered(endpoint, fairnessId);
     try {
       const added = this.#permit && this.#lane.scheduler.answerHeaders(this.#request, this.#permit.endpoint);
       this.#streamed = this.#answer.begin({ status, headers, waitMs: this.#waitMs, added });
@@ -187,7 +188,8 @@ export class Journey implements UpstreamHandler {
     if (isSending && failure.kind === 'refused' && this.#deaths < MAX_DEATHS) this.#elsewhere(permit);
     else if (isSending && isWorthFresh) this.#again();
     else {
-      if (isSending && FRUITLESS.has(failure.kind)) this.#context.health.failed(permit.endpoint, failure.message);
+      if (isSending && FRUITLESS.has(failure.kind))
+        this.#context.health.failed(permit.endpoint, failure.message, this.#request.fairnessId);
       this.#phase = 'over';
       this.#end('failed');
       this.#answer.fail(this.#deaths < MAX_DEATHS ? upstreamProblem(failure) : diedTwice, this.#waitMs);

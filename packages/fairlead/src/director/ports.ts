@@ -148,10 +148,10 @@ export interface FleetPort {
     refused(endpoint: Endpoint, why: string): void;
     /** The endpoint answers with something that is not HTTP. */
     nonsense(endpoint: Endpoint, why: string): void;
-    /** The endpoint took a request and gave nothing for it, or a 5xx. */
-    failed(endpoint: Endpoint, why: string): void;
-    /** The endpoint began to answer a request. */
-    answered(endpoint: Endpoint): void;
+    /** The endpoint took a request of that tenant and gave nothing for it, or a 5xx. */
+    failed(endpoint: Endpoint, why: string, tenant: string): void;
+    /** The endpoint began to answer a request of that tenant. */
+    answered(endpoint: Endpoint, tenant: string): void;
     /** The first byte of a streamed answer came so long after the request was sent. */
     firstByte(endpoint: Endpoint, tookMs: number): void;
   };

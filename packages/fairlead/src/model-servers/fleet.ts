@@ -255,8 +255,8 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
         this.#health.refused(endpoint, why);
       },
       nonsense: (endpoint, why) => this.#health.nonsense(endpoint, why),
-      failed: (endpoint, why) => this.#outliers.failed(endpoint, why),
-      answered: (endpoint) => this.#outliers.answered(endpoint),
+      failed: (endpoint, why, tenant) => this.#outliers.failed(endpoint, why, tenant),
+      answered: (endpoint, tenant) => this.#outliers.answered(endpoint, tenant),
       firstByte: (endpoint, tookMs) => this.#outliers.firstByte(endpoint, tookMs),
     };
   }

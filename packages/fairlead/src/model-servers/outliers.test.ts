@@ -29,11 +29,11 @@ function pool(size: number, config: Partial<OutlierDetectionConfig> = {}) {
     },
   });
   for (const endpoint of endpoints) outliers.add(endpoint);
-  const fail = (index: number, times: number): void => {
-    for (let count = 0; count < times; count += 1) outliers.failed(endpoints[index]!, 'answered 500');
+  const fail = (index: number, times: number, tenant = 'a'): void => {
+    for (let count = 0; count < times; count += 1) outliers.failed(endpoints[index]!, 'answered 500', tenant);
   };
-  const answer = (index: number, times: number): void => {
-    for (let count = 0; count < times; count += 1) outliers.answered(endpoints[index]!);
+  const answer = (index: number, times: number, tenant = 'a'): void => {
+    for (let count = 0; count < times; count += 1) outliers.answered(endpoints[index]!, tenant);
   };
   const back = (index: number): void => {
     endpoints[index]!.up = true;
@@ -154,6 +154,72 @@ describe('an endpoint that fails requests', () => {
     back(0);
     fail(0, 1);
     assert.deepEqual(outliers.ejections(), [{ endpoint: 's0', reason: 'failures-in-a-row', count: 2 }]);
+  });
+});
+
+describe('an endpoint that fails the requests of one tenant', () => {
+  it('in a row is kept while others ask its pool, and the problem says so', () => {
+    const { endpoints, aside, fail, answer } = pool(2);
+    answer(1, 1, 'b');
+    fail(0, 50);
+    assert.deepEqual(aside, []);
+    assert.match(
+      endpoints[0]?.problem ?? '',
+      /50 requests in a row, .*; kept, because the requests of one tenant failed/,
+    );
+    fail(0, 1, 'b');
+    assert.match(aside[0]?.[2] ?? '', /it failed 51 requests in a row/, 'a second tenant: it is not the requests');
+  });
+
+  it('is set aside when the others have not asked for a while', () => {
+    const { clock, aside, fail, answer } = pool(2);
+    answer(1, 1, 'b');
+    clock.advance(60_000);
+    fail(0, 5);
+    assert.equal(aside.length, 1);
+  });
+
+  it('by a share is kept, unless it fails the others by as much', () => {
+    const kept = pool(2);
+    for (let count = 0; count < 50; count += 1) {
+      kept.answer(0, 1, 'b');
+      kept.fail(0, 2);
+    }
+    assert.deepEqual(kept.aside, []);
+    const bad = pool(2);
+    for (let count = 0; count < 12; count += 1) {
+      bad.fail(0, 1);
+      bad.answer(0, 1, count % 2 === 0 ? 'a' : 'b');
+      bad.fail(0, 1, 'b');
+    }
+    assert.match(bad.aside[0]?.[2] ?? '', /it failed \d+ of \d+ requests/);
+  });
+
+  it('again after it was set aside is kept while others ask', () => {
+    const { aside, fail, answer, back } = pool(2);
+    fail(0, 5);
+    answer(1, 1, 'b');
+    back(0);
+    fail(0, 1);
+    assert.equal(aside.length, 1);
+    fail(0, 1, 'b');
+    assert.equal(aside.length, 2);
+  });
+
+  it('is set aside for connections that it refuses, which no request can make it do', () => {
+    const { endpoints, aside, answer, outliers } = pool(2);
+    answer(1, 1, 'b');
+    for (let count = 0; count < 5; count += 1) outliers.failed(endpoints[0]!, 'connection refused');
+    assert.equal(aside.length, 1);
+  });
+
+  it('tells many tenants apart, and no more than it has room for', () => {
+    const { aside, fail, answer } = pool(2);
+    for (let count = 0; count < 200; count += 1) {
+      answer(0, 1, `t${count}`);
+      fail(0, 2, 'mallory');
+    }
+    assert.deepEqual(aside, []);
   });
 });
 

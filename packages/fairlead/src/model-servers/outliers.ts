@@ -4,7 +4,8 @@
  * Passive outlier detection: an endpoint that is healthy by its own word and yet fails the requests it is sent, or is far
  * slower than its pool, is set aside for a while. Without that it would be the emptiest of all and draw every request to
  * itself. Three findings set aside: failures in a row, a share of failures that its pool does not have, and first bytes
- * that take a multiple of the pool's. The first time is short, and doubles for who comes back as bad; one failure is
+ * that take a multiple of the pool's. Failures of one tenant's requests are not enough while others ask as well: they may
+ * be what fails, wherever they go. The first time is short, and doubles for who comes back as bad; one failure is
  * enough then, until it has answered a request. Never so many that less than a share of the pool is left: when most are
  * bad it is not them, and half of something serves better than nothing.
  */
@@ -20,6 +21,9 @@ export type EjectionReason = (typeof EJECTION_REASONS)[number];
 
 /** Failures of this many times the share of the others are the endpoint's own doing. */
 const WORSE_THAN_OTHERS = 2;
+
+/** Why an endpoint is kept that failed nobody else. */
+const ONE_TENANT = 'the requests of one tenant failed, and others ask as well';
 
 /** How long an endpoint has to be good for each halving of its next time out, as a multiple of the last. */
 const GOOD_PER_HALVING = 2;
@@ -79,31 +83,40 @@ export class Outliers {
     this.#suspects.delete(endpoint);
   }
 
-  /** A request came to nothing at the endpoint, or to a 5xx. */
-  failed(endpoint: Endpoint, why: string): void {
+  /**
+   * A request of the tenant came to nothing at the endpoint, or to a 5xx; without a tenant: by nothing that a request
+   * could have done.
+   */
+  failed(endpoint: Endpoint, why: string, tenant?: string): void {
     const suspect = this.#known(endpoint);
     if (suspect === undefined) return;
     const config = this.#config;
     const nowMs = this.#options.clock.now();
-    suspect.record.note(true, nowMs, config.intervalMs);
-    const { failuresInARow: inARow } = suspect.record;
+    suspect.record.failed(tenant, nowMs, config.intervalMs);
+    const { failuresInARow: inARow, isRunOfOneTenant } = suspect.record;
     if (inARow >= config.consecutiveFailures || suspect.isOnProbation) {
       const times = inARow === 1 ? 'it failed a request again' : `it failed ${inARow} requests in a row`;
-      this.#eject(endpoint, 'failures-in-a-row', `${times}, the last: ${why}`);
+      const what = `${times}, the last: ${why}`;
+      if (isRunOfOneTenant && this.#severalAsk(endpoint, nowMs)) this.#keep(endpoint, what, ONE_TENANT);
+      else this.#eject(endpoint, 'failures-in-a-row', what);
       return;
     }
     const { requests, failures } = suspect.record.counts(nowMs, config.intervalMs);
     const share = failures / requests;
     if (requests < config.minRequests || share < config.failureShare) return;
     if (share < WORSE_THAN_OTHERS * this.#shareOfOthers(endpoint, nowMs)) return;
-    this.#eject(endpoint, 'failure-share', `it failed ${failures} of ${requests} requests, the last: ${why}`);
+    const what = `it failed ${failures} of ${requests} requests, the last: ${why}`;
+    const rest = suspect.record.countsWithoutWorst(nowMs, config.intervalMs);
+    const isOneTenants = rest.failures === 0 || rest.failures < config.failureShare * rest.requests;
+    if (isOneTenants && this.#severalAsk(endpoint, nowMs)) this.#keep(endpoint, what, ONE_TENANT);
+    else this.#eject(endpoint, 'failure-share', what);
   }
 
-  /** The endpoint answered a request, well enough. */
-  answered(endpoint: Endpoint): void {
+  /** The endpoint answered a request of the tenant, well enough. */
+  answered(endpoint: Endpoint, tenant: string): void {
     const suspect = this.#known(endpoint);
     if (suspect === undefined) return;
-    suspect.record.note(false, this.#options.clock.now(), this.#config.intervalMs);
+    suspect.record.answered(tenant, this.#options.clock.now(), this.#config.intervalMs);
     suspect.isOnProbation = false;
     this.#options.problems.set(endpoint, 'requests', undefined);
   }
@@ -159,13 +172,28 @@ export class Outliers {
     return requests === 0 ? 0 : failures / requests;
   }
 
+  /** Whether more than one tenant has asked the endpoint's pool of late. */
+  #severalAsk(endpoint: Endpoint, nowMs: number): boolean {
+    const tenants = new Set<string>();
+    for (const member of this.#options.poolOf(endpoint)) {
+      const record = this.#suspects.get(member)?.record;
+      for (const tenant of record?.tenants(nowMs, this.#config.intervalMs) ?? []) tenants.add(tenant);
+      if (tenants.size > 1) return true;
+    }
+    return false;
+  }
+
+  #keep(endpoint: Endpoint, why: string, because: string): void {
+    this.#options.problems.set(endpoint, 'requests', `${why}; kept, because ${because}`);
+  }
+
   #eject(endpoint: Endpoint, reason: EjectionReason, why: string): void {
     const suspect = this.#suspects.get(endpoint)!;
     const config = this.#config;
     const { clock, problems, poolOf, setAside } = this.#options;
     const left = this.#others(endpoint).length;
     if (left < poolOf(endpoint).length * (1 - config.maxEjectedShare) || left === 0) {
-      problems.set(endpoint, 'requests', `${why}; kept, because too few others of its pool are up`);
+      this.#keep(endpoint, why, 'too few others of its pool are up');
       return;
     }
     const goodMs = suspect.backMs === undefined ? 0 : clock.now() - suspect.backMs;

@@ -68,7 +68,10 @@ export async function fitFleet({ prober, random, onStep, fullMs = FULL_MS }: Fit
   const [stillTokenMs, joinedTokenMs] = [median(still.map(tokenTime)), median(full.map(tokenTime))];
   const prefillStopsDecode = msPerToken > 0 && joinedTokenMs > STOPS * stillTokenMs;
   const fullTokenMs = prefillStopsDecode ? stillTokenMs : joinedTokenMs;
-  const prefillMs = median(full.map((result) => Math.max(0, ttft(result) - result.promptTokens * msPerToken)));
+  const fixed = (results: readonly ProbeResult[]): number =>
+    median(results.map((result) => Math.max(0, ttft(result) - result.promptTokens * msPerToken)));
+  // In a full batch it waits for the prompts of others as well, which are counted there then, and for the step under way.
+  const prefillMs = prefillStopsDecode ? fixed(short) + stillTokenMs : fixed(full);
   return {
     slots,
     hasMoreSlots,

@@ -27,7 +27,7 @@ export function fleetText(
   const more = fleet.hasMoreSlots
     ? '# slots: none of so many at once had to wait for another; there may be more.\n'
     : '';
-  return `# ${JSON.stringify(model)} at ${url}, as it was when it was asked. prefill is that of a full batch.\n${more}${stringify({ fleet: fleetSection(fleet) })}`;
+  return `# ${JSON.stringify(model)} at ${url}, as it was when it was asked. Times are those of a full batch.\n${more}${stringify({ fleet: fleetSection(fleet) })}`;
 }
 
 /** To three digits. */

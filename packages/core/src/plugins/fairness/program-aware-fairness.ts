@@ -12,7 +12,7 @@
  * that is abandoned leaves nothing behind; `evictionTtlSeconds` and `evictionSweepSeconds` have nothing to do.
  *
  * Bound: none; who has had much waits for as long as others come who had little. Least and most are taken anew at every
- * change among up to thirty-two flows, and among more of them with every eighth part that changed; so a change is
+ * change among up to thirty-two flows, and among more of them whenever as many changes have been; so a change is
  * O(log flows) on average, where a scan of all would cost each dispatch as much as there are flows. `pick` is O(1).
  */
 
@@ -22,8 +22,6 @@ import { definePlugin } from '../../plugin-registry/plugin.ts';
 
 /** So many flows are looked at anew at every change. */
 const FEW = 32;
-/** Of more, when this part of them has changed. */
-const PART = 8;
 
 interface Weights {
   readonly service: number;
@@ -115,7 +113,7 @@ class Programs extends IndexedHeap<Program> {
 
   #changed(): void {
     this.#changes += 1;
-    if (this.size > FEW && this.#changes * PART < this.size) return;
+    if (this.size > FEW && this.#changes < this.size) return;
     this.#changes = 0;
     this.#measure();
   }

@@ -22,6 +22,8 @@ import { definePlugin } from '../../plugin-registry/plugin.ts';
 
 /** So many flows are looked at anew at every change. */
 const FEW = 32;
+/** Then everything is reckoned from now: numbers end somewhere. */
+const MOST_HALF_LIVES = 100;
 
 interface Weights {
   readonly service: number;
@@ -32,7 +34,7 @@ interface Weights {
 
 /** A flow's side. */
 class Program {
-  /** As of `atMs`. */
+  /** As of `atMs`, which may be before it was served: then it is more by what will have been forgotten. */
   service = 0;
   atMs = 0;
   enqueuedMs = 0;
@@ -51,6 +53,8 @@ class Programs extends IndexedHeap<Program> {
   #perService = 0;
   #perMs = 0;
   #sinceMs = 0;
+  #nowMs = 0;
+  #growth = 1;
   #changes = 0;
   #turns = 0;
 
@@ -96,35 +100,52 @@ class Programs extends IndexedHeap<Program> {
 
   /** Adds to a program's service what it was served, or gives back what it was not. */
   serve(program: Program, cost: number): void {
-    const nowMs = this.#context.now();
-    program.service = Math.max(0, this.#serviceAt(program, nowMs) + cost);
-    program.atMs = nowMs;
+    const nowMs = Math.floor(this.#context.now());
+    if (nowMs !== this.#nowMs) this.#advance(nowMs);
+    program.service = Math.max(0, this.#serviceOf(program) + cost * this.#growth);
+    program.atMs = this.#sinceMs;
   }
 
-  #serviceAt({ service, atMs }: Program, timeMs: number): number {
+  /** What service is worth that is given now, as of `#sinceMs`: powers are dear, and this one is the same for a while. */
+  #advance(nowMs: number): void {
     const { halfLifeMs } = this.#weights;
-    return service === 0 || halfLifeMs === 0 ? service : service * 2 ** ((atMs - timeMs) / halfLifeMs);
+    this.#nowMs = nowMs;
+    if (nowMs - this.#sinceMs > MOST_HALF_LIVES * halfLifeMs) this.#measure(nowMs);
+    this.#growth = halfLifeMs === 0 ? 1 : 2 ** ((nowMs - this.#sinceMs) / halfLifeMs);
+  }
+
+  /** A program's service as of `#sinceMs`. */
+  #serviceOf({ service, atMs }: Program): number {
+    const { halfLifeMs } = this.#weights;
+    if (service === 0 || halfLifeMs === 0 || atMs === this.#sinceMs) return service;
+    return service * 2 ** ((atMs - this.#sinceMs) / halfLifeMs);
   }
 
   #keyOf(program: Program): number {
-    const service = this.#perService === 0 ? 0 : this.#perService * this.#serviceAt(program, this.#sinceMs);
-    return service + this.#perMs * (program.enqueuedMs - this.#sinceMs);
+    return this.#perService * this.#serviceOf(program) + this.#perMs * (program.enqueuedMs - this.#sinceMs);
   }
 
   #changed(): void {
     this.#changes += 1;
     if (this.size > FEW && this.#changes < this.size) return;
     this.#changes = 0;
-    this.#measure();
+    this.#measure(Math.floor(this.#context.now()));
   }
 
   /** Least and most of service and waits, and every key by them. */
-  #measure(): void {
+  #measure(nowMs: number): void {
     const programs = this.values();
-    this.#sinceMs = this.#context.now();
+    const beforeMs = this.#sinceMs;
+    const { halfLifeMs } = this.#weights;
+    const left = halfLifeMs === 0 ? 1 : 2 ** ((beforeMs - nowMs) / halfLifeMs);
+    this.#sinceMs = nowMs;
+    this.#nowMs = nowMs;
+    this.#growth = 1;
     let [leastService, mostService, firstMs, lastMs] = [Infinity, 0, Infinity, -Infinity];
     for (const program of programs) {
-      const service = this.#serviceAt(program, this.#sinceMs);
+      program.service = program.atMs === beforeMs ? program.service * left : this.#serviceOf(program);
+      program.atMs = nowMs;
+      const { service } = program;
       leastService = Math.min(leastService, service);
       mostService = Math.max(mostService, service);
       firstMs = Math.min(firstMs, program.enqueuedMs);

@@ -45,7 +45,7 @@ export class Charge {
   readonly bandCharge: BandCharge | undefined;
   #cost: number;
   /** Tokens of its answer that were seen; undefined while nobody watches. */
-  #streamedTokens: number | undefined = undefined;
+  streamedTokens: number | undefined = undefined;
   /** How many of them are charged. */
   #chargedTokens: number;
 
@@ -63,7 +63,7 @@ export class Charge {
 
   /** So many tokens of the answer have passed. */
   streamed(tokens: number): void {
-    this.#streamedTokens = tokens;
+    this.streamedTokens = tokens;
     if (tokens < this.#chargedTokens + CHARGED_AT_ONCE_TOKENS) return;
     this.#chargedTokens = tokens;
     this.#settle(this.#accounts.model.soFar(this.#estimate, tokens));
@@ -72,7 +72,7 @@ export class Charge {
   end(ending: Ending, usage: Usage | undefined): void {
     const { model } = this.#accounts;
     const { flow, request } = this.#waiting;
-    const facts = { estimate: this.#estimate, ending, usage, streamedTokens: this.#streamedTokens };
+    const facts = { estimate: this.#estimate, ending, usage, streamedTokens: this.streamedTokens };
     this.#settle(model.actual(request, facts));
     model.learn(flow.costs, request, facts);
   }

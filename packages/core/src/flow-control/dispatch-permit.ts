@@ -95,7 +95,8 @@ export class DispatchPermit implements Permit {
   /** Gives back what it took, and settles what its request used. */
   release({ ending, usage }: { readonly ending: Ending; readonly usage: Usage | undefined }, nowMs: number): void {
     this.placed.release(ending, usage);
-    this.bucket?.settle(this.debited, { ending, usage }, nowMs);
+    const { request, charge } = this;
+    this.bucket?.settle(this.debited, { request, ending, usage, streamedTokens: charge.streamedTokens }, nowMs);
     this.charge.end(ending, usage);
   }
 

@@ -150,6 +150,28 @@ describe('tokens a minute', () => {
     assert.equal(tokenBucket.level(0), 0);
   });
 
+  it('are paid by what was seen of an answer that was cut off, whatever small count was told with its beginning', () => {
+    const tokenBucket = bucket(1_000);
+    start();
+    enqueue(1, { tokenBucket, maxOutputTokens: 200 });
+    const permit = kit.permits.shift()!;
+    permit.streamed(198);
+    permit.end('cancelled', usage(100, 1));
+    assert.equal(tokenBucket.level(0), 1_000 - 100 - 198);
+  });
+
+  it('are paid for streams whose usage nobody tells, and learnt from them', () => {
+    const tokenBucket = bucket(1_000);
+    start();
+    enqueue(1, { tokenBucket, sequences: 2 });
+    const permit = kit.permits.shift()!;
+    permit.streamed(400);
+    permit.end('succeeded');
+    assert.equal(tokenBucket.level(0), 1_000 - 100 - 400);
+    enqueue(1, { tokenBucket, sequences: 2 });
+    assert.equal(tokenBucket.level(0), 500 - 100 - 2 * 20, 'a tenth of 200 for each sequence');
+  });
+
   it('are one limit for all flows of a tenant, and its higher band goes first', () => {
     const tokenBucket = bucket(100);
     start({ config: { knownPriorities: [1] } });

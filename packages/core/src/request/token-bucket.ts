@@ -23,6 +23,8 @@ export interface TokensSpent {
   /** What its model server reports. */
   readonly usage:
     { readonly promptTokens?: number | undefined; readonly completionTokens?: number | undefined } | undefined;
+  /** Tokens of its answer that were seen to pass; undefined when nobody watched. */
+  readonly streamedTokens?: number | undefined;
 }
 
 export interface TokenBucketOptions {
@@ -61,7 +63,7 @@ export class TokenBucket {
   burstTokens: number;
   #level: number;
   #atMs = -Infinity;
-  /** Mean length of an answer: what one counts that nobody has limited. */
+  /** Mean length of an answer, of each sequence: what one counts that nobody has limited. */
   #meanOutput = 0;
   readonly #waiters = new Set<BucketWaiter>();
 
@@ -118,9 +120,8 @@ export class TokenBucket {
   /** Debits a request that is dispatched; the tokens debited have to be given to `settle` or `giveBack`. */
   take(request: Debitable, nowMs: number): number {
     this.#refill(nowMs);
-    const { sizeBytes, sequences, inputTokens = sizeBytes / BYTES_PER_TOKEN, maxOutputTokens } = request;
-    const outputTokens = maxOutputTokens === undefined ? this.#meanOutput : maxOutputTokens * sequences;
-    const tokens = Math.min(MOST_TOKENS, Math.ceil(inputTokens + outputTokens));
+    const { sequences, maxOutputTokens = this.#meanOutput } = request;
+    const tokens = Math.min(MOST_TOKENS, Math.ceil(inputTokensOf(request) + maxOutputTokens * sequences));
     this.#level -= tokens;
     return tokens;
   }
@@ -131,16 +132,25 @@ export class TokenBucket {
   }
 
   /**
-   * The request ended: what it used takes the place of what was debited. Where its server does not say, the estimate
-   * stands (or nobody would pay who leaves before the figures come), except that a failure costs nothing.
+   * The request ended: what it used takes the place of what was debited. A count of its answer is final only with the
+   * answer: of one that was cut off some servers have told the first token and no more, so what was seen to pass counts
+   * when that is more, as it does where none is told. Where nothing is known the estimate stands (or nobody would pay who
+   * leaves before the figures come), except that a failure costs nothing.
    */
-  settle(debited: number, spent: TokensSpent, nowMs: number): void {
-    const { promptTokens, completionTokens } = spent.usage ?? {};
-    const isKnown = completionTokens !== undefined || (promptTokens !== undefined && spent.ending === 'succeeded');
-    const unknown = spent.ending === 'failed' ? 0 : debited;
-    const used = isKnown ? (promptTokens ?? 0) + (completionTokens ?? 0) : unknown;
-    if (completionTokens !== undefined) this.#meanOutput += LEARNING * (completionTokens - this.#meanOutput);
-    this.#refund(debited - used, nowMs);
+  settle(
+    debited: number,
+    { request, ending, usage, streamedTokens }: TokensSpent & { request: Debitable },
+    nowMs: number,
+  ): void {
+    const { promptTokens, completionTokens } = usage ?? {};
+    const isWhole = ending === 'succeeded';
+    const seen = isWhole && completionTokens !== undefined ? 0 : (streamedTokens ?? 0);
+    const isKnown = completionTokens !== undefined || seen > 0 || (promptTokens !== undefined && isWhole);
+    const output = Math.min(MOST_TOKENS, Math.max(completionTokens ?? 0, seen));
+    const input = promptTokens ?? Math.min(debited, inputTokensOf(request));
+    const unknown = ending === 'failed' ? 0 : debited;
+    if (isWhole && output > 0) this.#meanOutput += LEARNING * (output / request.sequences - this.#meanOutput);
+    this.#refund(debited - (isKnown ? input + output : unknown), nowMs);
   }
 
   /** Tells the waiter of every refund until `unawait`. */
@@ -173,6 +183,10 @@ export class TokenBucket {
   #msFor(tokens: number): number {
     return (tokens * MINUTE_MS) / this.tokensPerMinute;
   }
+}
+
+function inputTokensOf({ sizeBytes, inputTokens = sizeBytes / BYTES_PER_TOKEN }: Debitable): number {
+  return inputTokens;
 }
 
 const UNLIMITED = { tokensPerMinute: Infinity, burstTokens: Infinity } as const;

@@ -58,7 +58,8 @@ export const approxPrefixCacheProducer = definePlugin({
       doc: 'Blocks remembered of an endpoint whose cache is not known.',
     },
   },
-  create: ({ type, name, parameters }): PrefixProducer => {
+  create: ({ type, name, parameters, random }): PrefixProducer => {
+    const secret = Math.floor(random() * 2 ** 32);
     const { autoTune, blockSizeTokens, maxPrefixTokensToMatch, maxPrefixBlocksToMatch } = parameters;
     const memory = `${type} ${name}`;
     const recentAt = ({ memories }: Endpoint): RecentBlocks | undefined => {
@@ -103,7 +104,7 @@ export const approxPrefixCacheProducer = definePlugin({
         if (prefix === undefined || prefix.blocks === 0) return undefined;
         const { blockBytes } = prefix;
         const capacity = capacityOf(endpoint, blockBytes);
-        const known = recentAt(endpoint) ?? new RecentBlocks(capacity);
+        const known = recentAt(endpoint) ?? new RecentBlocks(capacity, secret);
         endpoint.memories.set(memory, known);
         known.capacity = capacity;
         const matched = matchedIn(known, request);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { RecentBlocks } from './recent-blocks.ts';
+import { RecentBlocks, bucketOf } from './recent-blocks.ts';
 
 /** The same in the plainest way: a list, the newest last. */
 class PlainBlocks {
@@ -85,4 +85,14 @@ test('ten thousand prompts later it holds its capacity and no more', () => {
     assert.ok(blocks.size <= 1000);
   }
   assert.equal(blocks.size, 1000);
+});
+
+test('prompts that are chosen to fall into one bucket fall into many where the secret is another', () => {
+  const buckets = 4096;
+  const chosen: number[] = [];
+  for (let key = 1; chosen.length < 256; key += 1) if ((bucketOf(key, 1) & (buckets - 1)) === 0) chosen.push(key);
+  for (const secret of [0, 2, 0x12345678, 0xffffffff]) {
+    const found = new Set(chosen.map((key) => bucketOf(key, secret) & (buckets - 1)));
+    assert.ok(found.size > 200, `${found.size} buckets with ${secret}`);
+  }
 });

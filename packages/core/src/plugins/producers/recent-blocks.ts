@@ -27,8 +27,12 @@ export class RecentBlocks {
   #newest = NONE;
   #free = NONE;
 
-  constructor(capacity: number) {
+  /** Mixed into the choice of a bucket: who does not know it cannot choose prompts that all fall into one. */
+  readonly #secret: number;
+
+  constructor(capacity: number, secret = 0) {
     this.#capacity = capacity;
+    this.#secret = secret;
   }
 
   get size(): number {
@@ -82,7 +86,7 @@ export class RecentBlocks {
 
   #find(key: number): number {
     if (this.#size === 0) return NONE;
-    let entry = this.#buckets[key & (this.#buckets.length - 1)] as number;
+    let entry = this.#buckets[this.#bucketOf(key)] as number;
     while (entry !== NONE && this.#keys[entry] !== key) entry = this.#chained[entry] as number;
     return entry;
   }
@@ -119,13 +123,13 @@ export class RecentBlocks {
   }
 
   #enterBucket(entry: number): void {
-    const bucket = (this.#keys[entry] as number) & (this.#buckets.length - 1);
+    const bucket = this.#bucketOf(this.#keys[entry] as number);
     this.#chained[entry] = this.#buckets[bucket] as number;
     this.#buckets[bucket] = entry;
   }
 
   #leaveBucket(entry: number): void {
-    const bucket = (this.#keys[entry] as number) & (this.#buckets.length - 1);
+    const bucket = this.#bucketOf(this.#keys[entry] as number);
     const next = this.#chained[entry] as number;
     if (this.#buckets[bucket] === entry) {
       this.#buckets[bucket] = next;
@@ -134,6 +138,10 @@ export class RecentBlocks {
     let before = this.#buckets[bucket] as number;
     while (this.#chained[before] !== entry) before = this.#chained[before] as number;
     this.#chained[before] = next;
+  }
+
+  #bucketOf(key: number): number {
+    return bucketOf(key, this.#secret) & (this.#buckets.length - 1);
   }
 
   #unlink(entry: number): void {
@@ -161,4 +169,11 @@ function keyOf(hash: number, seed: number): number {
 function enlarged<T extends Uint32Array | Int32Array>(from: T, to: T): T {
   to.set(from);
   return to;
+}
+
+/** Mixes `secret` in twice, around a step that cannot be undone without it (after the finaliser of MurmurHash3). */
+export function bucketOf(key: number, secret: number): number {
+  const mixed = Math.imul(key ^ secret, 0x85ebca6b);
+  const again = Math.imul(mixed ^ (mixed >>> 13) ^ secret, 0xc2b2ae35);
+  return again ^ (again >>> 16);
 }

@@ -13,6 +13,7 @@ import { startModelServer } from '../../packages/fairlead/src/model-server/model
 import type { ModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
 import { openHouse } from '../kit/house.ts';
 import type { House } from '../kit/house.ts';
+import { Loopback } from '../kit/loopback.ts';
 
 const messages = [{ role: 'user' as const, content: 'hi' }];
 
@@ -110,6 +111,23 @@ describe('a client whose request a server may have received', () => {
       assert.equal(server.stats().received, 1);
       await house.close();
       await server.destroy();
+    });
+
+    it(`is told so too when the server died between the head and the body of its answer: ${name}`, async () => {
+      const loopback = new Loopback();
+      let asked = 0;
+      const url = await loopback.http((request, response) => {
+        if (request.method === 'GET') return void response.end();
+        asked += 1;
+        response.writeHead(200, { 'content-type': 'application/json', 'content-length': 100 });
+        response.flushHeaders();
+        request.resume().on('end', () => response.socket?.end());
+      });
+      const house = await openHouse({ servers: [{ url, models: ['m'] }] });
+      await assert.rejects(ask(house), /502.*stopped in the middle of its answer/);
+      assert.equal(asked, 1);
+      await house.close();
+      await loopback.end();
     });
   }
 });

@@ -199,6 +199,45 @@ describe('a model server that has the request and fails', () => {
     );
   });
 
+  it('after the head of a JSON answer and before its body is a 502, or a 504, in the client’s own format', async () => {
+    await withScript(
+      (response, count) => {
+        response.writeHead(200, { 'content-type': 'application/json', 'content-length': 100, 'x-mine': 'yes' });
+        response.flushHeaders();
+        if (count === 1) response.socket?.end();
+        if (count === 2) response.socket?.resetAndDestroy();
+      },
+      { gateway: { upstreamIdleTimeoutMs: 100 } },
+      async (house) => {
+        const answers = [];
+        for (const path of ['/v1/chat/completions', '/v1/messages', '/v1/chat/completions']) {
+          const client = new RawClient(house.url).post('{"model":"m"}', [], path);
+          answers.push(await client.answer());
+          client.destroy();
+        }
+        for (const { headers } of answers) {
+          assert.equal(headers['x-should-retry'], 'false');
+          assert.equal(headers['x-mine'], undefined, 'nothing of the answer that never came');
+        }
+        assert.deepEqual(
+          answers.map(({ status }) => status),
+          [502, 502, 504],
+        );
+        assert.match(answers[0]?.body ?? '', /"code":"upstream_died"/);
+        assert.match(answers[1]?.body ?? '', /^\{"type":"error"/);
+        assert.match(answers[2]?.body ?? '', /"code":"upstream_stalled"/);
+        assert.deepEqual(
+          (await house.heard('report', 3)).map(({ status, ending, reason }) => [status, ending, reason]),
+          [
+            [502, 'failed', 'upstream_died'],
+            [502, 'failed', 'upstream_died'],
+            [504, 'failed', 'upstream_stalled'],
+          ],
+        );
+      },
+    );
+  });
+
   it('that never begins to answer is a 504 in time', async () => {
     await withScript(
       () => undefined,

@@ -20,26 +20,22 @@ import type { RequestHead } from '../tenancy/control-names.ts';
 import type { Identity, Refusal } from '../tenancy/identify.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
 import type { Connections, Underway } from './connections.ts';
-import { isPacked, malformedHead } from './head-facts.ts';
+import { isPacked, malformedHead, writable } from './head-facts.ts';
 import { hostOf } from './host-of.ts';
 import { inSlices } from './in-slices.ts';
 import { modelCard, modelList } from './models-route.ts';
 import { answerHeaders, problemBody, problemEvent, problemHeaders, retryHeaders } from './problem-answer.ts';
 import type { Asker, GatewayProblem } from './problem-answer.ts';
 import {
-  bodySlow,
-  bodyStopped,
+  badBody,
   clientStuck,
   malformedBody,
   notAuthorized,
   packedBody,
-  nothingStored,
-  tooLarge,
   tookTooLong,
-  unknownPath,
   unmetExpectation,
   wrongHeader,
-  wrongMethod,
+  wrongRoute,
 } from './problems.ts';
 import type { PerClient } from './per-client.ts';
 import { BodyScan } from './protocol/body-scan.ts';
@@ -225,9 +221,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   onProblem(problem: BodyProblem): void {
     const { director, config } = this.#context;
-    if (problem === 'too-large') this.fail(tooLarge(config.maxBodyBytes));
-    else if (problem === 'idle') this.fail(bodyStopped(config.bodyIdleTimeoutMs));
-    else if (problem === 'slow') this.fail(bodySlow);
+    if (problem !== 'no-room') this.fail(badBody(problem, config));
     else this.fail(director.noRoom('The bytes of request bodies held at once are at their limit.'));
   }
 
@@ -244,12 +238,11 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   begin({ status, headers, waitMs, added }: AnswerHead): boolean {
     const own = answerHeaders(this.#asker, waitMs);
-    const extra = added === undefined ? own : { ...added, ...own };
+    const extra = added === undefined ? own : { ...writable(added), ...own };
     if ((status === 429 || status === 503) && answerHeader(headers, 'retry-after') === undefined) {
       Object.assign(extra, retryHeaders(this.#context.director.retryAfterMs()));
     }
     if (this.#context.isDraining()) extra['connection'] = 'close';
-    this.#facts.status = status;
     const form = { api: this.#api, asked: this.#facts.model, sent: this.#rewritten?.target };
     const isStream = this.#relay.begin(status, responseHeaders(headers, extra), form);
     // No retry is possible any more, so nobody needs the body.
@@ -304,9 +297,8 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#facts.verified = identity.verified;
     this.#facts.priority = identity.priority;
     this.#facts.unknownObjective = identity.unknownObjective;
-    if (route.kind === 'unknown') return unknownPath(method);
-    if (route.kind === 'stored') return nothingStored;
-    if (route.kind === 'wrong-method') return wrongMethod(method, route);
+    const wrong = wrongRoute(method, route);
+    if (wrong !== undefined) return wrong;
     if (identity.trusted) this.#control = readControlHeaders(headers, true);
     if ('message' in this.#control) return wrongHeader(this.#control);
     return route.kind === 'inference' && isPacked(headers['content-encoding'] as string | undefined)
@@ -357,10 +349,14 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     return { api: this.#api, requestId: this.id };
   }
 
+  /** What the client saw first is what it was given. */
+  get #givenStatus(): number | undefined {
+    return this.#response.headersSent ? this.#response.statusCode : undefined;
+  }
+
   #blame(problem: GatewayProblem): void {
     this.#facts.reason = problem.code;
-    // What the client saw first is what it was given.
-    this.#facts.status ||= problem.status;
+    this.#facts.status ||= this.#givenStatus ?? problem.status;
   }
 
   /** The answer is out in full, or its client is gone. */
@@ -393,7 +389,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     connections.end(this.#socket, this);
     const report = this.#facts;
     this.#journey?.tell(report);
-    report.status ||= CLIENT_LEFT;
+    report.status ||= this.#givenStatus ?? CLIENT_LEFT;
     report.responseBytes = this.#relay.bytes;
     director.finished(report);
   }

@@ -2,6 +2,7 @@
 
 /** Small questions to the head of a message. */
 
+import { validateHeaderValue } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { GatewayProblem } from './problem-answer.ts';
 import { MAX_HEADERS, missingHost, tooManyHeaders } from './problems.ts';
@@ -15,4 +16,13 @@ export function malformedHead({ rawHeaders, httpVersion, headers }: IncomingMess
 /** Whether a body of this `content-encoding` would have to be unpacked. */
 export function isPacked(encoding: string | undefined): boolean {
   return encoding !== undefined && !/^\s*(identity\s*)?$/i.test(encoding);
+}
+
+/**
+ * Headers that plugins add to an answer; a model server's own are checked as they come.
+ * @throws TypeError when one cannot be written.
+ */
+export function writable(added: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const name in added) validateHeaderValue(name, added[name] as string);
+  return added;
 }

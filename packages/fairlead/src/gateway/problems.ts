@@ -6,6 +6,7 @@ import type { Refusal } from '../tenancy/identify.ts';
 import type { GatewayProblem } from './problem-answer.ts';
 import type { BodyError } from './protocol/body-scan.ts';
 import type { HeaderProblem } from './protocol/headers.ts';
+import type { BodyLimits, BodyProblem } from './receive-body.ts';
 import type { Route } from './routes.ts';
 
 /** Headers of one request at most; each costs memory of its own beside its bytes. */
@@ -53,7 +54,14 @@ export const missingHost: GatewayProblem = {
   message: 'An HTTP/1.1 request must have a Host header.',
 };
 
-export function unknownPath(method: string): GatewayProblem {
+/** Nothing is served there, or not by that method. */
+export function wrongRoute(method: string, route: Route): GatewayProblem | undefined {
+  if (route.kind === 'unknown') return unknownPath(method);
+  if (route.kind === 'stored') return nothingStored;
+  return route.kind === 'wrong-method' ? wrongMethod(method, route) : undefined;
+}
+
+function unknownPath(method: string): GatewayProblem {
   return {
     status: 404,
     code: 'unknown_url',
@@ -61,7 +69,7 @@ export function unknownPath(method: string): GatewayProblem {
   };
 }
 
-export const nothingStored: GatewayProblem = {
+const nothingStored: GatewayProblem = {
   status: 404,
   code: 'not_kept',
   message:
@@ -69,7 +77,7 @@ export const nothingStored: GatewayProblem = {
     'here: each request has to bring all that the model is to know.',
 };
 
-export function wrongMethod(method: string, route: Extract<Route, { kind: 'wrong-method' }>): GatewayProblem {
+function wrongMethod(method: string, route: Extract<Route, { kind: 'wrong-method' }>): GatewayProblem {
   return {
     status: 405,
     code: 'method_not_allowed',
@@ -94,10 +102,6 @@ export function malformedBody({ message, param }: BodyError): GatewayProblem {
   return { status: 400, code: param === undefined ? 'malformed_json' : 'invalid_value', message, param };
 }
 
-export function tooLarge(maxBodyBytes: number): GatewayProblem {
-  return { status: 413, code: 'request_too_large', message: `The request body is larger than ${maxBodyBytes} bytes.` };
-}
-
 /** Unpacking what a stranger packed is how a few bytes become all of the memory; and reading it needs unpacking. */
 export const packedBody: GatewayProblem = {
   status: 415,
@@ -107,7 +111,20 @@ export const packedBody: GatewayProblem = {
   headers: ['accept-encoding', 'identity'],
 };
 
-export function bodyStopped(bodyIdleTimeoutMs: number): GatewayProblem {
+/** A body that did not come in full, for a reason of its own. */
+export function badBody(
+  problem: Exclude<BodyProblem, 'no-room'>,
+  { maxBodyBytes, bodyIdleTimeoutMs }: Pick<BodyLimits, 'maxBodyBytes' | 'bodyIdleTimeoutMs'>,
+): GatewayProblem {
+  if (problem === 'too-large') return tooLarge(maxBodyBytes);
+  return problem === 'idle' ? bodyStopped(bodyIdleTimeoutMs) : bodySlow;
+}
+
+function tooLarge(maxBodyBytes: number): GatewayProblem {
+  return { status: 413, code: 'request_too_large', message: `The request body is larger than ${maxBodyBytes} bytes.` };
+}
+
+function bodyStopped(bodyIdleTimeoutMs: number): GatewayProblem {
   return {
     status: 408,
     code: 'body_timeout',
@@ -115,7 +132,7 @@ export function bodyStopped(bodyIdleTimeoutMs: number): GatewayProblem {
   };
 }
 
-export const bodySlow: GatewayProblem = {
+const bodySlow: GatewayProblem = {
   status: 408,
   code: 'body_timeout',
   message: 'The request body came too slowly while the memory for bodies was short.',

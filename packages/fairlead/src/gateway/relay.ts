@@ -2,8 +2,9 @@
 
 /**
  * A model server's answer on its way to the client: chunk by chunk, no faster than the client reads, never held as a
- * whole. Token usage is read in passing. An answer that breaks off is made to look broken: an event stream gets an
- * error event first, and the connection ends without its proper end, so that no client takes half for all.
+ * whole. Token usage is read in passing. The head of anything but an event stream waits for the first byte of its body:
+ * until then another answer can take its place. An answer that breaks off later is made to look broken: an event stream
+ * gets an error event first, and the connection ends without its proper end, so that no client takes half for all.
  */
 
 import { performance } from 'node:perf_hooks';
@@ -69,6 +70,8 @@ export class Relay {
   #stalledMs = 0;
   #stalledSinceMs = 0;
   #breaking: NodeJS.Timeout | undefined;
+  /** A head that is not written yet. */
+  #held: { readonly status: number; readonly headers: string[] } | undefined;
   #names: ModelNames | undefined;
   #isStream = false;
   #isChunked = false;
@@ -97,10 +100,7 @@ export class Relay {
     return this.#bytes;
   }
 
-  /**
-   * Passes the head on; true when an event stream follows.
-   * @throws Error when a header cannot be written.
-   */
+  /** Takes the head, every header of which can be written; true when an event stream follows, whose head goes out at once. */
   begin(status: number, headers: string[], { api, asked, sent }: AnswerForm): boolean {
     const type = answerHeader(headers, 'content-type');
     const { isStream, isJson } = KINDS.of(type ?? '');
@@ -108,20 +108,15 @@ export class Relay {
     // What is packed cannot be read, and nothing has a model in it but these two.
     if (isRenamed && (isStream || isJson) && answerHeader(headers, 'content-encoding') === undefined)
       this.#names = new ModelNames({ from: sent, to: asked, isStream });
-    if (this.#response.socket !== null) holdForTurn(this.#response.socket);
-    // The name that the client knows may be longer: where the answer ends is told otherwise.
-    this.#response.writeHead(status, this.#names === undefined ? headers : without(headers, 'content-length'));
-    const hasLength = this.#names === undefined && answerHeader(headers, 'content-length') !== undefined;
-    this.#isChunked = this.#response.chunkedEncoding;
-    this.#isSelfDelimited = this.#isChunked || hasLength;
-    // Done here instead: each chunk is one piece then, and not four.
-    this.#response.chunkedEncoding = false;
     this.#isStream = isStream;
     this.#usage = createUsageReader(type, api);
-    this.#response.on('drain', this.#onDrain);
+    this.#held = { status, headers };
     // A stream may think for long before its first event; that it was accepted is news by itself.
-    if (this.#isStream) this.#response.flushHeaders();
-    return this.#isStream;
+    if (isStream) {
+      this.#writeHead();
+      this.#response.flushHeaders();
+    }
+    return isStream;
   }
 
   /** False: the client has enough for now, and `onDrain` will tell. */
@@ -140,6 +135,7 @@ export class Relay {
   end(): void {
     const rest = this.#names?.end();
     if (rest !== undefined && rest.length > 0) this.#write(rest);
+    this.#writeHead();
     if (this.#isChunked) this.#response.write(LAST_CHUNK, 'latin1');
     atTurnEnd(() => {
       this.#response.end();
@@ -180,8 +176,26 @@ export class Relay {
     this.#response.off('drain', this.#onDrain);
   }
 
+  /** Writes the head, unless it is written already. */
+  #writeHead(): void {
+    if (this.#held === undefined) return;
+    const { status, headers } = this.#held;
+    this.#held = undefined;
+    const response = this.#response;
+    if (response.socket !== null) holdForTurn(response.socket);
+    // The name that the client knows may be longer: where the answer ends is told otherwise.
+    response.writeHead(status, this.#names === undefined ? headers : without(headers, 'content-length'));
+    const hasLength = this.#names === undefined && answerHeader(headers, 'content-length') !== undefined;
+    this.#isChunked = response.chunkedEncoding;
+    this.#isSelfDelimited = this.#isChunked || hasLength;
+    // Done here instead: each chunk is one piece then, and not four.
+    response.chunkedEncoding = false;
+    response.on('drain', this.#onDrain);
+  }
+
   /** Small pieces go out as text, each byte a character: together with the head, or the frame of their chunk, that is one. */
   #write(bytes: Uint8Array, onWritten?: () => void): boolean {
+    this.#writeHead();
     const response = this.#response;
     if (response.socket !== null) holdForTurn(response.socket);
     if (bytes.length <= MOST_AS_TEXT_BYTES) {

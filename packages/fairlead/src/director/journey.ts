@@ -178,7 +178,8 @@ export class Journey implements UpstreamHandler {
     if (this.#phase === 'over' || this.#phase === 'waiting') return;
     const permit = this.#permit as Permit;
     if (failure.kind === 'refused') this.#context.health.refused(permit.endpoint, failure.message);
-    if (failure.kind === 'protocol') this.#context.health.nonsense(permit.endpoint, failure.message);
+    if (failure.kind === 'protocol')
+      this.#context.health.nonsense(permit.endpoint, failure.message, this.#request.fairnessId);
     const isSending = this.#phase === 'sending';
     const wasReset = this.#retries.at(-1) === 'reset-idle';
     // Once a connection with the request on it was reset, a refusal says that the server died, perhaps of this request.

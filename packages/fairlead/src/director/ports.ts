@@ -146,8 +146,8 @@ export interface FleetPort {
   readonly health: {
     /** The endpoint could not be connected to. */
     refused(endpoint: Endpoint, why: string): void;
-    /** The endpoint answers with something that is not HTTP. */
-    nonsense(endpoint: Endpoint, why: string): void;
+    /** The endpoint answered a request of that tenant with something that is not HTTP. */
+    nonsense(endpoint: Endpoint, why: string, tenant: string): void;
     /** The endpoint took a request of that tenant and gave nothing for it, or a 5xx. */
     failed(endpoint: Endpoint, why: string, tenant: string): void;
     /** The endpoint began to answer a request of that tenant. */

@@ -254,7 +254,8 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
         this.#outliers.failed(endpoint, `connection refused: ${why}`);
         this.#health.refused(endpoint, why);
       },
-      nonsense: (endpoint, why) => this.#health.nonsense(endpoint, why),
+      // Whether it speaks HTTP at all the probe will tell that follows every such failure: one request may have been at fault.
+      nonsense: (endpoint, why, tenant) => this.#outliers.failed(endpoint, `no HTTP: ${why}`, tenant),
       failed: (endpoint, why, tenant) => this.#outliers.failed(endpoint, why, tenant),
       answered: (endpoint, tenant) => this.#outliers.answered(endpoint, tenant),
       firstByte: (endpoint, tookMs) => this.#outliers.firstByte(endpoint, tookMs),
@@ -361,7 +362,6 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
 
   #scrapeFailed(endpoint: Endpoint, error: UpstreamError): void {
     if (error.kind === 'refused') this.#health.refused(endpoint, error.message);
-    if (error.kind === 'protocol') this.#health.nonsense(endpoint, error.message);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Which endpoints are up. One that refuses a connection, or speaks no HTTP, is down at once; then its `/health` is
+ * Which endpoints are up. One that refuses a connection, or answers a probe with what is not HTTP, is down at once; then its `/health` is
  * asked, at growing intervals, until it answers. Endpoints that are up are asked every ten seconds, because one that
  * gets no requests has nobody else to notice that it is gone.
  *
@@ -96,11 +96,6 @@ export class Health {
   /** The endpoint could not be connected to: down until `/health` answers. */
   refused(endpoint: Endpoint, why: string): void {
     this.#downNow(endpoint, `cannot be connected to: ${why}`);
-  }
-
-  /** The endpoint answered with something that is not HTTP: down until `/health` answers. */
-  nonsense(endpoint: Endpoint, why: string): void {
-    this.#downNow(endpoint, `does not speak HTTP: ${why}`);
   }
 
   /** Takes the endpoint down for that long, and until `/health` answers then. */

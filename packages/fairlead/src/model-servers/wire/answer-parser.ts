@@ -3,7 +3,8 @@
 /**
  * Reads HTTP/1.1 answers from the bytes of one connection, whichever way they are cut, without a copy of a body. Strict
  * where leniency is how messages get smuggled: lines end in CRLF, lengths are unambiguous, a coding other than
- * `chunked` is refused, and so is whatever no header may hold. Heads and everything that frames a body are bounded.
+ * `chunked` is refused, and so is whatever no header may hold. What is wrong is said without a byte of the answer, which may be
+ * anybody's. Heads and everything that frames a body are bounded.
  */
 
 import { KnownTexts } from '../../sockets/known-texts.ts';
@@ -111,7 +112,7 @@ export class AnswerParser {
     this.#headBytes = size;
     const first = this.#headBytes < 64 ? Buffer.concat(this.#pieces) : (this.#pieces[0] as Buffer);
     const seen = Math.min(first.length, BEGINNING.length);
-    if (!first.subarray(0, seen).equals(BEGINNING.subarray(0, seen))) throw notHttp(first.toString('latin1', 0, 64));
+    if (!first.subarray(0, seen).equals(BEGINNING.subarray(0, seen))) throw notHttp();
     return -1;
   }
 
@@ -137,7 +138,7 @@ export class AnswerParser {
   #readHead(text: string, sink: AnswerSink): boolean {
     const lines = text.split('\r\n');
     const beginning = beginnings.of(lines[0] as string);
-    if (beginning === null) throw notHttp(lines[0] as string);
+    if (beginning === null) throw notHttp();
     if (FORBIDDEN.test(text)) throw new BadAnswer('the head of its answer holds a byte that none may hold');
     const headers: string[] = [];
     const framing: Framing = { isOld: beginning.isOld, length: undefined, coding: undefined, connection: '' };
@@ -160,7 +161,7 @@ export class AnswerParser {
     const name = line.slice(0, Math.max(0, colon));
     const known = names.of(name);
     // A folded line begins with a blank, which no name does.
-    if (known === 'none') throw new BadAnswer(`not a header: '${line.slice(0, 64)}'`);
+    if (known === 'none') throw new BadAnswer(`line ${headers.length / 2 + 2} of the head of its answer is no header`);
     const value = trimmed(line, colon + 1);
     headers.push(name, value);
     if (known === 'other') return;
@@ -171,7 +172,7 @@ export class AnswerParser {
       framing.coding = value.toLowerCase();
     } else {
       if (framing.length !== undefined) throw new BadAnswer('two lengths');
-      if (!/^\d{1,15}$/.test(value)) throw new BadAnswer(`not a length: '${value.slice(0, 64)}'`);
+      if (!/^\d{1,15}$/.test(value)) throw new BadAnswer('the length of its answer is no number');
       framing.length = Number(value);
     }
   }
@@ -179,7 +180,7 @@ export class AnswerParser {
   #frame(status: number, { isOld, length, coding, connection }: Framing): void {
     if (coding !== undefined && length !== undefined) throw new BadAnswer('a length and a transfer coding');
     if (coding !== undefined && (isOld || coding !== 'chunked')) {
-      throw new BadAnswer(`a transfer coding other than chunked: '${coding.slice(0, 64)}'`);
+      throw new BadAnswer('a transfer coding other than chunked');
     }
     const words = connection === '' ? NO_WORDS : connection.split(/[\s,]+/);
     this.#keepAlive = isOld ? words.includes('keep-alive') : !words.includes('close');
@@ -218,8 +219,8 @@ interface Framing {
   connection: string;
 }
 
-function notHttp(line: string): BadAnswer {
-  return new BadAnswer(`not HTTP/1.1: ${JSON.stringify(line.slice(0, 64))}`);
+function notHttp(): BadAnswer {
+  return new BadAnswer('not HTTP/1.1: its answer does not begin with a status line');
 }
 
 /** The rest of a line without blanks around it; only the ends are looked at, however many there are. */

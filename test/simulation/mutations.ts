@@ -10,6 +10,7 @@ import type { SaturationDetector } from '@fairlead/core';
 import { concurrencyDetector } from '@fairlead/core/plugins';
 import { instanceOf } from '@fairlead/core/testing';
 import { BandSelection } from '../../packages/core/src/flow-control/band-selection.ts';
+import { Bands } from '../../packages/core/src/flow-control/bands.ts';
 import type { BandContender } from '../../packages/core/src/flow-control/contender.ts';
 import { Deadlines } from '../../packages/core/src/flow-control/deadlines.ts';
 import { DispatchPermit } from '../../packages/core/src/flow-control/dispatch-permit.ts';
@@ -237,6 +238,8 @@ const OF_QUEUES: readonly Mutation[] = [
         return was.call(this).slice(0, -1);
       },
   ),
+  method('keep the order of before when another counts', [RequestQueue.prototype, 'rebuild'], nothing),
+  method('never forget a band', [Bands.prototype, 'remove'], nothing),
   method('never forget a flow', [IdleCollector.prototype, 'flowIdle'], nothing),
 ];
 

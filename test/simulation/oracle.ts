@@ -125,19 +125,31 @@ export class Oracle {
     for (const [id, open] of this.#open) assert.equal(open, 0, `${id} was dispatched ${open} times more than it ended`);
     for (const { name, inFlight, requestsInFlight, tokensInFlight } of fleet)
       assert.deepEqual([inFlight, requestsInFlight, tokensInFlight], [0, 0, 0], `${name} holds something`);
+    this.#checkLag();
     const { waitlist } = kit.controller.inspect();
     assert.deepEqual([waitlist.occupancy.requests, waitlist.occupancy.bytes, waitlist.deadlines.size], [0, 0, 0]);
   }
 
   /** Long after that: nobody is remembered, and no alarm is left. */
   checkForgotten(): void {
-    const { kit, isClosing } = this.#run;
+    const { kit, config, isClosing } = this.#run;
     if (isClosing) return;
     const flows = kit.controller
       .snapshot()
       .bands.flatMap(({ priority, flows }) => flows.map(({ fairnessId }) => [priority, fairnessId]));
     assert.deepEqual(flows, [], 'flows that are remembered for ever');
+    const configured = new Set([0, ...config.bands.map(({ priority }) => priority)]);
+    const bands = kit.controller.snapshot().bands.filter(({ priority }) => !configured.has(priority));
+    assert.deepEqual(bands, [], 'bands that are remembered for ever');
     assert.equal(kit.clock.pendingAlarms, 0, 'alarms that are left');
+  }
+
+  /** No two flows of a band came further apart than its policy promises. */
+  #checkLag(): void {
+    for (const { priority, largestLag, lagBound } of this.#run.kit.controller.snapshot().bands) {
+      const isWithin = lagBound === undefined || largestLag <= lagBound * (1 + 1e-9);
+      assert.ok(isWithin, `flows of band ${priority} came ${largestLag} apart, and ${lagBound} is promised`);
+    }
   }
 
   #dispatched(event: FlowEvent & { kind: 'dispatched' }): void {

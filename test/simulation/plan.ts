@@ -118,6 +118,7 @@ const MOODS: readonly Record<Step['do'], number>[] = [
   { ...CALM, kill: 4, flap: 6, replace: 2, 'fail-over': 6, requeue: 6 },
   { ...CALM, reconfigure: 8, detect: 5, cap: 4, tokens: 3 },
   { ...CALM, cancel: 20, advance: 25 },
+  { ...CALM, burst: 20, advance: 25 },
 ];
 
 const ENDINGS: readonly Ending[] = ['succeeded', 'succeeded', 'succeeded', 'failed', 'cancelled'];

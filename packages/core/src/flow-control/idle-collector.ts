@@ -47,6 +47,12 @@ export class IdleCollector {
     this.#flows.push(flow);
   }
 
+  /** The band is new and may stay empty: its first request may find no place. */
+  bandMade(band: PriorityBand, nowMs: number): void {
+    band.idleSinceMs = Math.ceil(nowMs);
+    this.#bands.add(band);
+  }
+
   /** When `collect` next has something to look at; Infinity for never. */
   nextMs(): number {
     let nextMs = this.#flows.peek()?.lookMs ?? Infinity;

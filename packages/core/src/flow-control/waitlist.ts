@@ -110,7 +110,9 @@ export class Waitlist {
       return this.bands.fallback;
     }
     observer?.({ kind: 'band-created', band: request.priority, atMs: nowMs });
-    return this.bands.create(request.priority);
+    const made = this.bands.create(request.priority);
+    this.idle.bandMade(made, nowMs);
+    return made;
   }
 
   /** The request's flow, `known` or new. */

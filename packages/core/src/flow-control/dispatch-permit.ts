@@ -52,6 +52,10 @@ export class DispatchPermit implements Permit {
     return this.waiting.request;
   }
 
+  get flow(): Queued['flow'] {
+    return this.waiting.flow;
+  }
+
   get endpoint(): Endpoint {
     return this.placed.endpoint;
   }

@@ -114,7 +114,7 @@ export class FlowController {
       clock,
       observer,
       giveUp: (waiting, nowMs) => {
-        const isTooLate = this.#waitlist.patience.isTooLate(waiting.request, nowMs, this.waiting > 1);
+        const isTooLate = this.#waitlist.patience.isTooLate(waiting, nowMs, this.waiting > 1);
         if (isTooLate) this.#evict(waiting, 'deadlineInQueue');
         return isTooLate;
       },

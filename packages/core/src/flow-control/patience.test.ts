@@ -186,4 +186,23 @@ describe('Patience', () => {
     kit.finishOne();
     assert.equal(kit.outcomes.at(-1), 'r22 dispatched');
   });
+
+  it("goes by what a flow's own answers took: what those of another take says nothing of it", () => {
+    const kit = kits.start();
+    const ask = (fairnessId: string, tookMs: number): void => {
+      kit.enqueue({ fairnessId, deadlineMs: kit.clock.now() + 5_000 });
+      kit.clock.advance(tookMs);
+      kit.finishOne();
+    };
+    for (let count = 0; count < 4; count += 1) ask('quick', 70);
+    for (let count = 0; count < 40; count += 1) ask('slow', 4_000);
+    kit.enqueue({ fairnessId: 'slow' });
+    kit.settle();
+    kit.enqueue({ fairnessId: 'quick', deadlineMs: kit.clock.now() + 5_000 });
+    kit.enqueue({ fairnessId: 'slow', deadlineMs: kit.clock.now() + 5_000 });
+    kit.clock.advance(4_000);
+    kit.finishOne();
+    kit.finishOne();
+    assert.deepEqual(kit.outcomes.slice(-2), ['r46 dispatched', 'r47 deadlineInQueue']);
+  });
 });

@@ -21,20 +21,29 @@ const MOST_SHARE = 0.8;
 /** Of a caller's patience, what is spent when it is as good as over. */
 const SPENT_SHARE = 0.9;
 
+/** A flow as far as patience is concerned: how long its own answers took, which is what counts for it once there are some. */
+export interface Timed {
+  times: ServiceTimes | undefined;
+}
+
 /** A request that was dispatched. */
 export interface Served {
   readonly request: InferenceRequest;
+  readonly flow: Timed;
   readonly dispatchedMs: number;
   /** Its first token has come. */
   readonly hasBegun: boolean;
 }
 
+/** A request of a flow. */
+type Asking = Pick<Served, 'request' | 'flow'>;
+
 export class Patience {
-  readonly #times = new ServiceTimes();
+  readonly #times = new ServiceTimes('all');
 
   /** How many can leave a queue before the request for it to be answered in time; Infinity when that is not known. */
-  mostAhead(request: InferenceRequest, rate: BacklogRate, nowMs: number): number {
-    const needMs = this.#needMs(request, 'most');
+  mostAhead({ request, flow }: Asking, rate: BacklogRate, nowMs: number): number {
+    const needMs = this.#needMs({ request, flow }, 'most');
     const perMs = needMs === undefined ? undefined : rate.perMs(nowMs);
     if (needMs === undefined || perMs === undefined) return Infinity;
     return ((request.deadlineMs as number) - nowMs - needMs) * perMs;
@@ -44,9 +53,9 @@ export class Patience {
    * Whether it is too late to send the request. Where others wait a place is for whom it will serve, so it needs the time
    * in which nearly all are answered; where nobody does, that in which hardly any are.
    */
-  isTooLate(request: InferenceRequest, nowMs: number, othersWait: boolean): boolean {
+  isTooLate({ request, flow }: Asking, nowMs: number, othersWait: boolean): boolean {
     if (request.deadlineMs === undefined) return false;
-    const needMs = this.#needMs(request, othersWait ? 'most' : 'few');
+    const needMs = this.#needMs({ request, flow }, othersWait ? 'most' : 'few');
     return needMs !== undefined && nowMs + needMs > request.deadlineMs;
   }
 
@@ -56,22 +65,35 @@ export class Patience {
   }
 
   /** The first token of an answer has come: what the caller of a stream waits for. */
-  begun({ request, dispatchedMs }: Served, nowMs: number): void {
-    if (request.streamed === true) this.#times.answered(request, nowMs - dispatchedMs);
+  begun(served: Served, nowMs: number): void {
+    if (served.request.streamed === true) this.#answered(served, nowMs);
   }
 
   /** The permit ended. A caller who left for want of time tells something too: an answer takes longer than that. */
-  ended({ request, dispatchedMs, hasBegun }: Served, ending: Ending, nowMs: number): void {
+  ended(served: Served, ending: Ending, nowMs: number): void {
+    const { request, dispatchedMs, hasBegun } = served;
     if (request.streamed === true && (hasBegun || ending === 'succeeded')) return;
-    if (ending === 'succeeded') this.#times.answered(request, nowMs - dispatchedMs);
+    if (ending === 'succeeded') this.#answered(served, nowMs);
     else if (ending === 'cancelled' && this.isSpent(request, nowMs)) {
       this.#times.unanswered(request, nowMs - dispatchedMs);
+      timesOf(served)?.unanswered(request, nowMs - dispatchedMs);
     }
   }
 
-  #needMs(request: InferenceRequest, coverage: Coverage): number | undefined {
-    const needMs = this.#times.estimateMs(request, coverage);
+  #answered(served: Served, nowMs: number): void {
+    const tookMs = nowMs - served.dispatchedMs;
+    this.#times.answered(served.request, tookMs);
+    timesOf(served)?.answered(served.request, tookMs);
+  }
+
+  #needMs({ request, flow }: Asking, coverage: Coverage): number | undefined {
+    const needMs = flow.times?.estimateMs(request, coverage) ?? this.#times.estimateMs(request, coverage);
     if (needMs === undefined) return undefined;
     return Math.min(needMs, MOST_SHARE * ((request.deadlineMs as number) - request.receivedMs));
   }
+}
+
+/** Those of its flow; only flows whose callers have deadlines have any. */
+function timesOf({ request, flow }: Served): ServiceTimes | undefined {
+  return request.deadlineMs === undefined ? undefined : (flow.times ??= new ServiceTimes('one'));
 }

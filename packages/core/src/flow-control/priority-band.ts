@@ -12,6 +12,7 @@ import { CostHistory } from '../request/cost-model.ts';
 import type { BandCharge } from './band-selection.ts';
 import type { BandConfig, BandTemplate } from './config.ts';
 import { BacklogRate } from './backlog-rate.ts';
+import type { ServiceTimes } from './service-times.ts';
 import { BandContender } from './contender.ts';
 import { LagMeter, type Metered } from './lag-meter.ts';
 import { GuardedFairness } from './guarded-fairness.ts';
@@ -42,6 +43,8 @@ export class Flow implements Parkable, CapWaiter, BucketWaiter, Metered {
   bytes = 0;
   /** How fast its queue gets shorter. */
   readonly backlog = new BacklogRate();
+  /** How long its answers took, for callers with deadlines. */
+  times: ServiceTimes | undefined = undefined;
   /** What its requests really cost. */
   readonly costs = new CostHistory();
   /** Requests in flight. */

@@ -263,11 +263,11 @@ export class Waitlist {
     const { band } = flow;
     if (request.deadlineMs === undefined) return false;
     if (flow.queue.size > 0) {
-      const most = this.patience.mostAhead(request, flow.backlog, nowMs);
+      const most = this.patience.mostAhead(waiting, flow.backlog, nowMs);
       if (flow.queue.size > most && flow.queue.countBefore(waiting, most) > most) return true;
     }
     if (band.config.fairness.isOneQueue !== true || band.occupancy.requests === 0) return false;
-    const most = this.patience.mostAhead(request, band.backlog, nowMs);
+    const most = this.patience.mostAhead(waiting, band.backlog, nowMs);
     if (band.occupancy.requests <= most) return false;
     let ahead = 0;
     for (const { queue } of band.flows.values()) {

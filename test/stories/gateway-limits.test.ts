@@ -78,12 +78,13 @@ describe('one client', () => {
   });
 
   it('cannot get around that with one connection', async () => {
-    const house = await houseWith(await silent(), { gateway: { maxRequestsPerClient: 3 } });
-    const client = connect(house);
-    for (let count = 0; count < 10; count += 1) client.post(body);
-    const reports = await house.heard('dispatched', 3);
-    assert.equal(reports.length, 3);
-    client.destroy();
+    const house = await houseWith(await quick(), { gateway: { maxRequestsPerClient: 3 } });
+    const client = connect(house).write(
+      `POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`.repeat(10),
+    );
+    const statuses: number[] = [];
+    while (statuses.length < 10) statuses.push((await client.answer()).status);
+    assert.deepEqual(statuses, [...Array<number>(3).fill(200), ...Array<number>(7).fill(429)]);
     await house.quiet();
     house.assertEmpty();
   });

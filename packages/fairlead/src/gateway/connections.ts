@@ -3,7 +3,8 @@
 /**
  * The client connections and what is under way on each. A client that closes its sending side is taken as gone: with
  * HTTP/1.1 there is no telling it from one that closed altogether, and a place in the queue is worth more than the rare
- * client that half-closes and still listens.
+ * client that half-closes and still listens. Requests that came behind one another on one connection are answered one
+ * after another: one that nobody could be given the answer of yet holds no place at a model server.
  */
 
 import type { Server } from 'node:http';
@@ -16,21 +17,36 @@ import type { GatewayProblem } from './problem-answer.ts';
 
 /** How long the last words to a client may take to be taken. */
 const PARTING_MS = 5000;
+/** Requests of one connection that were read and are not over; it is not read beyond, and ends with the last of them. */
+const MAX_UNDERWAY = 16;
 
 /** One request under way. */
 export interface Underway extends Departing {
   /** Some of its answer was written. */
   readonly isAnswering: boolean;
   readonly id: string;
+  /** It has arrived in full. */
+  readonly isWhole: boolean;
   /** The connection is about to be closed for what came on it. */
   clientGone(why: GatewayProblem): void;
+}
+
+/** What is known of one connection. */
+interface Connection {
+  /** In the order in which they came. */
+  readonly underway: Set<Underway>;
+  newest: Underway | undefined;
+  /** What is to be done for those whose turn it is not yet. */
+  readonly waiting: Map<Underway, () => void>;
+  /** No further request is taken; what is to be said, if anything, when those under way are over. */
+  ending: { readonly words: Uint8Array | undefined } | undefined;
 }
 
 export class Connections {
   readonly #perClient = new PerClient(Infinity);
   readonly #onTooMany: () => void;
   #isExempt: (address: string | undefined) => boolean = () => false;
-  readonly #open = new Map<Socket, Set<Underway>>();
+  readonly #open = new Map<Socket, Connection>();
   /** Sockets that are being told why they are closed. */
   readonly #parting = new WeakSet<Socket>();
   readonly #departures = new Departures();
@@ -52,7 +68,7 @@ export class Connections {
     server.on('connection', (socket: Socket) => {
       if (!this.#count(socket)) return;
       const underway = new Set<Underway>();
-      this.#open.set(socket, underway);
+      this.#open.set(socket, { underway, newest: undefined, waiting: new Map(), ending: undefined });
       // node:http has ended our side by now; the rest of an answer could not be written.
       socket.on('end', () => {
         if (!this.#parting.has(socket)) socket.destroy();
@@ -83,7 +99,43 @@ export class Connections {
   }
 
   on(socket: Socket): ReadonlySet<Underway> {
-    return this.#open.get(socket) ?? new Set();
+    return this.#open.get(socket)?.underway ?? new Set();
+  }
+
+  /** Whether the connection may bring another request. Call it for each: one too many is the last that is read. */
+  takes(socket: Socket): boolean {
+    const connection = this.#open.get(socket);
+    if (connection === undefined) return false;
+    if (connection.underway.size >= MAX_UNDERWAY) connection.ending ??= { words: undefined };
+    if (connection.ending === undefined) return true;
+    socket.pause();
+    return false;
+  }
+
+  /** Calls back when all that came before this request on its connection is over; never when it is over itself by then. */
+  inTurn(socket: Socket, request: Underway, callback: () => void): void {
+    const connection = this.#open.get(socket);
+    if (connection === undefined) return;
+    const { underway, waiting } = connection;
+    if (underway.size === 1 || underway.values().next().value === request) callback();
+    else waiting.set(request, callback);
+  }
+
+  /** Nothing may follow this request on its connection, which closes with its answer. */
+  isLast(socket: Socket, request: Underway): boolean {
+    const connection = this.#open.get(socket);
+    if (connection === undefined || connection.newest !== request) return false;
+    return connection.ending === undefined ? this.#onIdle !== undefined : connection.ending.words === undefined;
+  }
+
+  isEnding(socket: Socket): boolean {
+    return this.#open.get(socket)?.ending !== undefined;
+  }
+
+  /** Takes no further request, and closes with `words` when those under way are over, which must be some. */
+  endWith(socket: Socket, words: Uint8Array | undefined): void {
+    const connection = this.#open.get(socket);
+    if (connection !== undefined) connection.ending = { words };
   }
 
   /** The client of a request left. */
@@ -93,17 +145,35 @@ export class Connections {
 
   begin(socket: Socket, request: Underway): void {
     this.#underway += 1;
-    this.#open.get(socket)?.add(request);
+    const connection = this.#open.get(socket);
+    if (connection === undefined) return;
+    connection.underway.add(request);
+    connection.newest = request;
   }
 
   /** The last byte of the answer is out, or nobody waits for it. */
   end(socket: Socket, request: Underway): void {
     this.#underway -= 1;
-    this.#open.get(socket)?.delete(request);
+    const connection = this.#open.get(socket);
+    if (connection !== undefined) this.#next(socket, connection, request);
     if (this.#onIdle !== undefined) {
       this.#closeIdle(socket);
       if (this.#underway === 0) this.#onIdle();
     }
+  }
+
+  #next(socket: Socket, { underway, waiting, ending }: Connection, ended: Underway): void {
+    underway.delete(ended);
+    waiting.delete(ended);
+    // Nothing goes out any more behind an answer that was the last.
+    if (!socket.writable) return;
+    const [next] = underway;
+    if (next !== undefined) {
+      const callback = waiting.get(next);
+      waiting.delete(next);
+      callback?.();
+    } else if (ending?.words !== undefined) this.part(socket, ending.words);
+    else if (ending !== undefined) socket.destroySoon();
   }
 
   /** Writes `bytes`, the reason, and closes; a client that reads nothing is not waited for. */
@@ -128,6 +198,6 @@ export class Connections {
 
   /** Everything written so far is still delivered. */
   #closeIdle(socket: Socket): void {
-    if (this.#open.get(socket)?.size === 0) socket.destroySoon();
+    if (this.#open.get(socket)?.underway.size === 0) socket.destroySoon();
   }
 }

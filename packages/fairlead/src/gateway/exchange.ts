@@ -71,7 +71,6 @@ export interface ExchangeContext {
   readonly requestsPerClient: PerClient;
   /** When the gateway started, in seconds since 1970: the `created` of models. */
   readonly startedS: number;
-  isDraining(): boolean;
 }
 
 /** Status reported for a client that left before it was given one. */
@@ -133,8 +132,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
       return;
     }
     if ('path' in route) this.#facts.route = route.path;
-    const headers = this.#head;
-    const known = this.#context.director.identify({ headers, remoteAddress: this.#socket.remoteAddress });
+    const known = this.#context.director.identify({ headers: this.#head, remoteAddress: this.#socket.remoteAddress });
     // Keys are found at once; only a token that nobody has shown before takes a turn.
     if (!(known instanceof Promise)) this.#enter(route, known, expects);
     else void known.then((identity) => this.#enter(route, identity, expects));
@@ -151,6 +149,10 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   get isAnswering(): boolean {
     return this.#response.headersSent;
+  }
+
+  get isWhole(): boolean {
+    return this.#request.complete;
   }
 
   onDrain(): void {
@@ -170,6 +172,12 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   onBody(body: Body): void {
     this.#facts.requestBytes = body.sizeBytes;
+    this.#context.connections.inTurn(this.#socket, this, () => this.#read(body));
+  }
+
+  #read(body: Body): void {
+    // It has waited too long.
+    if (this.#response.headersSent) return;
     const scan = new BodyScan(body.chunks, (this.#route as InferenceRoute).family);
     inSlices(scan, this.#hasLeft, (facts) => {
       if ('message' in facts) this.fail(malformedBody(facts));
@@ -242,7 +250,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     if ((status === 429 || status === 503) && answerHeader(headers, 'retry-after') === undefined) {
       Object.assign(extra, retryHeaders(this.#context.director.retryAfterMs()));
     }
-    if (this.#context.isDraining()) extra['connection'] = 'close';
+    if (this.#context.connections.isLast(this.#socket, this)) extra['connection'] = 'close';
     const form = { api: this.#api, asked: this.#facts.model, sent: this.#rewritten?.target };
     const isStream = this.#relay.begin(status, responseHeaders(headers, extra), form);
     // No retry is possible any more, so nobody needs the body.
@@ -282,7 +290,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   /** Answers in one piece. */
   #answer(answer: WholeAnswer, waitMs: number): void {
     const headers = [...Object.entries(answerHeaders(this.#asker, waitMs)).flat(), ...answer.headers];
-    const isLast = answer.isLast || this.#context.isDraining();
+    const isLast = answer.isLast || this.#context.connections.isLast(this.#socket, this);
     sendWhole(this.#request, this.#response, { ...answer, headers, isLast });
     this.#relay.watchEnd();
   }
@@ -290,7 +298,6 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   /** What is wrong with the head, in the order in which a caller should learn of it. */
   #refusal(route: Route, identity: Identity | Refusal): GatewayProblem | undefined {
     const { method = '' } = this.#request;
-    const headers = this.#head;
     if ('status' in identity) return notAuthorized(identity);
     this.#identity = identity;
     this.#facts.tenant = identity.tenant;
@@ -299,16 +306,16 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#facts.unknownObjective = identity.unknownObjective;
     const wrong = wrongRoute(method, route);
     if (wrong !== undefined) return wrong;
-    if (identity.trusted) this.#control = readControlHeaders(headers, true);
+    if (identity.trusted) this.#control = readControlHeaders(this.#head, true);
     if ('message' in this.#control) return wrongHeader(this.#control);
-    return route.kind === 'inference' && isPacked(headers['content-encoding'] as string | undefined)
+    return route.kind === 'inference' && isPacked(this.#head['content-encoding'] as string | undefined)
       ? packedBody
       : undefined;
   }
 
   #takeBody(route: InferenceRoute, expectsContinue: boolean): void {
     this.#route = route;
-    const { director, requestsPerClient } = this.#context;
+    const { bodyLimits, director, requestsPerClient } = this.#context;
     const { tenant, verified, address } = this.#identity as Identity;
     // Whoever may make up tenants cannot make up room for each.
     const client = verified ? tenant : addressTenant(address);
@@ -318,7 +325,6 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
       return;
     }
     this.#client = client;
-    const { bodyLimits } = this.#context;
     const receiver = new BodyReceiver(this.#request, this.#head, { limits: bodyLimits, taker: this });
     this.#receiver = receiver;
     if (!receiver.reserve(client)) return;
@@ -361,10 +367,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   /** The answer is out in full, or its client is gone. */
   #closed(): void {
-    if (!this.#response.writableFinished) {
-      this.#context.connections.gone(this);
-      return;
-    }
+    if (!this.#response.writableFinished) return this.#context.connections.gone(this);
     this.leave();
     this.report();
   }

@@ -82,7 +82,6 @@ class GatewayServer implements Gateway {
       connections: this.#connections,
       requestsPerClient: new PerClient(gateway.maxRequestsPerClient),
       startedS: Math.floor(Date.now() / 1000),
-      isDraining: () => this.#closing !== undefined,
     };
     this.#server = createServer({
       ...serverLimits(gateway),
@@ -167,17 +166,35 @@ class GatewayServer implements Gateway {
   #serve(): void {
     const server = this.#server;
     this.#connections.watch(server);
-    const begin = (request: IncomingMessage, response: ServerResponse): Exchange =>
-      new Exchange(this.#context, request, response);
-    server.on('request', (request, response) => begin(request, response).start());
-    server.on('checkContinue', (request, response) => begin(request, response).start('continue'));
-    server.on('checkExpectation', (request, response) => begin(request, response).start('unknown'));
+    const begin = (request: IncomingMessage, response: ServerResponse, expects?: 'continue' | 'unknown'): void => {
+      if (this.#connections.takes(request.socket)) new Exchange(this.#context, request, response).start(expects);
+    };
+    server.on('request', (request, response) => begin(request, response));
+    server.on('checkContinue', (request, response) => begin(request, response, 'continue'));
+    server.on('checkExpectation', (request, response) => begin(request, response, 'unknown'));
     server.on('drop', () => this.#refused(randomUUID(), tooManyConnections));
     server.on('connect', (_request, socket) => this.#part(socket as Socket, methodConnect));
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-      else this.#part(socket as Socket, malformedHttp(error.code));
+      else this.#spoilt(socket as Socket, malformedHttp(error.code));
     });
+  }
+
+  /** No more can be read of a connection: what came in full before is answered, what did not is refused, and it closes. */
+  #spoilt(socket: Socket, problem: GatewayProblem): void {
+    const connections = this.#connections;
+    // Every further byte is as unreadable.
+    if (connections.isEnding(socket)) return;
+    const underway = [...connections.on(socket)];
+    const broken = underway.find((request) => !request.isWhole);
+    if (broken === underway[0]) {
+      this.#part(socket, problem);
+      return;
+    }
+    const id = broken?.id ?? randomUUID();
+    connections.endWith(socket, broken?.isAnswering === true ? undefined : problemBytes(id, problem));
+    if (broken === undefined) this.#refused(id, problem);
+    else broken.clientGone(problem);
   }
 
   /** Says what is wrong with the bytes of a connection and closes it; requests under way on it have lost their client. */

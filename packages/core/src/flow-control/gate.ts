@@ -20,6 +20,8 @@ export class Gate {
   #index = -1;
   /** The priorities of those that were closed in this pump, each for itself. */
   readonly #held = new Set<number>();
+  /** The ceilings that the policy has written. */
+  #filled: Float64Array | undefined;
   #isStrict = true;
   /** The highest ceiling, and whether that was reached in this pump. */
   #most = 1;
@@ -54,21 +56,12 @@ export class Gate {
 
   /** Begins a pump; `isStrict`: the first band that is closed closes all below. */
   ask(saturation: number, isStrict: boolean): void {
-    const { ceilings, priorities } = this.#bands;
-    open(ceilings);
-    try {
-      this.#policy.ceilings(this.#state, { priorities, saturation }, ceilings);
-    } catch (error) {
-      open(ceilings);
-      this.#onFault(this.#policy, error);
-    }
+    this.#fill(saturation);
     this.#index = -1;
     // Clearing makes a new table, also of an empty set.
     if (this.#held.size > 0) this.#held.clear();
     this.#isStrict = isStrict;
     this.#isAllHeld = false;
-    this.#most = 0;
-    for (let index = 0; index < ceilings.length; index += 1) this.#most = Math.max(this.#most, this.ceiling(index));
   }
 
   /** Whether the band of this priority is held, as of the last pump. */
@@ -85,6 +78,8 @@ export class Gate {
 
   /** Whether the band at `index` has to stop. */
   closes(index: number, saturation: number): boolean {
+    // A band that was made since, by one who was dispatched and asks again at once, has a ceiling too.
+    if (this.#bands.ceilings !== this.#filled) this.#fill(saturation);
     if (saturation < this.ceiling(index)) return false;
     if (!this.#isStrict) this.#held.add(this.#bands.priorities[index] as number);
     this.#index = this.#index < 0 ? index : Math.min(index, this.#index);
@@ -94,6 +89,7 @@ export class Gate {
 
   /** Whether every band has to stop, each for itself; `index`: the highest that has something to send. */
   closesAll(index: number, saturation: number): boolean {
+    if (this.#bands.ceilings !== this.#filled) this.#fill(saturation);
     if (saturation < this.#most) return false;
     this.#isAllHeld = true;
     this.#index = Math.min(index, this.#index);
@@ -126,6 +122,20 @@ export class Gate {
   /** Milliseconds during which a request waited although the pool had room that it could have used. */
   heldWhileIdleMs(nowMs: number): number {
     return this.#heldMs + (this.#heldSinceMs === undefined ? 0 : nowMs - this.#heldSinceMs);
+  }
+
+  #fill(saturation: number): void {
+    const { ceilings, priorities } = this.#bands;
+    this.#filled = ceilings;
+    open(ceilings);
+    try {
+      this.#policy.ceilings(this.#state, { priorities, saturation }, ceilings);
+    } catch (error) {
+      open(ceilings);
+      this.#onFault(this.#policy, error);
+    }
+    this.#most = 0;
+    for (let index = 0; index < ceilings.length; index += 1) this.#most = Math.max(this.#most, this.ceiling(index));
   }
 
   #count(nowMs: number, held: boolean): void {

@@ -73,6 +73,7 @@ describe('bytes that two parsers would read differently', () => {
     'chunks twice': `${start}host: x\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n${chunked}`,
     'a folded header': `${start}host: x\r\ntransfer-encoding:\r\n chunked\r\n\r\n${chunked}`,
     'a folded header behind another': `${start}host: x\r\nx: y\r\n transfer-encoding: chunked\r\n\r\n${chunked}`,
+    'two hosts': `${start}host: x\r\nhost: y\r\ncontent-length: 70000\r\n\r\n${good}`,
     'bare line feeds': `${start}host: x\ncontent-length: ${good.length}\n\n${good}`,
     'a bare carriage return': `${start}host: x\r\nx: y\rcontent-length: 0\r\n\r\n`,
     'a space before the colon': `${start}host: x\r\ncontent-length : ${good.length}\r\n\r\n${good}`,
@@ -96,6 +97,16 @@ describe('bytes that two parsers would read differently', () => {
       assert.deepEqual(received, []);
     });
   }
+
+  it('are not taken for plain when another coding is under the chunks', async () => {
+    const raw = client().write(`${start}host: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n${chunked}`);
+    const answer = await raw.answer();
+    assert.equal(answer.status, 501);
+    assert.match(answer.body, /"code":"unsupported_transfer_encoding"/);
+    assert.equal(answer.headers['x-should-retry'], 'false');
+    await raw.closed;
+    assert.deepEqual(received, []);
+  });
 
   it('are refused even when two lengths agree', async () => {
     const length = `content-length: ${good.length}`;

@@ -153,6 +153,22 @@ describe('an answer', () => {
     });
   }
 
+  for (const status of [204, 304]) {
+    it(`of ${status} has no length, whatever the server says`, async () => {
+      const url = await loopback.raw((socket) => {
+        socket.on('data', () =>
+          socket.write(`HTTP/1.1 ${status} X\r\ncontent-length: ${status === 204 ? 0 : 5}\r\n\r\n`),
+        );
+      });
+      const client = connect(await houseWith(url)).post(body);
+      await client.saw('\r\n\r\n');
+      assert.match(client.text, new RegExp(`^HTTP/1.1 ${status} `));
+      assert.doesNotMatch(client.text, /content-length|transfer-encoding/i);
+      client.post('{');
+      await client.saw('HTTP/1.1 400');
+    });
+  }
+
   it('that is packed although nobody asked is passed on as it is, and never unpacked', async () => {
     const packed = gzipSync(Buffer.alloc(20_000_000, ' '));
     let accepted: string | undefined = 'nothing came';

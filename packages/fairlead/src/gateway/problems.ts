@@ -54,6 +54,22 @@ export const missingHost: GatewayProblem = {
   message: 'An HTTP/1.1 request must have a Host header.',
 };
 
+/** Whoever stands between may have gone by the other one. */
+export const twoHosts: GatewayProblem = {
+  status: 400,
+  code: 'malformed_http',
+  message: 'A request must have one Host header only.',
+};
+
+/** Transfer codings beside `chunked`: not unpacked, as no other packing is. */
+export const codedBody: GatewayProblem = {
+  status: 501,
+  code: 'unsupported_transfer_encoding',
+  message: 'The request body must come as it is or chunked: no other `Transfer-Encoding` is taken.',
+  param: 'transfer-encoding',
+  isFinal: true,
+};
+
 /** Nothing is served there, or not by that method. */
 export function wrongRoute(method: string, route: Route): GatewayProblem | undefined {
   if (route.kind === 'unknown') return unknownPath(method);

@@ -183,8 +183,10 @@ export class Relay {
     this.#held = undefined;
     const response = this.#response;
     if (response.socket !== null) holdForTurn(response.socket);
-    // The name that the client knows may be longer: where the answer ends is told otherwise.
-    response.writeHead(status, this.#names === undefined ? headers : without(headers, 'content-length'));
+    // The name that the client knows may be longer: where the answer ends is told otherwise. And what has no body has no
+    // length, though some servers give it one.
+    const isAsItCame = this.#names === undefined && status !== 204 && status !== 304;
+    response.writeHead(status, isAsItCame ? headers : without(headers, 'content-length'));
     const hasLength = this.#names === undefined && answerHeader(headers, 'content-length') !== undefined;
     this.#isChunked = response.chunkedEncoding;
     this.#isSelfDelimited = this.#isChunked || hasLength;

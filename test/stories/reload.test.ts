@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -111,6 +112,24 @@ describe('a configuration file', () => {
       (await served.until(() => true)).map(({ url }) => url),
       [first.url],
     );
+  });
+
+  it('that names a pipe or a device where files of keys and certificates should be changes nothing, and waits for none', async () => {
+    const { url } = await modelServer();
+    const served = await serveText(endpoints(url), loopback);
+    const pipe = path.join(path.dirname(served.file), 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const file of [pipe, '/dev/zero']) {
+      for (const text of [
+        `identity: {jwt: {issuer: 'https://issuer.test', audience: [a], algorithms: [RS256], jwksFile: '${file}'}}\n${endpoints(url)}`,
+        `endpoints: [{url: 'https://127.0.0.1:1', tls: {caFile: '${file}'}}]\n`,
+      ]) {
+        const reload = await served.reload(text);
+        assert.equal(reload.result, 'failure');
+        assert.match(reload.problems[0]?.message ?? '', /(jwksFile|caFile).* is not a regular file/);
+      }
+    }
+    assert.equal(await statusFor(served.url, 'any'), 200);
   });
 
   it('that names other model servers sends what comes next there, and lets the old ones finish', async () => {

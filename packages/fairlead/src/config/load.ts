@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { dotted, halfCheckParameters } from '@fairlead/core';
 import type { PluginRecord, PluginRegistry, Problem, Random } from '@fairlead/core';
-import { readBounded } from './bounded-file.ts';
+import { readBoundedOfAny } from './bounded-file.ts';
 import { byPlace, configProblem } from './config-problem.ts';
 import type { ConfigProblem } from './config-problem.ts';
 import { createDefaultRegistry } from './default-registry.ts';
@@ -104,7 +104,7 @@ function refused(problems: readonly ConfigProblem[], unreadable: boolean): Loade
  * @throws TypeError when the file is not UTF-8; a system error when it cannot be read.
  */
 export async function readConfigFile(file: string): Promise<string> {
-  const bytes = await readBounded(file, MAX_CONFIG_BYTES);
+  const bytes = await readBoundedOfAny(file, MAX_CONFIG_BYTES);
   // A text that is too large may end within a character; its size is the problem then.
   return new TextDecoder('utf-8', { fatal: bytes.length <= MAX_CONFIG_BYTES }).decode(bytes);
 }

@@ -6,9 +6,9 @@
  * more than the handshake.
  */
 
-import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { ConnectionOptions, SecureContext } from 'node:tls';
+import { IrregularFile, readBoundedSync } from '../config/bounded-file.ts';
 import type { TlsConfig } from '../config/resolved.ts';
 
 /** For `tls.connect`, beside host and port. */
@@ -78,11 +78,12 @@ function attempt(what: string, options: Parameters<typeof createSecureContext>[0
 function read(field: string, file: string): Buffer {
   let why: string;
   try {
-    const { size } = statSync(file);
-    if (size <= MAX_FILE_BYTES) return readFileSync(file);
+    const bytes = readBoundedSync(file, MAX_FILE_BYTES);
+    if (bytes.length <= MAX_FILE_BYTES) return bytes;
     why = `is larger than ${MAX_FILE_BYTES} bytes`;
   } catch (error) {
-    why = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    if (error instanceof IrregularFile) why = error.message;
+    else why = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
   }
   throw new Error(`tls.${field} ${file}: ${why}`);
 }

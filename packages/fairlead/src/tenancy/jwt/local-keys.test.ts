@@ -39,6 +39,7 @@ describe('keys at hand', () => {
         { jwksFile: missing },
         /^identity\.jwt\.jwksFile: the file .*missing cannot be read \(ENOENT\); allowed is a JSON/,
       ],
+      [{ jwksFile: '/dev/zero' }, /the file \/dev\/zero is not a regular file; allowed is a JSON Web Key Set$/],
       [{ publicKeyFile: folder }, /cannot be read \(EISDIR\); allowed is a public key as PEM$/],
       [{ jwksFile: file('a', 'canary') }, /holds no JSON Web Key Set/],
       [{ jwksFile: file('b', '{"keys": "canary"}') }, /holds no JSON Web Key Set/],

@@ -3,9 +3,9 @@
 /** Keys that tokens are checked with and that are at hand: a file of public keys, one public key, or a shared secret. */
 
 import { createPublicKey } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
 import { createLocalJWKSet } from 'jose';
 import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
+import { IrregularFile, readBoundedSync } from '../../config/bounded-file.ts';
 import type { JwtConfig } from '../../config/resolved.ts';
 
 /** A file of keys is small; whatever is larger is another file. */
@@ -40,24 +40,19 @@ export function localKeys(
 
 function read<T>(field: string, file: string, parse: (text: string) => T): T {
   try {
-    return parse(readBoundedSync(file));
+    const bytes = readBoundedSync(file, MAX_BYTES);
+    if (bytes.length > MAX_BYTES) throw new RangeError(`more than ${MAX_BYTES} bytes`);
+    return parse(bytes.toString('utf8'));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const isFile = code !== undefined && /^E[A-Z]+$/.test(code);
     const allowed = field === 'jwksFile' ? 'a JSON Web Key Set' : 'a public key as PEM';
-    const why = isFile ? `cannot be read (${code})` : `holds no ${allowed.replace(/^a /, '')}`;
+    const why =
+      error instanceof IrregularFile
+        ? error.message
+        : isFile
+          ? `cannot be read (${code})`
+          : `holds no ${allowed.replace(/^a /, '')}`;
     throw new Error(`identity.jwt.${field}: the file ${file} ${why}; allowed is ${allowed}`, { cause: error });
-  }
-}
-
-function readBoundedSync(file: string): string {
-  const handle = openSync(file, 'r');
-  try {
-    const buffer = Buffer.alloc(MAX_BYTES + 1);
-    const length = readSync(handle, buffer, 0, buffer.length, null);
-    if (length > MAX_BYTES) throw new RangeError(`more than ${MAX_BYTES} bytes`);
-    return buffer.toString('utf8', 0, length);
-  } finally {
-    closeSync(handle);
   }
 }

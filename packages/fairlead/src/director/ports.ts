@@ -88,6 +88,8 @@ export type UpstreamErrorKind =
   | 'timeout-idle'
   /** What came is not HTTP. */
   | 'protocol'
+  /** We are out of files, ports or memory for another connection: nothing was sent, and no word about the server. */
+  | 'shortage'
   | 'aborted';
 
 export interface UpstreamFailure {

@@ -11,7 +11,7 @@ import type { UpstreamErrorKind, UpstreamFailure } from './ports.ts';
 import type { Problem } from './problem.ts';
 
 interface Meaning {
-  readonly status: 502 | 504;
+  readonly status: 502 | 503 | 504;
   readonly code: string;
   readonly message: string;
 }
@@ -44,14 +44,25 @@ const MEANINGS: Readonly<Record<UpstreamErrorKind, Meaning>> = {
     code: 'upstream_nonsense',
     message: 'The model server answered with something that is not HTTP.',
   },
+  shortage: {
+    status: 503,
+    code: 'gateway_shortage',
+    message: 'The gateway has no connection to a model server left for this request; it was not sent.',
+  },
   aborted: { status: 502, code: 'upstream_aborted', message: 'The call to the model server was given up.' },
 };
+
+/** Failures by which certainly nothing was sent; whoever still wants the answer has to ask for it. */
+const UNSENT: ReadonlySet<UpstreamErrorKind> = new Set(['refused', 'shortage']);
+
+/** When connections may be had again: some end every second where there are so many. */
+const SHORTAGE_RETRY_MS = 1000;
 
 /** The details stay in the log and in `/state`: addresses of model servers are not the client's business. */
 export function upstreamProblem(failure: UpstreamFailure): Problem {
   const { status, code, message } = MEANINGS[failure.kind];
-  // Only a connection that was refused is certain to have carried nothing; whoever still wants the rest has to ask for it.
-  return { status, code, message, isFinal: failure.kind !== 'refused' };
+  const retryAfterMs = failure.kind === 'shortage' ? SHORTAGE_RETRY_MS : undefined;
+  return { status, code, message, retryAfterMs, isFinal: !UNSENT.has(failure.kind) };
 }
 
 /** Two servers went away, each with the request on a connection. */

@@ -201,7 +201,7 @@ describe('health', () => {
     const getter: Gets = {
       get: (_options, onGot) => {
         asked += 1;
-        onGot({ error: new UpstreamError('aborted', 'connect EMFILE', 'EMFILE') });
+        onGot({ error: new UpstreamError('shortage', 'connect EMFILE', 'EMFILE') });
         return { cancel: () => undefined };
       },
     };

@@ -136,7 +136,7 @@ export class Health {
     if ('error' in result) {
       const { kind, message } = result.error;
       // Not asked at all: we are short of something ourselves, or stopping.
-      if (kind === 'aborted') this.#schedule(watched, RECHECK_MS);
+      if (kind === 'aborted' || kind === 'shortage') this.#schedule(watched, RECHECK_MS);
       else this.#bad(watched, { strikes: STRIKES[kind] ?? 1, why: explain(kind, message, watched.path) });
     } else if (result.status >= 500 && result.status !== 501) {
       this.#bad(watched, { strikes: 1, why: `answers ${result.status} to ${watched.path}` });

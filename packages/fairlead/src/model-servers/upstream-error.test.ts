@@ -15,7 +15,7 @@ const UNSENT = {
 
 test('a connection that could not be made for want of files or ports of our own says nothing of the model server', () => {
   for (const code of ['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS']) {
-    assert.equal(upstreamError(Object.assign(new Error('connect'), { code }), UNSENT).kind, 'aborted', code);
+    assert.equal(upstreamError(Object.assign(new Error('connect'), { code }), UNSENT).kind, 'shortage', code);
   }
   for (const code of ['ECONNREFUSED', 'EHOSTUNREACH', 'ENOTFOUND', 'ETIMEDOUT']) {
     assert.equal(upstreamError(Object.assign(new Error('connect'), { code }), UNSENT).kind, 'refused', code);

@@ -74,7 +74,7 @@ export function upstreamError(cause: unknown, known: Try): UpstreamError {
 // The order is the meaning: what we did ourselves, then what cannot have been sent, then how an answer went wrong.
 function kindOf(error: Error, code: string | undefined, known: Try): UpstreamErrorKind {
   if (error instanceof UnwritableRequest) return 'aborted';
-  if (!known.isSent && code !== undefined && OUR_SHORTAGE.has(code)) return 'aborted';
+  if (!known.isSent && code !== undefined && OUR_SHORTAGE.has(code)) return 'shortage';
   // It has read nothing of the request: an alert of the handshake is all that it says.
   if (code !== undefined && TURNED_AWAY.test(code) && !known.isBegun) return 'refused';
   if (!known.isSent) return 'refused';

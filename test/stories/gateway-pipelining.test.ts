@@ -122,6 +122,18 @@ describe('a request behind another of its connection', () => {
   });
 });
 
+describe('a connection', () => {
+  it('that brings requests without end is cut, and holds nothing', async () => {
+    const { house } = await heldHouse();
+    const client = connect(house);
+    client.write(`${HEAD} x\r\ncontent-length: ${body.length}\r\n\r\n${body}`.repeat(100));
+    await client.closed;
+    await house.quiet();
+    assert.equal((await house.heard('report', 16)).length, 16);
+    house.assertEmpty();
+  });
+});
+
 describe('a request that is under way', () => {
   for (const [title, behind, status, options] of [
     ['a head that is never finished', `${HEAD}`, 408, { gateway: { headersTimeoutMs: 50 } }],

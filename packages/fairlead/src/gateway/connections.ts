@@ -17,8 +17,10 @@ import type { GatewayProblem } from './problem-answer.ts';
 
 /** How long the last words to a client may take to be taken. */
 const PARTING_MS = 5000;
-/** Requests of one connection that were read and are not over; it is not read beyond, and ends with the last of them. */
+/** Requests of one connection that were read and are not over; what comes beyond is dropped, and it ends with the last. */
 const MAX_UNDERWAY = 16;
+/** So many more are dropped before the connection is cut: each costs memory until it ends. */
+const MAX_DROPPED = 64;
 
 /** One request under way. */
 export interface Underway extends Departing {
@@ -38,6 +40,8 @@ interface Connection {
   newest: Underway | undefined;
   /** What is to be done for those whose turn it is not yet. */
   readonly waiting: Map<Underway, () => void>;
+  /** Requests that came when none was taken any more. */
+  dropped: number;
   /** No further request is taken; what is to be said, if anything, when those under way are over. */
   ending: { readonly words: Uint8Array | undefined } | undefined;
 }
@@ -68,7 +72,7 @@ export class Connections {
     server.on('connection', (socket: Socket) => {
       if (!this.#count(socket)) return;
       const underway = new Set<Underway>();
-      this.#open.set(socket, { underway, newest: undefined, waiting: new Map(), ending: undefined });
+      this.#open.set(socket, { underway, newest: undefined, waiting: new Map(), dropped: 0, ending: undefined });
       // node:http has ended our side by now; the rest of an answer could not be written.
       socket.on('end', () => {
         if (!this.#parting.has(socket)) socket.destroy();
@@ -102,13 +106,14 @@ export class Connections {
     return this.#open.get(socket)?.underway ?? new Set();
   }
 
-  /** Whether the connection may bring another request. Call it for each: one too many is the last that is read. */
+  /** Whether the connection may bring another request. Call it for each: one too many is the last. */
   takes(socket: Socket): boolean {
     const connection = this.#open.get(socket);
     if (connection === undefined) return false;
     if (connection.underway.size >= MAX_UNDERWAY) connection.ending ??= { words: undefined };
     if (connection.ending === undefined) return true;
-    socket.pause();
+    connection.dropped += 1;
+    if (connection.dropped > MAX_DROPPED) socket.destroy();
     return false;
   }
 

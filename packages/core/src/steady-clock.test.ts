@@ -13,10 +13,17 @@ import { VirtualClock } from './testing/virtual-clock.ts';
 /** Virtual time that is read with an error on top, and jumps with it. */
 class JumpyClock implements Clock {
   readonly time = new VirtualClock(1_000_000);
-  errorMs = 0;
+  #errorMs = 0;
+  /** The last that was a number: alarms are set by it. */
+  #knownErrorMs = 0;
+
+  set errorMs(errorMs: number) {
+    this.#errorMs = errorMs;
+    if (Number.isFinite(errorMs)) this.#knownErrorMs = errorMs;
+  }
 
   now(): number {
-    return this.time.now() + this.errorMs;
+    return this.time.now() + this.#errorMs;
   }
 
   soon(callback: () => void): void {
@@ -24,7 +31,7 @@ class JumpyClock implements Clock {
   }
 
   at(timeMs: number, callback: () => void) {
-    return this.time.at(timeMs - (Number.isFinite(this.errorMs) ? this.errorMs : 0), callback);
+    return this.time.at(timeMs - this.#knownErrorMs, callback);
   }
 }
 

@@ -76,6 +76,19 @@ endpoints:
     ]);
   });
 
+  it('tells twenty of its problems, and how many more there are', () => {
+    for (const [text, last] of [
+      [`endpoints:\n${'  - 7\n'.repeat(170_000)}`, 'f.yaml: and 169980 more problems'],
+      [`endpoints:\n${'  - 7\n'.repeat(21)}`, 'f.yaml: and 1 more problem'],
+    ] as const) {
+      const told = problems(text);
+      assert.equal(told.length, 21);
+      assert.equal(told.at(-1), last);
+    }
+    assert.equal(problems(`endpoints:\n${'  - 7\n'.repeat(20)}`).length, 20);
+    assert.match(problems(`a: 1\n${'"x" "y"\n'.repeat(100)}`).at(-1)!, /^f\.yaml: and \d+ more problems$/);
+  });
+
   it('is refused when two endpoints have one name or one address', () => {
     const text = `endpoints:
   - {name: a, address: 10.0.0.1, port: 1}

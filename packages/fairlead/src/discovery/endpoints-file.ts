@@ -2,7 +2,7 @@
 
 /**
  * The endpoints file of `file-discovery`, in the reference's format: `endpoints: [{name, namespace, address, port,
- * labels}]` as YAML or JSON. All problems are told at once, each with its line. Beyond the reference: IPv6 addresses,
+ * labels}]` as YAML or JSON. The first problems are told at once, each with its line, and how many more there are. Beyond the reference: IPv6 addresses,
  * and ports as numbers. As there, fields that nobody knows are ignored.
  */
 
@@ -17,11 +17,13 @@ import type { EndpointConfig } from '../config/resolved.ts';
 export const MAX_FILE_BYTES = 1024 * 1024;
 
 const MAX_NAME_LENGTH = 253;
+/** Problems that are told at most: a file of something else has one in every line. */
+const MAX_PROBLEMS = 20;
 const MAX_ALIASES = 100;
 const DEFAULT_NAMESPACE = 'default';
 const PRINTABLE = /^[^\p{C}\p{Zl}\p{Zp}]+$/u;
 
-/** What a file says, or everything that is wrong with it, as `FILE:LINE:COLUMN: PATH: …`. */
+/** What a file says, or what is wrong with it, as `FILE:LINE:COLUMN: PATH: …`. */
 export type EndpointsFile =
   { readonly endpoints: readonly EndpointConfig[] } | { readonly problems: readonly string[] };
 
@@ -33,7 +35,9 @@ export function parseEndpointsFile(text: string, file: string): EndpointsFile {
     return `${file}:${Math.max(1, line)}:${Math.max(1, col)}`;
   };
   if (document.errors.length > 0) {
-    return { problems: document.errors.map((error) => `${where(error.pos[0])}: ${error.message}`) };
+    const told = document.errors.slice(0, MAX_PROBLEMS);
+    const problems = told.map((error) => `${where(error.pos[0])}: ${error.message}`);
+    return { problems: withRest(problems, document.errors.length, file) };
   }
   let content: unknown;
   try {
@@ -43,11 +47,20 @@ export function parseEndpointsFile(text: string, file: string): EndpointsFile {
   }
   const reader = new Reader((path, message) => `${where(offsetOf(document, path))}: ${dotted(path)}: ${message}`);
   const endpoints = reader.read(content);
-  return reader.problems.length > 0 ? { problems: reader.problems } : { endpoints };
+  return reader.found > 0 ? { problems: withRest(reader.problems, reader.found, file) } : { endpoints };
+}
+
+/** Says how many problems there are beyond those that are told. */
+function withRest(problems: readonly string[], found: number, file: string): readonly string[] {
+  const rest = found - problems.length;
+  return rest > 0 ? [...problems, `${file}: and ${rest} more problem${rest === 1 ? '' : 's'}`] : problems;
 }
 
 class Reader {
+  /** The first of them. */
   readonly problems: string[] = [];
+  /** How many there are. */
+  found = 0;
   readonly #describe: (path: Path, message: string) => string;
   readonly #names = new Set<string>();
   readonly #urls = new Set<string>();
@@ -120,6 +133,8 @@ class Reader {
   }
 
   #problem(path: Path, value: unknown, allowed: string): undefined {
+    this.found += 1;
+    if (this.problems.length === MAX_PROBLEMS) return undefined;
     const got = value === undefined ? 'is missing' : `got ${shown(value)}`;
     this.problems.push(this.#describe(path, `${got}; allowed is ${allowed}`));
     return undefined;

@@ -89,7 +89,7 @@ test('whatever else hangs on a report or an endpoint, a key or a prompt never re
   const endpoint = new Endpoint({ name: 'gpu-1', url: `http://user:${canary}@gpu-1.test`, labels: { key: canary } });
   endpoint.up = false;
   endpoint.problem = 'connection refused';
-  events.endpointsChanged([endpoint]);
+  events.endpointAdded(endpoint);
   const request = {
     id: 'r',
     fairnessId: 'a',
@@ -169,15 +169,17 @@ test('a gate that stays closed for a second is told once, and that it opened; on
 test('endpoints are told when they go down, with the reason, come back, or go away, and not otherwise', () => {
   const { events, lines } = start();
   const one = new Endpoint({ name: 'gpu-1', url: 'http://gpu-1.test', labels: {} });
-  events.endpointsChanged([one]);
-  events.endpointsChanged([one]);
+  events.endpointAdded(one);
+  events.endpointChanged(one);
   one.up = false;
   one.problem = 'connection refused';
-  events.endpointsChanged([one]);
+  events.endpointChanged(one);
   one.up = true;
   one.problem = undefined;
-  events.endpointsChanged([one]);
-  events.endpointsChanged([]);
+  events.endpointChanged(one);
+  events.endpointRemoved(one);
+  one.up = false;
+  events.endpointChanged(one);
   assert.deepEqual(
     lines().map(({ level, msg, problem }) => [level, msg, problem]),
     [

@@ -28,7 +28,8 @@ export class EventLog {
   readonly #nowMs: () => number;
   readonly #refusals = new FloodLimit(refusalsPerSecond);
   readonly #gates = new Map<string, Gate>();
-  readonly #endpoints = new Map<string, { up: boolean; problem: string | undefined }>();
+  /** What was told last of each; undefined: nothing yet. */
+  readonly #endpoints = new Map<Endpoint, { up: boolean; problem: string | undefined } | undefined>();
   #gateTimer: NodeJS.Timeout | undefined;
   #isBypassed = false;
 
@@ -120,22 +121,26 @@ export class EventLog {
     });
   }
 
-  /** Tells which endpoints went up, down or away since it was told last; to be called after every change. */
-  endpointsChanged(endpoints: readonly Endpoint[]): void {
-    const gone = new Set(this.#endpoints.keys());
-    for (const { name, up, problem } of endpoints) {
-      gone.delete(name);
-      const before = this.#endpoints.get(name);
-      if (before?.up === up && before.problem === problem) continue;
-      this.#endpoints.set(name, { up, problem });
-      if (!up) this.#log.warn('endpoint is down', { endpoint: name, problem });
-      else if (problem !== undefined) this.#log.warn('endpoint has a problem', { endpoint: name, problem });
-      else this.#log.info(before === undefined ? 'endpoint added' : 'endpoint is up', { endpoint: name });
-    }
-    for (const name of gone) {
-      this.#endpoints.delete(name);
-      this.#log.info('endpoint is gone', { endpoint: name });
-    }
+  endpointAdded(endpoint: Endpoint): void {
+    this.#endpoints.set(endpoint, undefined);
+    this.endpointChanged(endpoint);
+  }
+
+  /** Tells how an endpoint is, when that is not as it was told last; to be called after every change of it. */
+  endpointChanged(endpoint: Endpoint): void {
+    // One that is gone may still be written to by what was under way.
+    if (!this.#endpoints.has(endpoint)) return;
+    const { name, up, problem } = endpoint;
+    const before = this.#endpoints.get(endpoint);
+    if (before?.up === up && before.problem === problem) return;
+    this.#endpoints.set(endpoint, { up, problem });
+    if (!up) this.#log.warn('endpoint is down', { endpoint: name, problem });
+    else if (problem !== undefined) this.#log.warn('endpoint has a problem', { endpoint: name, problem });
+    else this.#log.info(before === undefined ? 'endpoint added' : 'endpoint is up', { endpoint: name });
+  }
+
+  endpointRemoved(endpoint: Endpoint): void {
+    if (this.#endpoints.delete(endpoint)) this.#log.info('endpoint is gone', { endpoint: endpoint.name });
   }
 
   /** Tells the gates that have been closed for a second. */

@@ -118,17 +118,16 @@ class House implements Serve {
     this.#startedMs = clock.now();
     this.#eventLog = new EventLog(log, () => clock.now());
     this.#metrics = this.#createMetrics();
-    const tellEndpoints = (): void => this.#eventLog.endpointsChanged(this.#fleet.endpoints);
     this.#fleet = new Fleet({
       config,
       clock,
       random: Math.random,
       environment,
       observer: {
-        endpointAdded: tellEndpoints,
-        endpointRemoved: tellEndpoints,
-        endpointHealth: tellEndpoints,
-        endpointProblem: tellEndpoints,
+        endpointAdded: (endpoint) => this.#eventLog.endpointAdded(endpoint),
+        endpointRemoved: (endpoint) => this.#eventLog.endpointRemoved(endpoint),
+        endpointHealth: (endpoint) => this.#eventLog.endpointChanged(endpoint),
+        endpointProblem: (endpoint) => this.#eventLog.endpointChanged(endpoint),
         discoveryProblem: (problem) => log.warn('endpoint discovery', { problem }),
       },
     });

@@ -120,6 +120,40 @@ describe('a model server behind TLS', () => {
     await served.until(([state]) => state?.running === 0);
   });
 
+  it('is not believed to have answered in whole when only the end of the connection says so', async () => {
+    for (const isCut of [true, false]) {
+      const sockets = new Set<net.Socket>();
+      const listener = tls.createServer(server, (socket) => {
+        socket.on('error', () => undefined);
+        socket.on('data', (bytes: Buffer) => {
+          const text = bytes.toString('latin1');
+          const models = '{"data":[{"id":"m"}]}';
+          if (text.startsWith('GET ')) {
+            socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${models.length}\r\n\r\n${models}`);
+            return;
+          }
+          const inner = [...sockets].find((each) => each.remotePort === socket.remotePort);
+          socket.write('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{"half":', () => {
+            // A cut is a FIN without the word of TLS that nothing follows.
+            if (isCut) inner?.end();
+            else socket.end();
+          });
+        });
+      });
+      listener.on('connection', (socket: net.Socket) => void sockets.add(socket));
+      await once(listener.listen(0, '127.0.0.1'), 'listening');
+      loopback.atEnd(async () => {
+        for (const socket of sockets) socket.destroy();
+        await new Promise((resolve) => listener.close(resolve));
+      });
+      const url = `https://127.0.0.1:${(listener.address() as AddressInfo).port}`;
+      const files = { 'ca.pem': authority.cert };
+      const served = await serveText(endpoint(url, 'caFile: ca.pem'), loopback, { files });
+      await served.until(([one]) => one?.models[0] === 'm');
+      await assert.rejects(served.ask(chat), isCut ? 'cut' : 'closed');
+    }
+  });
+
   it('stops the start when a certificate cannot be used, with endpoint, field and file', async () => {
     const refused = async (settings: string, files: Record<string, string>, why: RegExp): Promise<void> => {
       await assert.rejects(serveText(endpoint('https://127.0.0.1:1', settings), loopback, { files }), why);

@@ -200,10 +200,15 @@ export class Connection {
     current.end(isKept);
   }
 
-  /** The server says that it sends no more. */
+  /**
+   * The server says that it sends no more. Over TLS whoever lies between can say so as well, and the runtime does not tell
+   * that from the server's own word (RFC 9112, 9.8): an answer that has no other end is not whole.
+   */
   #ended(): void {
     const current = this.#current;
     if (current === undefined || !this.#parser.endsHere()) return this.#lost(closedError());
+    if (this.#owner.target.tls !== undefined)
+      return this.#lost(new Error('its answer has no length, and where it ends is not certain over TLS'));
     this.#current = undefined;
     current.end(false);
   }

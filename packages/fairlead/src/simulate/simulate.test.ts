@@ -65,6 +65,16 @@ describe('A simulation', () => {
     assert.ok((tenant(result, 'batch').waitMs.p50 ?? 0) > 2000);
   });
 
+  it('has who asks now and then wait hardly longer than where turns are counted', async () => {
+    const turns = await played(
+      FLOOD,
+      `${EIGHT}  defaultPriorityBand: { fairnessPolicyRef: round-robin-fairness-policy }`,
+    );
+    const tokens = await played(FLOOD);
+    const [most, least] = [tokens, turns].map((result) => tenant(result, 'interactive').waitMs.p99 ?? NaN);
+    assert.ok(most! <= 1.25 * least!, `${most} ms by tokens, ${least} ms by turns`);
+  });
+
   it('shows what it costs to serve in order of arrival', async () => {
     const before = await played(FLOOD);
     const after = await played(

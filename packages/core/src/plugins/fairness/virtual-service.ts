@@ -23,9 +23,13 @@ export class VirtualTime {
     this.#now = Math.min(Math.max(this.#now, at), at + this.#typical) + by * share;
   }
 
-  /** Where one begins who comes back, among others of whom the one that is furthest behind is at `least`. */
+  /**
+   * Where one begins who comes back, among others of whom the one that is furthest behind is at `least`: a typical service
+   * behind the band, so that who asks now and then is served next. Since the band goes on with each of them, those who come
+   * for the first time hold up one that waits by that much in all, and no more.
+   */
   beginning(least: number | undefined): number {
-    return least === undefined ? this.#now : Math.min(this.#now, least + this.#typical);
+    return (least === undefined ? this.#now : Math.min(this.#now, least + this.#typical)) - this.#typical;
   }
 
   /** How far behind the others one may be who waited for other endpoints than they. */

@@ -38,7 +38,7 @@ const lottery = defineSimpleFairnessPolicy({
 });
 
 function suite(name: string, cases: readonly ConformanceCase[]): void {
-  for (const { title, skip, run } of cases) test(`the simple policy "${name}" ${title}`, { skip }, run);
+  for (const { title, skip, run } of cases) if (skip === undefined) test(`the simple policy "${name}" ${title}`, run);
 }
 
 suite(

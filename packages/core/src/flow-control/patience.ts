@@ -42,21 +42,22 @@ export class Patience {
   readonly #times = new ServiceTimes('all');
 
   /** How many can leave a queue before the request for it to be answered in time; Infinity when that is not known. */
-  mostAhead({ request, flow }: Asking, rate: BacklogRate, nowMs: number): number {
-    const needMs = this.#needMs({ request, flow }, 'most');
+  mostAhead(asking: Asking, rate: BacklogRate, nowMs: number): number {
+    const needMs = this.#needMs(asking, 'most');
     const perMs = needMs === undefined ? undefined : rate.perMs(nowMs);
     if (needMs === undefined || perMs === undefined) return Infinity;
-    return ((request.deadlineMs as number) - nowMs - needMs) * perMs;
+    return ((asking.request.deadlineMs as number) - nowMs - needMs) * perMs;
   }
 
   /**
    * Whether it is too late to send the request. Where others wait a place is for whom it will serve, so it needs the time
    * in which nearly all are answered; where nobody does, that in which hardly any are.
    */
-  isTooLate({ request, flow }: Asking, nowMs: number, othersWait: boolean): boolean {
-    if (request.deadlineMs === undefined) return false;
-    const needMs = this.#needMs({ request, flow }, othersWait ? 'most' : 'few');
-    return needMs !== undefined && nowMs + needMs > request.deadlineMs;
+  isTooLate(asking: Asking, nowMs: number, othersWait: boolean): boolean {
+    const { deadlineMs } = asking.request;
+    if (deadlineMs === undefined) return false;
+    const needMs = this.#needMs(asking, othersWait ? 'most' : 'few');
+    return needMs !== undefined && nowMs + needMs > deadlineMs;
   }
 
   /** Whether nearly all of the time that its caller gave it is over; never for a caller without a deadline. */

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { CostHistory, CostModel, MOST_TOKENS, saneUsage } from './cost-model.ts';
+import { CostHistory, CostModel, saneUsage } from './cost-model.ts';
+import { MOST_TOKENS } from './tokens-spent.ts';
 import type { InferenceRequest, Usage } from './inference-request.ts';
 import type { Ending } from './permit.ts';
 

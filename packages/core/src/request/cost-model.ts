@@ -10,6 +10,7 @@
  */
 
 import type { Ending } from './permit.ts';
+import { boundedTokens, MOST_TOKENS, outputTold } from './tokens-spent.ts';
 import type { InferenceRequest, Usage } from './inference-request.ts';
 
 /** What each thing costs; whoever makes one checks that they are finite, and no cost is negative. */
@@ -28,9 +29,6 @@ export const DEFAULT_COST_WEIGHTS: CostWeights = Object.freeze({
   outputToken: 2,
   image: 0,
 });
-
-/** More tokens than a request can have; what is reported beyond, or below zero, is a mistake of whoever reports it. */
-export const MOST_TOKENS = 10_000_000;
 
 /** Bytes of body to a token while a flow has not shown its own: English text in JSON is near it. */
 const BYTES_PER_TOKEN = 4;
@@ -78,18 +76,18 @@ export class CostModel {
   estimate(request: InferenceRequest, history: CostHistory): CostEstimate {
     const { inputToken, cachedInputToken, outputToken } = this.weights;
     const perByte = known(history.tokensPerByte, 1 / BYTES_PER_TOKEN);
-    const inputTokens = bounded(request.inputTokens ?? request.sizeBytes * perByte);
+    const inputTokens = boundedTokens(request.inputTokens ?? request.sizeBytes * perByte);
     const cachedShare = known(history.cachedShare, 0);
     const inputCost =
       inputTokens * (inputToken + (cachedInputToken - inputToken) * cachedShare) + this.#imageCost(request);
     const each = Math.min(request.maxOutputTokens ?? MOST_TOKENS, known(history.outputTokens, UNKNOWN_OUTPUT_TOKENS));
-    const outputTokens = bounded(each * request.sequences);
+    const outputTokens = boundedTokens(each * request.sequences);
     return { cost: Math.max(LEAST_COST, inputCost + outputTokens * outputToken), inputCost, outputTokens };
   }
 
   /** What a request has cost of which so many tokens have been streamed, when that is more than was estimated. */
   soFar(estimate: CostEstimate, streamedTokens: number): number {
-    return Math.max(estimate.cost, estimate.inputCost + bounded(streamedTokens) * this.weights.outputToken);
+    return Math.max(estimate.cost, estimate.inputCost + boundedTokens(streamedTokens) * this.weights.outputToken);
   }
 
   /**
@@ -142,26 +140,17 @@ export function saneUsage(usage: Usage | undefined): Usage | undefined {
   return Object.fromEntries(
     Object.entries(usage)
       .filter(([, tokens]) => tokens !== undefined)
-      .map(([name, tokens]) => [name, bounded(tokens as number)]),
+      .map(([name, tokens]) => [name, boundedTokens(tokens as number)]),
   );
 }
 
-function outputOf({ estimate, ending, usage, streamedTokens }: CostFacts): number {
-  const { promptTokens, completionTokens } = usage ?? {};
-  // Some servers tell a first count with the prompt, and the right one at the end that did not come.
-  if (completionTokens !== undefined) {
-    return ending === 'succeeded' ? completionTokens : Math.max(completionTokens, bounded(streamedTokens ?? 0));
-  }
-  if (streamedTokens !== undefined) return bounded(streamedTokens);
-  return promptTokens !== undefined || ending === 'failed' ? 0 : estimate.outputTokens;
+function outputOf(facts: CostFacts): number {
+  const isNone = facts.usage?.promptTokens !== undefined || facts.ending === 'failed';
+  return outputTold(facts) ?? (isNone ? 0 : facts.estimate.outputTokens);
 }
 
 function isSane(tokens: number | undefined): boolean {
   return tokens === undefined || (tokens >= 0 && tokens <= MOST_TOKENS);
-}
-
-function bounded(tokens: number): number {
-  return tokens >= 0 ? Math.min(tokens, MOST_TOKENS) : 0;
 }
 
 function known(value: number, otherwise: number): number {

@@ -2,6 +2,8 @@
 
 /** A tenant's tokens a minute, as capacity that it takes and gives back. */
 
+import { outputTold, type TokensSpent } from './tokens-spent.ts';
+
 /** Someone who waits for an empty bucket. */
 export interface BucketWaiter {
   /** Tokens were given back: the bucket has some again, or will have sooner. */
@@ -15,16 +17,6 @@ export interface Debitable {
   readonly inputTokens?: number | undefined;
   /** Of each sequence. */
   readonly maxOutputTokens?: number | undefined;
-}
-
-/** How a request ended, as far as tokens are concerned. */
-export interface TokensSpent {
-  readonly ending: 'succeeded' | 'failed' | 'cancelled';
-  /** What its model server reports. */
-  readonly usage:
-    { readonly promptTokens?: number | undefined; readonly completionTokens?: number | undefined } | undefined;
-  /** Tokens of its answer that were seen to pass; undefined when nobody watched. */
-  readonly streamedTokens?: number | undefined;
 }
 
 export interface TokenBucketOptions {
@@ -132,21 +124,15 @@ export class TokenBucket {
   }
 
   /**
-   * The request ended: what it used takes the place of what was debited. A count of its answer is final only with the
-   * answer: of one that was cut off some servers have told the first token and no more, so what was seen to pass counts
-   * when that is more, as it does where none is told. Where nothing is known the estimate stands (or nobody would pay who
-   * leaves before the figures come), except that a failure costs nothing.
+   * The request ended: what it used takes the place of what was debited. Where nothing is known the estimate stands (or
+   * nobody would pay who leaves before the figures come), except that a failure costs nothing.
    */
-  settle(
-    debited: number,
-    { request, ending, usage, streamedTokens }: TokensSpent & { request: Debitable },
-    nowMs: number,
-  ): void {
+  settle(debited: number, spent: TokensSpent & { readonly request: Debitable }, nowMs: number): void {
+    const { request, ending, usage } = spent;
     const { promptTokens, completionTokens } = usage ?? {};
     const isWhole = ending === 'succeeded';
-    const seen = isWhole && completionTokens !== undefined ? 0 : (streamedTokens ?? 0);
-    const isKnown = completionTokens !== undefined || seen > 0 || (promptTokens !== undefined && isWhole);
-    const output = Math.min(MOST_TOKENS, Math.max(completionTokens ?? 0, seen));
+    const output = Math.min(MOST_TOKENS, outputTold(spent) ?? 0);
+    const isKnown = completionTokens !== undefined || output > 0 || (promptTokens !== undefined && isWhole);
     const input = promptTokens ?? Math.min(debited, inputTokensOf(request));
     const unknown = ending === 'failed' ? 0 : debited;
     if (isWhole && output > 0) this.#meanOutput += LEARNING * (output / request.sequences - this.#meanOutput);

@@ -8,7 +8,7 @@
 
 import type { BandSelectionPolicy } from '../flow-control/policies.ts';
 import { BandSelectionStand, type BandStep } from './band-selection-stand.ts';
-import type { ConformanceCase } from './conformance-case.ts';
+import { type ConformanceCase, expectSameServed } from './conformance-case.ts';
 import { seededRandom } from './seeded-random.ts';
 
 export interface BandSelectionPromises {
@@ -33,7 +33,8 @@ export function bandSelectionConformance(
     },
     {
       title: 'picks the same again when the same happens again',
-      run: () => eachScript((script) => expectSame(played(make(), script), played(make(), script), 'a second run')),
+      run: () =>
+        eachScript((script) => expectSameServed(played(make(), script), played(make(), script), 'a second run')),
     },
     {
       title: 'keeps the state of each flow controller apart',
@@ -67,7 +68,7 @@ function checkPure(make: () => BandSelectionPolicy, script: readonly BandStep[])
     looked.pick();
     return band;
   });
-  expectSame(played(make(), script), served, 'a controller that looked in between');
+  expectSameServed(played(make(), script), served, 'a controller that looked in between');
   looked.apply({ act: 'turn' });
   if ((looked.pick() === undefined) !== (looked.ready.size === 0))
     throw new Error('a band that is offered was not picked');
@@ -83,7 +84,7 @@ function checkApart(make: () => BandSelectionPolicy, script: readonly BandStep[]
     other.apply(script[half + index] as BandStep);
     return one.apply(step);
   });
-  expectSame(played(make(), script.slice(0, half)), served, 'a controller with a neighbour');
+  expectSameServed(played(make(), script.slice(0, half)), served, 'a controller with a neighbour');
 }
 
 function checkShares(make: () => BandSelectionPolicy, script: readonly BandStep[]): void {
@@ -132,15 +133,6 @@ function checkNoStarvation(make: () => BandSelectionPolicy, servedWithin: (bands
 function played(policy: BandSelectionPolicy, script: readonly BandStep[]): (number | undefined)[] {
   const stand = new BandSelectionStand(policy, PRIORITIES);
   return script.map((step) => stand.apply(step));
-}
-
-function expectSame(
-  expected: readonly (number | undefined)[],
-  served: readonly (number | undefined)[],
-  who: string,
-): void {
-  const index = expected.findIndex((band, at) => band !== served[at]);
-  if (index >= 0) throw new Error(`step ${index}: ${who} served ${served[index]}, not ${expected[index]}`);
 }
 
 function eachScript(check: (script: readonly BandStep[]) => void): void {

@@ -43,3 +43,10 @@ export function expectSameList(expected: readonly unknown[], found: readonly unk
     }
   }
 }
+
+/** @throws Error naming the first step at which something else was served. */
+export function expectSameServed(expected: readonly unknown[], served: readonly unknown[], who: string): void {
+  const index = expected.findIndex((each, at) => each !== served[at]);
+  if (index >= 0)
+    throw new Error(`step ${index}: ${who} served ${String(served[index])}, not ${String(expected[index])}`);
+}

@@ -7,7 +7,7 @@
  */
 
 import type { FairnessPolicy } from '../flow-control/policies.ts';
-import type { ConformanceCase } from './conformance-case.ts';
+import { type ConformanceCase, expectSameServed } from './conformance-case.ts';
 import { checkHotRemoval, checkOperations } from './fairness-removal.ts';
 import { FairnessStand, type FairnessStep } from './fairness-stand.ts';
 import { seededRandom } from './seeded-random.ts';
@@ -74,11 +74,11 @@ export function checkPure(make: () => FairnessPolicy, script: readonly FairnessS
     looked.pick();
     return flow?.id;
   });
-  expectSame(played(make(), script), served, 'a band that was looked at in between');
+  expectSameServed(played(make(), script), served, 'a band that was looked at in between');
 }
 
 function checkSame(make: () => FairnessPolicy, script: readonly FairnessStep[]): void {
-  expectSame(played(make(), script), played(make(), script), 'a second run of the same steps');
+  expectSameServed(played(make(), script), played(make(), script), 'a second run of the same steps');
 }
 
 /** The second half of a script, run in another band of the same instance all the while, makes no difference to the first. */
@@ -91,7 +91,7 @@ function checkApart(make: () => FairnessPolicy, script: readonly FairnessStep[])
     other.apply(script[half + index] as FairnessStep);
     return one.apply(step)?.id;
   });
-  expectSame(played(make(), script.slice(0, half)), served, 'a band with a neighbour');
+  expectSameServed(played(make(), script.slice(0, half)), served, 'a band with a neighbour');
 }
 
 function checkDrains(make: () => FairnessPolicy, script: readonly FairnessStep[]): void {
@@ -125,15 +125,6 @@ function checkNoStarvation(make: () => FairnessPolicy, servedWithin: (flows: num
 function played(policy: FairnessPolicy, script: readonly FairnessStep[]): (string | undefined)[] {
   const stand = new FairnessStand(policy);
   return script.map((step) => stand.apply(step)?.id);
-}
-
-function expectSame(
-  expected: readonly (string | undefined)[],
-  served: readonly (string | undefined)[],
-  who: string,
-): void {
-  const index = expected.findIndex((id, at) => id !== served[at]);
-  if (index >= 0) throw new Error(`step ${index}: ${who} served ${served[index]}, not ${expected[index]}`);
 }
 
 function eachScript(check: (script: readonly FairnessStep[]) => void): void {

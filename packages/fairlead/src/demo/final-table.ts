@@ -7,6 +7,7 @@
 
 import { columns, countText, durationText, shareText } from './quantity-text.ts';
 import type { DemoResult, PhaseResult, TenantResult } from './result.ts';
+import { sum } from './sum.ts';
 
 const header = ['phase', 'tenant', 'requests', 'ok', 'failed', 'tokens/s', 'TTFT p50', 'p90', 'p99'];
 
@@ -88,8 +89,4 @@ function cancelledSentence({ phases }: DemoResult): string | undefined {
       ? ''
       : `; ${countText(unanswered)} of them had no token yet and count with the time they had waited (≥)`;
   return `${countText(cancelled)} requests were still under way when their phase ended, and were cancelled by the demo${late}`;
-}
-
-function sum<T>(items: readonly T[], of: (item: T) => number): number {
-  return items.reduce((total, item) => total + of(item), 0);
 }

@@ -9,6 +9,7 @@ import type { Percentiles } from '../demo/load/percentile.ts';
 import type { Identity } from '../tenancy/identify.ts';
 import type { Scenario, TenantModel } from './scenario-fields.ts';
 import type { Tallies, TenantTally } from './tally.ts';
+import { sum } from '../demo/sum.ts';
 
 /** Costs are in units of an input token (docs/fairness.md), shares of what all were served. */
 export interface TenantOutcome {
@@ -124,8 +125,4 @@ function demandOf(
   const tokens = answered === 0 ? 1 : outputTokens / answered;
   const aloneMs = fleet.prefill + fleet.token * Math.max(0, tokens - 1) + thinkTime;
   return (asked / requests) * loops * ((seconds * 1000) / Math.max(1, aloneMs));
-}
-
-function sum<T>(items: readonly T[], of: (item: T) => number): number {
-  return items.reduce((total, item) => total + of(item), 0);
 }

@@ -134,7 +134,7 @@ test('one that is killed loses all it had, and runs again when it is back', () =
   stand.server.revive();
   stand.submit('c');
   stand.clock.advance(1000);
-  assert.deepEqual(stand.told, ['a first@50', 'a killed@60', 'b killed@60', 'c first@1110', 'c end@1210']);
+  assert.deepEqual(stand.told, ['a first@50', 'a 2@60', 'a killed@60', 'b killed@60', 'c first@1110', 'c end@1210']);
 });
 
 test('a slow one is slow from then on, and frozen metrics stay as they were', () => {

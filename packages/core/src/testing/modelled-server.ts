@@ -47,7 +47,7 @@ export interface ServerJob {
   /** So many tokens by now; told now and then. */
   onTokens(tokens: number): void;
   onFinished(): void;
-  /** The server is gone. */
+  /** The server is gone; what there was of the answer has been told. */
   onKilled(): void;
 }
 
@@ -190,11 +190,15 @@ export class ModelledServer {
   kill(): void {
     this.#onChange?.();
     this.#isUp = false;
-    const lost = [...this.#sequences.values()];
-    for (const sequence of lost) this.#leave(sequence);
+    this.#step();
+    const lost = [...this.#sequences.values()].map((sequence) => ({ sequence, tokens: this.#tokensOf(sequence) }));
+    for (const { sequence } of lost) this.#leave(sequence);
     this.#cache.clear();
     this.#arm();
-    for (const { job } of lost) job.onKilled();
+    for (const { sequence, tokens } of lost) {
+      if (tokens > 0) sequence.job.onTokens(tokens);
+      sequence.job.onKilled();
+    }
   }
 
   /** It is back, and empty. */
@@ -297,6 +301,12 @@ export class ModelledServer {
       job.onFinished();
     }
     this.#arm();
+  }
+
+  /** Of its answer, by now. */
+  #tokensOf({ state, startStep, factor, job }: Sequence): number {
+    if (state !== 'decode') return 0;
+    return Math.min(job.outputTokens, 1 + Math.floor((this.#steps - startStep) / factor));
   }
 
   #leave(sequence: Sequence): void {

@@ -206,6 +206,58 @@ tenants:\n${tenants.join('')}`,
     assert.ok(Math.abs(result.tenants.reduce((sum, { share }) => sum + share, 0) - 1) < 1e-9);
   });
 
+  /** One request of each tenant, at these times, to a single server. */
+  const asked = (times: Readonly<Record<string, { atMs: number; outputTokens: number }>>): TraceRequest[] =>
+    Object.entries(times).map(([name, when]) => ({ tenant: name, priority: undefined, promptTokens: 10, ...when }));
+
+  it('counts a request that has to be sent a second time as served once', async () => {
+    const result = await played(
+      'duration: 20s\nfleet: { servers: 1 }\nfaults: [{ at: 1s, for: 3s, server: 1, what: kill }]\n',
+      EIGHT,
+      asked({ refused: { atMs: 1500, outputTokens: 20 }, late: { atMs: 10_000, outputTokens: 20 } }),
+    );
+    assert.ok((tenant(result, 'refused').waitMs.p50 ?? 0) > 2000, 'it waits until the server is found again');
+    for (const name of ['refused', 'late']) {
+      assert.equal(tenant(result, name).answered, 1);
+      assert.equal(tenant(result, name).share, 0.5);
+    }
+  });
+
+  it('counts of a request that a killed server broke what came of it', async () => {
+    const result = await played(
+      'duration: 20s\nfleet: { servers: 1 }\nfaults: [{ at: 1005ms, for: 1s, server: 1, what: kill }]\n',
+      EIGHT,
+      // 50 ms until the first token, and 10 for each of the others.
+      asked({ broken: { atMs: 0, outputTokens: 5000 }, whole: { atMs: 10_000, outputTokens: 96 } }),
+    );
+    assert.equal(tenant(result, 'broken').broken, 1);
+    assert.equal(tenant(result, 'whole').answered, 1);
+    assert.equal(tenant(result, 'broken').share, 0.5);
+  });
+
+  it('counts nothing of an answer that was broken before it began, and the prompt of one whose client left by then', async () => {
+    const result = await played(
+      `
+duration: 20s
+fleet: { servers: 1, prefill: 2s }
+faults: [{ at: 1s, for: 1s, server: 1, what: kill }]
+tenants: [{ name: tired, givesUpAfter: 1s, arrivals: { kind: trace } }]
+`,
+      EIGHT,
+      asked({
+        broken: { atMs: 0, outputTokens: 5 },
+        tired: { atMs: 5000, outputTokens: 5 },
+        whole: { atMs: 10_000, outputTokens: 10 },
+      }),
+    );
+    assert.equal(tenant(result, 'broken').broken, 1);
+    assert.equal(tenant(result, 'tired').gaveUp, 1);
+    assert.deepEqual(
+      ['broken', 'tired', 'whole'].map((name) => tenant(result, name).share),
+      [0, 0.25, 0.75],
+    );
+  });
+
   it('plays a trace beside its own tenants, for as long as the trace is', async () => {
     const trace = Array.from({ length: 100 }, (_, index) => ({
       atMs: index * 100,

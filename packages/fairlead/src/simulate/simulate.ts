@@ -87,9 +87,11 @@ class Simulation {
     this.#tallies = new Tallies({
       engines: this.#fleet.engines,
       requests: this.#requests,
-      costOf: ({ plan: { promptTokens, outputTokens } }) =>
-        promptTokens * costs.weights.inputToken + outputTokens * costs.weights.outputToken,
-      cachedCost: costs.weights.cachedInputToken - costs.weights.inputToken,
+      costOf: ({ plan, cachedTokens, events }, what) => {
+        const { inputToken, cachedInputToken, outputToken } = costs.weights;
+        const [cached, output] = what === 'whole' ? [0, plan.outputTokens] : [cachedTokens, events];
+        return (plan.promptTokens - cached) * inputToken + cached * cachedInputToken + output * outputToken;
+      },
     });
     this.#director = new Director({
       config,

@@ -45,6 +45,8 @@ export class SimulatedRequest implements Answer, ServerWork {
   #hasUsage = false;
   /** It was asked while things were counted. */
   isCounted = false;
+  /** What is counted of its cost; undefined while it was not dispatched while things were counted. */
+  servedCost: number | undefined;
   readonly #clock: Clock;
   readonly #onOver: (request: SimulatedRequest) => void;
   #journey: Journey | undefined;

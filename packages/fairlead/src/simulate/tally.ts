@@ -17,7 +17,7 @@ export class TenantTally {
   inTime = 0;
   broken = 0;
   gaveUp = 0;
-  /** Cost asked for, and cost dispatched, in units of an input token. */
+  /** Cost asked for, and cost dispatched less what came to nothing, in units of an input token. */
   asked = 0;
   served = 0;
   /** Tokens of answers that came. */
@@ -70,29 +70,27 @@ export class FleetTally {
   }
 }
 
+interface TalliesOptions {
+  readonly engines: readonly ModelledServer[];
+  /** Of a request as it is meant to be, or as far as its server came with it. */
+  readonly costOf: (request: SimulatedRequest, what: 'whole' | 'so-far') => number;
+  /** Those under way, by id. */
+  readonly requests: ReadonlyMap<string, SimulatedRequest>;
+}
+
 /** Costs of a request as it was, and of who waits. */
 export class Tallies {
   readonly tenants = new Map<string, TenantTally>();
   readonly lag = new Map<number, LagOracle>();
   readonly fleet: FleetTally;
-  readonly #costOf: (request: SimulatedRequest) => number;
-  readonly #cachedCost: number;
+  readonly #costOf: TalliesOptions['costOf'];
   readonly #requests: ReadonlyMap<string, SimulatedRequest>;
   /** Nothing of the warm-up is counted. */
   isCounting = false;
 
-  constructor(options: {
-    engines: readonly ModelledServer[];
-    /** While nothing is known of caches. */
-    costOf: (request: SimulatedRequest) => number;
-    /** To be added for a token of its prompt that was cached. */
-    cachedCost: number;
-    /** Those under way, by id. */
-    requests: ReadonlyMap<string, SimulatedRequest>;
-  }) {
+  constructor(options: TalliesOptions) {
     this.fleet = new FleetTally(options.engines);
     this.#costOf = options.costOf;
-    this.#cachedCost = options.cachedCost;
     this.#requests = options.requests;
   }
 
@@ -106,17 +104,19 @@ export class Tallies {
   observe(event: FlowEvent): void {
     switch (event.kind) {
       case 'enqueued':
+        return this.#waits(event, 1);
       case 'requeued':
+        this.#charge(event, () => 0);
         return this.#waits(event, 1);
       case 'evicted':
         return this.#waits(event, -1);
-      case 'dispatched': {
-        const request = this.#requests.get(event.request.id);
-        if (request !== undefined) this.#serve(event, request);
+      case 'dispatched':
+        this.#charge(event, (request) => this.#costOf(request, 'whole'));
         return this.#waits(event, -1);
+      case 'ended': {
+        const isVain = (request: SimulatedRequest): boolean => event.ending === 'failed' && request.events === 0;
+        return this.#charge(event, (request) => (isVain(request) ? 0 : this.#costOf(request, 'so-far')));
       }
-      case 'ended':
-        return this.#settle(event);
       default:
     }
   }
@@ -126,7 +126,7 @@ export class Tallies {
     request.isCounted = true;
     const tally = this.tenant(request.plan.identity.tenant);
     tally.requests += 1;
-    tally.asked += this.#costOf(request);
+    tally.asked += this.#costOf(request, 'whole');
   }
 
   /** `ttftGoalMs`: later first tokens are no goodput. */
@@ -146,19 +146,21 @@ export class Tallies {
     else tally.drops.set(problem!.code, (tally.drops.get(problem!.code) ?? 0) + 1);
   }
 
-  #serve({ band, request }: Extract<FlowEvent, { kind: 'dispatched' }>, simulated: SimulatedRequest): void {
-    const cost = this.#costOf(simulated);
-    if (!this.isCounting) return;
-    this.tenant(request.fairnessId).served += cost;
-    this.#lagOf(band).served(request.fairnessId, cost);
-  }
-
-  /** What its server had of its prompt is known now. */
-  #settle({ band, request: { fairnessId }, usage }: Extract<FlowEvent, { kind: 'ended' }>): void {
-    const cost = (usage?.cachedTokens ?? 0) * this.#cachedCost;
-    if (!this.isCounting || cost === 0) return;
-    this.tenant(fairnessId).served += cost;
-    this.#lagOf(band).served(fairnessId, cost);
+  /** It costs so much by now: from its dispatch what it is meant to be, at its end what came of it. */
+  #charge(
+    { kind, band, request }: Extract<FlowEvent, { kind: 'dispatched' | 'requeued' | 'ended' }>,
+    costOf: (request: SimulatedRequest) => number,
+  ): void {
+    const simulated = this.#requests.get(request.id);
+    if (simulated === undefined || !this.isCounting) return;
+    // What was dispatched before anything was counted is not counted at its end either.
+    if (kind !== 'dispatched' && simulated.servedCost === undefined) return;
+    const cost = costOf(simulated);
+    const more = cost - (simulated.servedCost ?? 0);
+    simulated.servedCost = cost;
+    if (more === 0) return;
+    this.tenant(request.fairnessId).served += more;
+    this.#lagOf(band).served(request.fairnessId, more);
   }
 
   #waits(event: Extract<FlowEvent, { band: number; request: unknown }>, by: 1 | -1): void {

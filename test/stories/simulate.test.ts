@@ -39,6 +39,31 @@ describe('fairlead simulate', () => {
     });
   }
 
+  it('says in one line which settings of a configuration it leaves out', async () => {
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'fairlead-'));
+    try {
+      const config = path.join(folder, 'config.yaml');
+      await writeFile(
+        config,
+        `apiVersion: llm-d.ai/v1alpha1
+kind: EndpointPickerConfig
+inferenceObjectives: [{ name: urgent, priority: 10 }]
+modelRewrites: [{ name: all, targets: [{ modelRewrite: model }] }]
+endpoints: [{ name: a, url: 'http://127.0.0.1:8000', labels: { zone: a } }]
+`,
+      );
+      const { code, stderr } = fairlead('simulate', examples[0]!, '--config', config, '--json');
+      assert.equal(code, 0, stderr);
+      const notes = stderr.split('\n').filter((line) => line.startsWith('note: '));
+      assert.deepEqual(notes, [
+        `note: ${config}: not simulated: inferenceObjectives (priorities are those of tenants), modelRewrites (all ask for one model), labels of endpoints (the servers of a scenario have none)`,
+      ]);
+      assert.doesNotMatch(fairlead('simulate', examples[0]!, '--json').stderr, /note: /);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   it('plays what `fairlead serve --record` has written down, of which no prompt is a part', async () => {
     const folder = await mkdtemp(path.join(os.tmpdir(), 'fairlead-'));
     const server = await startModelServer({ models: ['m'], prefillMs: 1, tokenMs: 1 });

@@ -15,6 +15,7 @@ import { comparisonText, exceeded } from '../simulate/compare.ts';
 import { htmlReport } from '../simulate/html-report.ts';
 import type { ReportedRun } from '../simulate/html-report.ts';
 import { loadScenario } from '../simulate/load-scenario.ts';
+import { notModelled } from '../simulate/not-modelled.ts';
 import { resultText } from '../simulate/result-text.ts';
 import type { SimulationResult } from '../simulate/result.ts';
 import { simulate } from '../simulate/simulate.ts';
@@ -136,6 +137,10 @@ async function run(input: CommandInput): Promise<number> {
   if (workload.tenants.length === 0) {
     input.stderr.write(`fairlead simulate: nobody asks: ${file} has no tenants, and there is no --trace\n`);
     return exitCode.problems;
+  }
+  for (const [index, { ok }] of loaded.entries()) {
+    const fields = notModelled(ok as ResolvedConfig);
+    if (fields.length > 0) input.stderr.write(`note: ${files[index]}: not simulated: ${fields.join(', ')}\n`);
   }
   const runs: ReportedRun[] = [];
   for (const [index, { ok }] of loaded.entries()) {

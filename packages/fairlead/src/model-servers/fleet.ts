@@ -20,10 +20,9 @@ import { accessFor } from './access.ts';
 import type { Access } from './access.ts';
 import { Discoveries } from './discoveries.ts';
 import type { DiscoverySource } from './discoveries.ts';
+import { EndpointWatch } from './endpoint-watch.ts';
 import { Getter } from './getter.ts';
-import { Health } from './health.ts';
 import { Models } from './models.ts';
-import { Outliers } from './outliers.ts';
 import { PoolBook } from './pool-book.ts';
 import { Problems } from './problems.ts';
 import { Scraping } from './scraping.ts';
@@ -76,8 +75,7 @@ interface Member {
 export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
   readonly upstream: Upstream;
   readonly health: FleetPort['health'];
-  readonly #health: Health;
-  readonly #outliers: Outliers;
+  readonly #watch: EndpointWatch;
   readonly #shared: SharedParts;
   readonly #environment: FleetOptions['environment'];
   #config: FleetConfig;
@@ -109,14 +107,13 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
       random,
       problems: new Problems((endpoint) => this.#observer.endpointProblem?.(endpoint)),
     });
-    this.#health = new Health({ ...shared, onChange: (endpoint) => this.#healthChanged(endpoint) });
-    this.#outliers = new Outliers({
+    this.#watch = new EndpointWatch({
       ...shared,
       config: config.outlierDetection,
       poolOf: (endpoint) => this.#pools.poolOf(endpoint)?.endpoints ?? [endpoint],
-      setAside: (endpoint, forMs, why) => this.#health.setAside(endpoint, forMs, why),
+      onChange: (endpoint) => this.#healthChanged(endpoint),
     });
-    this.health = this.#healthPort();
+    this.health = this.#watch.port;
     this.#models = new Models({ ...shared, onChange: (endpoint) => this.#modelsChanged(endpoint) });
     this.#scraping = this.#startScraping(config);
     this.#discoveries = new Discoveries({
@@ -152,7 +149,7 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
         this.#scraping.setConnectTimeout(config.gateway.connectTimeoutMs);
         if (!isDeepStrictEqual(this.#config.metricsSource, config.metricsSource)) this.#scrapeOtherwise(config);
         this.#config = config;
-        this.#outliers.reconfigure(config.outlierDetection);
+        this.#watch.reconfigure(config.outlierDetection);
         found.swap();
         this.#discovered();
         for (const member of this.#members.values()) this.#introduce(member.config);
@@ -165,7 +162,7 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
   async stop(): Promise<void> {
     this.#discoveries.stop();
     this.#models.stop();
-    this.#health.stop();
+    this.#watch.stop();
     await Promise.all([this.#scraping.stop(), this.upstream.destroy()]);
   }
 
@@ -243,25 +240,11 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
   }
 
   /** How often each endpoint was set aside for what it did to requests, and why. */
-  ejections(): ReturnType<Outliers['ejections']> {
-    return this.#outliers.ejections();
+  ejections(): ReturnType<EndpointWatch['ejections']> {
+    return this.#watch.ejections();
   }
 
   /** What requests tell: those that look at an endpoint in their own ways hear it in turn. */
-  #healthPort(): FleetPort['health'] {
-    return {
-      refused: (endpoint, why) => {
-        this.#outliers.failed(endpoint, `connection refused: ${why}`);
-        this.#health.refused(endpoint, why);
-      },
-      // Whether it speaks HTTP at all the probe will tell that follows every such failure: one request may have been at fault.
-      nonsense: (endpoint, why, tenant) => this.#outliers.failed(endpoint, `no HTTP: ${why}`, tenant),
-      failed: (endpoint, why, tenant) => this.#outliers.failed(endpoint, why, tenant),
-      answered: (endpoint, tenant) => this.#outliers.answered(endpoint, tenant),
-      firstByte: (endpoint, tookMs) => this.#outliers.firstByte(endpoint, tookMs),
-    };
-  }
-
   #discovered(): void {
     const wanted = this.#merge();
     const removed = [...this.#members.values()].filter(({ config }) => !isSame(wanted.get(config.name), config));
@@ -299,8 +282,7 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
     endpoint.baseModels = new Set(config.models);
     this.#members.set(name, { config, endpoint });
     this.#introduce(config);
-    this.#health.add(endpoint);
-    this.#outliers.add(endpoint);
+    this.#watch.add(endpoint);
     if (config.models.length === 0) this.#models.add(endpoint);
     this.#scraping.add(endpoint);
     this.#observer.endpointAdded?.(endpoint);
@@ -330,15 +312,13 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
     if (endpoint.requestsInFlight > 0) this.#leftBehind.set(endpoint.url, endpoint);
     this.#scraping.remove(endpoint);
     this.#models.remove(endpoint);
-    this.#health.remove(endpoint);
-    this.#outliers.remove(endpoint);
+    this.#watch.remove(endpoint);
     this.upstream.forget(endpoint.url);
     this.#observer.endpointRemoved?.(endpoint);
   }
 
   #healthChanged(endpoint: Endpoint): void {
     if (endpoint.up) {
-      this.#outliers.isBack(endpoint);
       this.#models.askNow(endpoint);
       this.#scraping.scrapeSoon(endpoint);
     } else this.upstream.dropIdle(endpoint.url);
@@ -357,11 +337,11 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
     // when nothing of it has been sent, and not by writing, when nobody knows.
     this.upstream.dropIdle(url);
     const member = [...this.#members.values()].find(({ endpoint }) => endpoint.url === url);
-    if (member !== undefined) this.#health.suspect(member.endpoint);
+    if (member !== undefined) this.#watch.suspect(member.endpoint);
   }
 
   #scrapeFailed(endpoint: Endpoint, error: UpstreamError): void {
-    if (error.kind === 'refused') this.#health.refused(endpoint, error.message);
+    if (error.kind === 'refused') this.#watch.refused(endpoint, error.message);
   }
 }
 

@@ -2,39 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { seededRandom } from '@fairlead/core/testing';
-import { loadConfig } from '../config/load.ts';
+import { EIGHT, played, tenant } from '../../../../test/kit/played-scenario.ts';
 import { exceeded } from './compare.ts';
 import { readScenario } from './load-scenario.ts';
-import type { SimulationResult, TenantOutcome } from './result.ts';
-import { simulate } from './simulate.ts';
 import type { TraceRequest } from './trace.ts';
-import { workloadOf } from './workload.ts';
-
-const HEAD = 'apiVersion: llm-d.ai/v1alpha1\nkind: EndpointPickerConfig\n';
-/** The right limit, typed in: nothing has to be learned. */
-const EIGHT = `
-plugins: [{ type: concurrency-detector, parameters: { maxConcurrency: 8 } }]
-flowControl:
-  saturationDetector: { pluginRef: concurrency-detector }
-`;
-
-async function played(
-  scenarioText: string,
-  configText = EIGHT,
-  trace: readonly TraceRequest[] = [],
-): Promise<SimulationResult> {
-  const { scenario, problems } = readScenario(scenarioText, 'scenario.yaml');
-  assert.ok(scenario !== undefined, JSON.stringify(problems));
-  const random = seededRandom(1);
-  const { ok, problems: wrong } = await loadConfig({ text: HEAD + configText, defaults: 'serve', random });
-  assert.ok(ok !== undefined, JSON.stringify(wrong));
-  return simulate({ workload: workloadOf(scenario, trace), config: ok });
-}
-
-function tenant({ tenants }: SimulationResult, name: string): TenantOutcome {
-  return tenants.find((each) => each.name === name)!;
-}
 
 const FLOOD = `
 duration: 2m
@@ -212,7 +183,8 @@ tenants:\n${tenants.join('')}`,
 
   it('counts a request that has to be sent a second time as served once', async () => {
     const result = await played(
-      'duration: 20s\nfleet: { servers: 1 }\nfaults: [{ at: 1s, for: 3s, server: 1, what: kill }]\n',
+      // Nobody asks it for anything meanwhile, so that a request finds out.
+      'duration: 20s\nfleet: { servers: 1, metrics: false }\nfaults: [{ at: 1s, for: 3s, server: 1, what: kill }]\n',
       EIGHT,
       asked({ refused: { atMs: 1500, outputTokens: 20 }, late: { atMs: 10_000, outputTokens: 20 } }),
     );

@@ -5,7 +5,7 @@
  * the ones of `fairlead serve`; clients, model servers and time are modelled. The same seed gives the same result.
  */
 
-import { CostModel, InFlightCap } from '@fairlead/core';
+import { CostModel } from '@fairlead/core';
 import { drawSize, seededRandom, startArrivals, VirtualClock } from '@fairlead/core/testing';
 import type { Arrivals, Sizes } from '@fairlead/core/testing';
 import type { ResolvedConfig } from '../config/resolved.ts';
@@ -14,6 +14,7 @@ import type { Identity } from '../tenancy/identify.ts';
 import { resultOf } from './result.ts';
 import type { SimulationResult } from './result.ts';
 import type { TenantModel } from './scenario-fields.ts';
+import { simulatedIdentities } from './simulated-identities.ts';
 import { SimulatedFleet } from './simulated-fleet.ts';
 import { SimulatedRequest } from './simulated-request.ts';
 import type { RequestPlan } from './simulated-request.ts';
@@ -79,7 +80,9 @@ class Simulation {
     this.#fleet = new SimulatedFleet({
       clock,
       random: this.#random('fleet'),
+      probeRandom: this.#random('probes'),
       model: workload.fleet,
+      outlierDetection: config.outlierDetection,
       scrapeIntervalMs: config.metricsSource?.intervalMs ?? SCRAPE_INTERVAL_MS,
       workOf: (body) => this.#work.get(body)!,
       onChange: () => this.#tallies.fleet.count(clock.now()),
@@ -102,7 +105,7 @@ class Simulation {
       identify: () => ({ status: 401, message: 'nobody comes by the front door' }),
       observer: { flowEvent: (_pool, event) => this.#tallies.observe(event), finished: () => undefined },
     });
-    this.#identities = new Map(workload.tenants.map((tenant) => [tenant.name, identityOf(tenant, config)]));
+    this.#identities = simulatedIdentities(workload.tenants, config.identity, () => clock.now());
     this.#sharedIds = new Map(workload.tenants.map(({ name }, index) => [name, index]));
     // Before whatever else is due at that moment.
     clock.at(workload.warmUp, () => this.#beginToCount());
@@ -202,19 +205,4 @@ class Simulation {
     this.#tallies.asked(request);
     request.send(this.#director);
   }
-}
-
-/** What the configuration says of a tenant, unless the scenario says otherwise. */
-function identityOf({ name, weight, priority }: TenantModel, { identity: { keys } }: ResolvedConfig): Identity {
-  const key = keys.find(({ tenant }) => tenant === name);
-  return {
-    tenant: name,
-    weight: weight ?? key?.weight ?? 1,
-    priority: priority ?? key?.priority ?? 0,
-    ...(key?.maxInFlight !== undefined && { cap: new InFlightCap(key.maxInFlight) }),
-    verified: true,
-    trusted: false,
-    address: undefined,
-    viaProxy: false,
-  };
 }

@@ -2,11 +2,12 @@
 
 /**
  * The fleet as the director sees it, without a socket: one pool of modelled servers, whose metrics are read as often as
- * configured, and which are found again a while after they came back.
+ * configured. Which of them are up is found out as `fairlead serve` does it, by probes and by what becomes of requests.
  */
 
 import { Endpoint, Pool } from '@fairlead/core';
 import type { Clock, Random } from '@fairlead/core';
+import type { OutlierDetectionConfig } from '../config/resolved.ts';
 import type {
   FleetPort,
   ServedModel,
@@ -15,6 +16,10 @@ import type {
   UpstreamPort,
   UpstreamRequest,
 } from '../director/ports.ts';
+import { EndpointWatch } from '../model-servers/endpoint-watch.ts';
+import type { Gets } from '../model-servers/getter.ts';
+import { Problems } from '../model-servers/problems.ts';
+import { LateAnswer, UpstreamError } from '../model-servers/upstream-error.ts';
 import { ModelledServer } from '@fairlead/core/testing';
 import type { PromptBlocks, ServerJob, ServerModel } from '@fairlead/core/testing';
 import type { Fault, FleetModel } from './scenario-fields.ts';
@@ -22,10 +27,9 @@ import type { Fault, FleetModel } from './scenario-fields.ts';
 /** The model that all serve. */
 export const MODEL = 'model';
 
-/** Between two looks at a server that is down. */
-const LOOK_MS = 1000;
 /** How soon metrics are read that somebody waits for. */
 const SOON_MS = 50;
+const REFUSED = 'connection refused';
 const TOKENS = new Uint8Array(0);
 
 /** A request as far as it is a server's business. */
@@ -44,7 +48,10 @@ export type WorkOf = (body: UpstreamRequest['body']) => ServerWork;
 export interface SimulatedFleetOptions {
   readonly clock: Clock;
   readonly random: Random;
+  /** For the times of probes. */
+  readonly probeRandom: Random;
   readonly model: FleetModel;
+  readonly outlierDetection: OutlierDetectionConfig;
   readonly scrapeIntervalMs: number;
   readonly workOf: WorkOf;
   /** What the servers run or keep waiting is about to change. */
@@ -64,6 +71,8 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
   readonly #pool = new Pool(MODEL);
   readonly #servers: readonly Server[];
   readonly #byEndpoint = new Map<Endpoint, Server>();
+  readonly #byUrl = new Map<string, Server>();
+  readonly #watch: EndpointWatch;
   readonly #clock: Clock;
   readonly #workOf: WorkOf;
   readonly #keepsPrompts: boolean;
@@ -80,16 +89,25 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
       endpoint.baseModels = new Set([MODEL]);
       return { endpoint, engine: new ModelledServer({ ...options, model: serverModel(model) }), isAwaited: false };
     });
-    for (const server of this.#servers) this.#byEndpoint.set(server.endpoint, server);
+    for (const server of this.#servers) {
+      this.#byEndpoint.set(server.endpoint, server);
+      this.#byUrl.set(server.endpoint.url, server);
+    }
     this.#pool.setEndpoints(this.#servers.map(({ endpoint }) => endpoint));
-    const nothing = (): void => undefined;
-    this.health = {
-      refused: (endpoint, why) => this.#isDown(endpoint, why),
-      nonsense: nothing,
-      failed: nothing,
-      answered: nothing,
-      firstByte: nothing,
-    };
+    this.#watch = new EndpointWatch({
+      clock,
+      random: options.probeRandom,
+      config: options.outlierDetection,
+      problems: new Problems(),
+      getter: this.#getter,
+      poolOf: () => this.#pool.endpoints,
+      onChange: (endpoint) => {
+        if (endpoint.up) this.scrapeSoon(endpoint);
+        this.#pool.refresh();
+      },
+    });
+    this.health = this.#watch.port;
+    for (const { endpoint } of this.#servers) this.#watch.add(endpoint);
     if (model.metrics) for (const server of this.#servers) this.#readEvery(server, options.scrapeIntervalMs);
   }
 
@@ -142,17 +160,26 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
     }
   }
 
-  send({ endpoint, body }: UpstreamRequest, handler: UpstreamHandler): UpstreamCall {
+  send({ endpoint, body, firstByteTimeoutMs }: UpstreamRequest, handler: UpstreamHandler): UpstreamCall {
     const { engine } = this.#byEndpoint.get(endpoint)!;
     const work = this.#workOf(body);
     let hasBegun = false;
     let isOver = false;
+    const isLate = (): void => {
+      isOver = true;
+      engine.abort(job);
+      this.#watch.suspect(endpoint);
+      handler.onError(new LateAnswer('timeout-first-byte'));
+    };
+    const deadline =
+      firstByteTimeoutMs > 0 ? this.#clock.at(this.#clock.now() + firstByteTimeoutMs, isLate) : undefined;
     const job: ServerJob = {
       promptTokens: work.promptTokens,
       outputTokens: work.outputTokens,
       blocks: this.#keepsPrompts ? work.blocks : undefined,
       onFirstToken: (cachedTokens) => {
         hasBegun = true;
+        deadline?.cancel();
         work.cachedTokens = cachedTokens;
         handler.onHeaders(200, []);
         work.produced(1, false);
@@ -169,20 +196,24 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
       },
       onKilled: () => {
         isOver = true;
-        this.#isDown(endpoint, 'the server was killed');
+        deadline?.cancel();
+        this.#watch.suspect(endpoint);
         handler.onError({ kind: hasBegun ? 'died' : 'reset', message: 'the server was killed' });
       },
     };
     // Nothing is told before this has returned.
     this.#clock.soon(() => {
       if (isOver) return;
-      if (engine.isUp) engine.submit(job);
-      else handler.onError({ kind: 'refused', message: 'connection refused' });
+      if (engine.isUp) return engine.submit(job);
+      isOver = true;
+      deadline?.cancel();
+      handler.onError({ kind: 'refused', message: REFUSED });
     });
     return {
       abort: () => {
         if (!isOver) engine.abort(job);
         isOver = true;
+        deadline?.cancel();
       },
       resume: () => undefined,
     };
@@ -200,21 +231,17 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
     this.#clock.at(nowMs + 2 * periodMs, () => this.#flap(engine, periodMs, endMs));
   }
 
-  #isDown(endpoint: Endpoint, why: string): void {
-    if (!endpoint.up) return;
-    endpoint.up = false;
-    endpoint.problem = why;
-    this.#pool.refresh();
-    this.#lookAgain(endpoint);
-  }
-
-  #lookAgain(endpoint: Endpoint): void {
-    this.#clock.at(this.#clock.now() + LOOK_MS, () => {
-      if (this.#byEndpoint.get(endpoint)?.engine.isUp !== true) return this.#lookAgain(endpoint);
-      endpoint.up = true;
-      endpoint.problem = undefined;
-      this.#pool.refresh();
-    });
+  /** Health pages: they answer while the server is there. */
+  get #getter(): Gets {
+    return {
+      get: ({ url }, onGot) => {
+        const alarm = this.#clock.at(this.#clock.now(), () => {
+          const isUp = this.#byUrl.get(url)?.engine.isUp === true;
+          onGot(isUp ? { status: 200 } : { error: new UpstreamError('refused', REFUSED) });
+        });
+        return { cancel: () => alarm.cancel() };
+      },
+    };
   }
 
   #readEvery(server: Server, intervalMs: number): void {
@@ -225,6 +252,7 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
   #read({ endpoint, engine }: Server): void {
     if (!engine.isUp) {
       endpoint.scrapeFailures += 1;
+      this.#watch.refused(endpoint, REFUSED);
       return;
     }
     endpoint.noteMetrics(engine.metrics, endpoint.dispatched, this.#clock.now());

@@ -26,14 +26,18 @@ export class TenantTally {
   readonly waitsMs: number[] = [];
   readonly ttftsMs: number[] = [];
   waiting = 0;
+  weight = 1;
+  /** Its own limit, on requests in flight or on tokens, is why it waits. */
+  isHeld = false;
 }
 
 /** How the fleet is used, over time. */
 export class FleetTally {
   readonly #engines: readonly ModelledServer[];
   #lastMs = 0;
-  /** Requests that wait for their turn. */
+  /** Requests that wait, and of these those that would wait for a limit of their tenant's whatever is free. */
   waiting = 0;
+  held = 0;
   busySlotMs = 0;
   slotMs = 0;
   /** Somebody waited for his turn while a slot was free. */
@@ -60,7 +64,7 @@ export class FleetTally {
     }
     this.busySlotMs += running * tookMs;
     this.slotMs += slots * tookMs;
-    if (this.waiting > 0 && running < slots) this.idleWhileWaitingMs += tookMs;
+    if (this.waiting > this.held && running < slots) this.idleWhileWaitingMs += tookMs;
     if (isOver) this.overCapacityMs += tookMs;
   }
 
@@ -117,6 +121,11 @@ export class Tallies {
         const isVain = (request: SimulatedRequest): boolean => event.ending === 'failed' && request.events === 0;
         return this.#charge(event, (request) => (isVain(request) ? 0 : this.#costOf(request, 'so-far')));
       }
+      case 'flow-parked':
+        if (event.why !== 'no-room') this.#hold(event, true);
+        return;
+      case 'flow-unparked':
+        return this.#hold(event, false);
       default:
     }
   }
@@ -169,8 +178,26 @@ export class Tallies {
     this.fleet.waiting += by;
     const tally = this.tenant(fairnessId);
     tally.waiting += by;
-    if (tally.waiting === 0) this.#lagOf(event.band).idle(fairnessId);
-    else if (by === 1) this.#lagOf(event.band).backlogged(fairnessId, weight);
+    tally.weight = weight;
+    if (tally.isHeld) this.fleet.held += by;
+    if (tally.waiting === 0) {
+      tally.isHeld = false;
+      this.#lagOf(event.band).idle(fairnessId);
+    } else if (by === 1 && !tally.isHeld) this.#lagOf(event.band).backlogged(fairnessId, tally.weight);
+  }
+
+  /** Who is held back by a limit of its own has no claim meanwhile. */
+  #hold(
+    { fairnessId, band, atMs }: Extract<FlowEvent, { kind: 'flow-parked' | 'flow-unparked' }>,
+    isHeld: boolean,
+  ): void {
+    const tally = this.tenant(fairnessId);
+    if (tally.isHeld === isHeld) return;
+    this.fleet.count(atMs);
+    tally.isHeld = isHeld;
+    this.fleet.held += isHeld ? tally.waiting : -tally.waiting;
+    if (isHeld) this.#lagOf(band).idle(fairnessId);
+    else this.#lagOf(band).backlogged(fairnessId, tally.weight);
   }
 
   #lagOf(band: number): LagOracle {

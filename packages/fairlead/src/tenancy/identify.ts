@@ -157,12 +157,12 @@ export function createIdentify(
 }
 
 /**
- * Who is named by a trusted source and shows a key besides is a program of the key's tenant, unless the configuration
+ * Where the tenant stands in a hierarchy, itself included; undefined when nobody says. Who is named by a trusted source and shows a key besides is a program of the key's tenant, unless the configuration
  * knows better. A name with slashes is a path by itself.
  */
-function pathOf(
+export function pathOf(
   tenant: string,
-  by: { readonly named: string | undefined; readonly grant: Grant | undefined; readonly granted: Grant | undefined },
+  by: { readonly named: string | undefined; readonly grant?: Grant | undefined; readonly granted: Grant | undefined },
 ): string | undefined {
   const { named, grant, granted } = by;
   if (granted?.path !== undefined && granted.tenant === tenant) return `${granted.path}/${tenant}`;

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What a configuration gives the tenants of a scenario: through what `fairlead serve` looks that up in. */
+
+import type { IdentityConfig } from '../config/resolved.ts';
+import { FairnessWeights } from '../tenancy/fairness-weights.ts';
+import { Grants } from '../tenancy/grants.ts';
+import { pathOf } from '../tenancy/identify.ts';
+import type { Identity } from '../tenancy/identify.ts';
+import { TenantMemory } from '../tenancy/tenant-memory.ts';
+import type { TenantModel } from './scenario-fields.ts';
+
+/** By name; what the scenario says of a tenant itself goes before the configuration. */
+export function simulatedIdentities(
+  tenants: readonly TenantModel[],
+  config: IdentityConfig,
+  nowMs: () => number,
+): ReadonlyMap<string, Identity> {
+  const grants = new Grants(config, new TenantMemory(nowMs));
+  const weights = new FairnessWeights(config.fairness);
+  return new Map(
+    tenants.map(({ name, weight, priority }): [string, Identity] => {
+      const granted = grants.ofTenant(name);
+      const path = pathOf(name, { named: name, granted });
+      return [
+        name,
+        {
+          tenant: name,
+          weight: weight ?? granted?.weight ?? weights.of(name),
+          priority: priority ?? granted?.priority ?? 0,
+          ...(path !== undefined && { path }),
+          ...(granted?.cap && { cap: granted.cap }),
+          ...(granted?.tokenBucket && { tokenBucket: granted.tokenBucket }),
+          verified: true,
+          trusted: false,
+          address: undefined,
+          viaProxy: false,
+        },
+      ];
+    }),
+  );
+}

@@ -47,7 +47,8 @@ for (const page of all) {
     test(`the commands of ${page.name}, block ${index + 1}, run as they stand`, { timeout: 60_000 }, async (t) => {
       const folder = mkdtempSync(path.join(os.tmpdir(), 'fairlead-page-'));
       t.after(() => rmSync(folder, { recursive: true, force: true }));
-      const { code, output } = await shell(folder, await withFreePorts(block), t.signal);
+      const script = await withFreePorts(block.commands);
+      const { code, output } = await shell(script, { folder, cwd: block.inCheckout ? root : folder, signal: t.signal });
       assert.equal(code, 0, output);
     });
   }
@@ -57,11 +58,19 @@ test('some page has commands that are run', () => {
   assert.ok(all.some((page) => runnableBlocks(page).length > 0));
 });
 
+interface Place {
+  /** Empty; `fairlead` is put there. */
+  readonly folder: string;
+  readonly cwd: string;
+  readonly signal: AbortSignal;
+}
+
 /**
- * Runs a block in an empty folder by bash, which stops at the first command that fails. Whatever it left running ends
- * with it, and has to have ended before this returns, so that nothing of it is left.
+ * Runs a block by bash, which stops at the first command that fails. Whatever it left running ends with it, and has to
+ * have ended before this returns, so that nothing of it is left: the whole process group is told, because npm and its
+ * shell, told alone, leave what they started behind.
  */
-async function shell(folder: string, block: string, signal: AbortSignal): Promise<{ code: number; output: string }> {
+async function shell(block: string, { folder, cwd, signal }: Place): Promise<{ code: number; output: string }> {
   const bin = path.join(folder, 'bin');
   const fairlead = path.join(bin, 'fairlead');
   const main = path.join(root, 'packages/fairlead/src/cli/main.ts');
@@ -71,10 +80,10 @@ async function shell(folder: string, block: string, signal: AbortSignal): Promis
   const script = [
     'set -euo pipefail',
     `PATH="${bin}:$PATH"`,
-    `trap 'status=$?; kill $(jobs -p) 2>/dev/null || true; wait; exit $status' EXIT`,
+    `trap 'status=$?; trap "" TERM; kill 0; wait; exit $status' EXIT`,
     block,
   ].join('\n');
-  const child = spawn('bash', ['-c', script], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const child = spawn('bash', ['-c', script], { cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   signal.addEventListener('abort', () => {
     if (child.exitCode === null) process.kill(-child.pid!, 'SIGKILL');
   });

@@ -23,7 +23,7 @@ const introduction = `# Configuration
 
 <!-- Written by tools/configuration-reference.ts from the schema: change that, then run it. -->
 
-One file configures everything. It is the reference picker's \`EndpointPickerConfig\`, with sections of our own beside it;
+One file configures everything. It is the [reference picker](compatibility.md)'s \`EndpointPickerConfig\`, with sections of our own beside it;
 every section is optional, and \`fairlead serve\` runs without any file.
 
 \`\`\`yaml

@@ -50,7 +50,17 @@ function anchor(heading: string): string {
     .replaceAll(' ', '-');
 }
 
-/** Blocks opened by "```sh run", in order. */
-export function runnableBlocks({ text }: Page): string[] {
-  return [...text.matchAll(/^```sh run\n([\s\S]*?)^```/gm)].map(([, block]) => block!);
+/** Commands of a page that are run by a test. */
+export interface RunnableBlock {
+  readonly commands: string;
+  /** They are for the root of the project, by `npm run`; else for any folder, with `fairlead` installed. */
+  readonly inCheckout: boolean;
+}
+
+/** Blocks opened by "```sh run" or "```sh run checkout", in order. */
+export function runnableBlocks({ text }: Page): RunnableBlock[] {
+  return [...text.matchAll(/^```sh run( checkout)?\n([\s\S]*?)^```/gm)].map(([, where, commands]) => ({
+    commands: commands!,
+    inCheckout: where !== undefined,
+  }));
 }

@@ -71,8 +71,12 @@ export class BandSelection<B extends { readonly priority: number }> {
     for (const contender of this.#known) if (contender.place !== 'out') this.#tell('ready', contender);
   }
 
-  /** Whether something of the band could be sent. */
+  /** Whether something of the band could be sent; one that was passed over in this turn is then offered again. */
   contend(contender: BandContender<B>, contends: boolean): void {
+    if (contends && contender.place === 'passed') {
+      this.#passed.splice(this.#passed.indexOf(contender), 1);
+      return this.#offer(contender);
+    }
     if (contends === (contender.place !== 'out')) return;
     if (contends) this.#offer(contender);
     else {

@@ -67,6 +67,8 @@ export class Dispatcher {
   /** Room may have come free somewhere. */
   capacityFreed(): void {
     this.#capacityEpoch += 1;
+    // In the middle of a turn: whoever is dispatched may end something at once.
+    this.#waitlist.bands.selection.readmit();
   }
 
   /** Dispatches as many as gates, caps and room allow. */

@@ -107,7 +107,7 @@ export interface BandCallbacks {
   onThrottled(flow: Flow, isThrottled: boolean): void;
   /** A throttled flow's tenant got tokens back. */
   onRefund(flow: Flow): void;
-  /** Something of the band could be sent, or nothing any more. */
+  /** Something of the band could be sent, or nothing any more; or, of one that was passed over, something else. */
   onContending(band: PriorityBand, contends: boolean): void;
   /** Something of the band was served, at this cost in units of an input token. */
   onCharged(band: PriorityBand, cost: number): BandCharge | undefined;
@@ -296,7 +296,9 @@ export class PriorityBand implements Costly {
     else if (standing === 'capped') flow.cap?.await(flow);
     else if (standing === 'throttled') this.#awaitTokens(flow, true);
     const contends = this.count.ready + this.count.parked > 0;
-    if (contends !== (this.contender.place !== 'out')) this.#callbacks.onContending(this, contends);
+    const { place } = this.contender;
+    if (contends !== (place !== 'out') || (place === 'passed' && standing === 'ready'))
+      this.#callbacks.onContending(this, contends);
   }
 
   #park(flow: Flow): void {

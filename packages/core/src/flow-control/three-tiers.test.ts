@@ -5,10 +5,12 @@ import { afterEach, describe, it } from 'node:test';
 import { globalStrictFairnessPolicy } from '../plugins/fairness/global-strict-fairness-policy.ts';
 import { roundRobinFairnessPolicy } from '../plugins/fairness/round-robin-fairness-policy.ts';
 import { edfOrderingPolicy } from '../plugins/ordering/edf-ordering-policy.ts';
+import type { Endpoint } from '../endpoints/endpoint.ts';
 import { InFlightCap } from '../request/in-flight-cap.ts';
+import type { InferenceRequest } from '../request/inference-request.ts';
 import { CheckedKits } from '../testing/checked-kits.ts';
 import type { FairnessPolicy, Member, OrderingPolicy } from './policies.ts';
-import type { KitOptions } from '../testing/flow-control-kit.ts';
+import type { FlowControlKit, KitOptions } from '../testing/flow-control-kit.ts';
 import { instanceOf } from '../testing/plugin-instance.ts';
 
 const kits = new CheckedKits();
@@ -83,6 +85,53 @@ describe('The three tiers of dispatch', () => {
       kit.enqueue();
       kit.settle();
       assert.deepEqual(asked, [[1], [1]]);
+    });
+
+    describe('when who is dispatched does something at once', () => {
+      /** Full endpoints; above others waits one who can only go to the first of them, and finds no room. */
+      function startWithPicky(limit: number): FlowControlKit {
+        const onlyFirst = {
+          type: 'test',
+          name: 'test',
+          filter: (request: InferenceRequest, endpoints: readonly Endpoint[]) =>
+            endpoints.filter(({ name }) => request.fairnessId !== 'picky' || name === 'e1'),
+        };
+        const kit = start({ endpoints: 2, limit, filters: [onlyFirst], config: { knownPriorities: [10] } });
+        for (let count = 0; count < limit; count += 1) {
+          kit.enqueue({ fairnessId: 'picky' });
+          kit.settle();
+        }
+        kit.enqueue({ fairnessId: 'picky', priority: 10 });
+        kit.settle();
+        assert.equal(kit.controller.waiting, 1);
+        return kit;
+      }
+
+      /** What `low` does in the turn in which it is dispatched. */
+      function enqueueThen(kit: FlowControlKit, act: () => unknown): void {
+        const request = kit.request({ fairnessId: 'low' });
+        const record = kit.recorder(request);
+        kit.controller.enqueue(request, (settled) => {
+          record(settled);
+          act();
+        });
+      }
+
+      it('goes back to a band that was passed over, when something comes into it that can be sent', () => {
+        const kit = startWithPicky(2);
+        enqueueThen(kit, () => kit.enqueue({ fairnessId: 'urgent', priority: 10 }));
+        kit.enqueue({ fairnessId: 'low' });
+        kit.settle();
+        assert.deepEqual(kit.dispatchedFlows, ['picky', 'picky', 'low', 'urgent']);
+      });
+
+      it('goes back to a band that was passed over, when room comes free for it', () => {
+        const kit = startWithPicky(1);
+        enqueueThen(kit, () => kit.permits.shift()!.end('succeeded'));
+        kit.enqueue({ fairnessId: 'low' });
+        kit.settle();
+        assert.deepEqual(kit.dispatchedFlows, ['picky', 'low', 'picky']);
+      });
     });
 
     it('serves a priority that nobody configured in band 0, and says so', () => {

@@ -14,6 +14,13 @@ describe('the nearest name', () => {
     assert.equal(nearestName('maxRequest', names), 'maxRequests');
   });
 
+  it('is the only one that begins so, when none is near', () => {
+    assert.equal(nearestName('round-robin', names), 'round-robin-fairness-policy');
+    assert.equal(nearestName('RoundRobin', names), 'round-robin-fairness-policy');
+    assert.equal(nearestName('max', names), undefined);
+    assert.equal(nearestName('ro', names), undefined);
+  });
+
   it('is nothing when nothing is near', () => {
     assert.equal(nearestName('weight', names), undefined);
     assert.equal(nearestName('x', names), undefined);

@@ -2,15 +2,31 @@
 
 /**
  * The name somebody probably meant. Distance is optimal string alignment (insert, delete, replace, swap neighbours,
- * each 1), without regard to case; a third of the word may be wrong, so that a guess is worth reading.
+ * each 1), without regard to case; a third of the word may be wrong, so that a guess is worth reading. When none is that
+ * near, the only name that begins so is meant, with or without hyphens: `round-robin`, `RoundRobin`.
  */
 
 const maxNameLength = 100;
+const minBeginningLength = 3;
 
-/** The nearest of `candidates` to `name`, the first among equals; undefined when none is near. */
+/** The nearest of `candidates` to `name`, the first among equals, else the one that begins so; undefined when none is near. */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
   if (name.length > maxNameLength) return undefined;
-  const word = name.toLowerCase();
+  const all = [...candidates];
+  return nearest(name.toLowerCase(), all) ?? onlyBeginning(bare(name), all);
+}
+
+function onlyBeginning(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length < minBeginningLength) return undefined;
+  const found = candidates.filter((candidate) => bare(candidate).startsWith(word));
+  return found.length === 1 ? found[0] : undefined;
+}
+
+function bare(name: string): string {
+  return name.toLowerCase().replaceAll(/[-_]/g, '');
+}
+
+function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {

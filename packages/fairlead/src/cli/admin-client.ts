@@ -49,6 +49,11 @@ export async function askAdmin(input: AdminRequest): Promise<unknown> {
     throw new AdminError(`${input.admin.origin} does not answer like a fairlead admin port`);
   }
   if (status === 200) return value;
+  // The gateway's own port and model servers answer so.
+  if (status === 404)
+    throw new AdminError(
+      `${input.admin.origin} has no ${input.path}; is --admin the admin port of a \`fairlead serve\`?`,
+    );
   const message = (value as { error?: { message?: unknown } } | null)?.error?.message;
   throw new AdminError(
     `${input.admin.origin} refused: ${typeof message === 'string' ? printable(message) : `status ${status}`}`,

@@ -9,6 +9,7 @@ import type { ModelServer, ModelServerOptions } from '../model-server/model-serv
 import { startModelServer } from '../model-server/model-server.ts';
 import type { Setting, Settings } from '../model-server/settings.ts';
 import { allowedValues, DEFAULT_SETTINGS, SETTING_NAMES, SETTINGS } from '../model-server/settings.ts';
+import { addressFault } from './address-fault.ts';
 import { UsageError } from './command.ts';
 import type { Command, CommandInput, Flag } from './command.ts';
 import { parsePort } from './flag-values.ts';
@@ -53,7 +54,9 @@ async function run(input: CommandInput): Promise<number> {
     server = await startModelServer(optionsFrom(input.options));
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(error.message);
-    input.stderr.write(`fairlead model-server: ${error instanceof Error ? error.message : String(error)}\n`);
+    const wanted = { host: input.options['host'] as string, port: input.options['port'] as number };
+    const why = addressFault(error, wanted) ?? (error instanceof Error ? error.message : String(error));
+    input.stderr.write(`fairlead model-server: ${why}\n`);
     return 1;
   }
   input.stdout.write(`model server ${server.models[0]} listening on ${server.url}\n`);

@@ -93,6 +93,7 @@ describe('a command line', () => {
 describe('a mistake on the command line', () => {
   const mistakes: { words: string[]; says: RegExp }[] = [
     { words: ['puor'], says: /^fairlead: unknown command 'puor' \(Did you mean pour\?\)\n$/ },
+    { words: ['dance'], says: /^fairlead: unknown command 'dance'; `fairlead --help` lists them\n$/ },
     { words: ['--verison'], says: /^fairlead: unknown option '--verison' \(Did you mean --version\?\)\n$/ },
     { words: ['pour', '--prot', '1'], says: /^fairlead pour: unknown option '--prot' \(Did you mean --port\?\)\n$/ },
     { words: ['pour', '--port', '99999'], says: /^fairlead pour: .*--port <N>.*'99999'.*a port is 0 to 65535\n$/ },

@@ -100,6 +100,13 @@ describe('a start that cannot be', () => {
     );
   });
 
+  it('says why the file of --record cannot be written', async () => {
+    const file = '/no-such-folder/requests.jsonl';
+    const running = new Running([...anyPort, '--endpoint', 'http://127.0.0.1:9', '--record', file]);
+    assert.equal(await running.code, 1);
+    assert.equal(running.err, `fairlead serve: --record ${file}: its folder is not there\n`);
+  });
+
   it('takes no value that makes no sense', async () => {
     for (const [flag, value, says] of [
       ['--port', '65536', /allowed is an integer from 0 to 65535/],

@@ -20,12 +20,14 @@ import { countBodiesWithHeap } from '../serve/collector.ts';
 import type { RequestReport } from '../director/request-report.ts';
 import { startServe } from '../serve/start-serve.ts';
 import type { Serve } from '../serve/start-serve.ts';
+import { addressFault } from './address-fault.ts';
 import { UsageError } from './command.ts';
 import type { Command, CommandInput, Flag } from './command.ts';
 import { parsePort } from './flag-values.ts';
 import { openRecording } from './recording.ts';
 import type { Recording } from './recording.ts';
 import { stopped } from './stopped.ts';
+import { writeFault } from './write-fault.ts';
 
 const exitCode = { ok: 0, failed: 1 } as const;
 
@@ -213,22 +215,15 @@ async function drain(serve: Serve, { drainTimeoutMs, log }: { drainTimeoutMs: nu
 /** Why it did not start, in one line that says what to do. */
 function startFault(error: unknown, given: ServeFlags): string {
   const { code, port, path, message } = error as NodeJS.ErrnoException & { readonly port?: number };
-  if (path !== undefined && path === given.record) {
-    return `--record ${path}: ${code === 'EEXIST' ? 'there is such a file already' : message}`;
+  if (path !== undefined && path === given.record) return `--record ${path}: ${writeFault(error)}`;
+  if (code === 'EADDRINUSE' && port !== undefined && port === given.port && port === given.adminPort) {
+    return `port ${port} of ${given.host} is wanted for both the gateway and the admin port; choose another with --admin-port`;
   }
   const isAdmin = port !== undefined && port === given.adminPort && port !== given.port;
-  const prefix = isAdmin ? 'admin-' : '';
-  const host = isAdmin ? given.adminHost : given.host;
-  if (code === 'EADDRINUSE') {
-    const isOwn = port !== undefined && port === given.port && port === given.adminPort;
-    const taker = isOwn ? 'wanted for both the gateway and the admin port' : 'taken by another program';
-    return `port ${port ?? given.port} of ${host} is ${taker}; choose another with --${isOwn ? 'admin-' : prefix}port`;
-  }
-  if (code === 'EACCES')
-    return `not allowed to listen on port ${port ?? given.port}; choose another with --${prefix}port`;
-  if (code === 'EADDRNOTAVAIL') return `${host} is not an address of this machine; choose another with --${prefix}host`;
-  if (code === 'ENOTFOUND') return `${host} is not known; choose another with --${prefix}host`;
-  return error instanceof Error ? message : String(error);
+  const wanted = isAdmin
+    ? { host: given.adminHost, port, prefix: 'admin-' }
+    : { host: given.host, port: port ?? given.port };
+  return addressFault(error, wanted) ?? (error instanceof Error ? message : String(error));
 }
 
 function parseDrainTimeout(text: string): number {

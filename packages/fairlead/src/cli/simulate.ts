@@ -26,6 +26,7 @@ import type { Workload } from '../simulate/workload.ts';
 import { UsageError } from './command.ts';
 import type { Command, CommandInput } from './command.ts';
 import { fit, parseServer } from './fit.ts';
+import { writeFault } from './write-fault.ts';
 
 const exitCode = { ok: 0, problems: 1, worse: 1 } as const;
 
@@ -163,7 +164,7 @@ async function written(file: string, page: string, { stderr }: CommandInput): Pr
     await writeFile(file, page);
     return true;
   } catch (error) {
-    stderr.write(`fairlead simulate: --html ${file} cannot be written: ${(error as Error).message}\n`);
+    stderr.write(`fairlead simulate: --html ${file} cannot be written: ${writeFault(error)}\n`);
     return false;
   }
 }

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { startAdmin } from '../admin/server.ts';
 import type { StateDocument } from '../admin/state.ts';
+import { startModelServer } from '../model-server/model-server.ts';
 import { bypassCommand } from './bypass.ts';
 import { runProgram } from './program.ts';
 import { statusCommand } from './status.ts';
@@ -205,6 +206,20 @@ test('something that is not a fairlead is one clear line, too', async () => {
     assert.match(err, /does not answer like a fairlead admin port\n$/);
   } finally {
     other.close();
+  }
+});
+
+test('a port that has no /state, as that of the gateway itself, is asked about in one line', async () => {
+  const server = await startModelServer({});
+  try {
+    const { exitCode, out, err } = await run(['status', '--admin', server.url]);
+    assert.deepEqual([exitCode, out], [1, '']);
+    assert.equal(
+      err,
+      `fairlead status: ${server.url} has no /state; is --admin the admin port of a \`fairlead serve\`?\n`,
+    );
+  } finally {
+    await server.destroy();
   }
 });
 

@@ -199,6 +199,16 @@ export const poolFamilies = {
     '1 while the band may not dispatch: saturation has reached its ceiling or that of a band above.',
   ),
   bandCeiling: gauge('fairlead_band_ceiling', ['pool', 'priority'], 'Saturation at which the band stops dispatching.'),
+  bandPromisedShare: gauge(
+    'fairlead_band_promised_share',
+    ['pool', 'priority'],
+    'Share of the cost of what is dispatched that the band has a right to while it has something to send; absent where bands have none, as where they are served strictly.',
+  ),
+  bandRecentShare: gauge(
+    'fairlead_band_recent_share',
+    ['pool', 'priority'],
+    'And what it had of the last half to whole minute in which anything was dispatched; absent where the other is.',
+  ),
   fairnessLag: gauge(
     'fairlead_fairness_lag_tokens',
     ['pool', 'priority'],

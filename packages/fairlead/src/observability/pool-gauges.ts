@@ -67,6 +67,10 @@ function readBand(pool: string, band: BandSnapshot, samples: Samples): void {
   samples.add(poolFamilies.bandBytes, reference, band.bytes / band.maxBytes);
   samples.add(poolFamilies.bandGated, { pool, priority }, band.gated ? 1 : 0);
   samples.add(poolFamilies.bandCeiling, { pool, priority }, band.ceiling);
+  if (band.promisedShare !== undefined) {
+    samples.add(poolFamilies.bandPromisedShare, { pool, priority }, band.promisedShare);
+    samples.add(poolFamilies.bandRecentShare, { pool, priority }, band.recentShare);
+  }
   samples.add(poolFamilies.fairnessLag, { pool, priority }, band.largestLag);
   if (band.lagBound !== undefined) samples.add(poolFamilies.fairnessLagBound, { pool, priority }, band.lagBound);
 }

@@ -24,6 +24,8 @@ import { KEPT_DISPATCHES, MeanCost } from './mean-cost.ts';
 interface Tag {
   readonly weight: number;
   at: number;
+  /** It has something to send. */
+  isReady: boolean;
 }
 
 /** Over all bands. */
@@ -55,16 +57,18 @@ class Weighted implements BandSelectionPolicy<Clock, Tag> {
   }
 
   newBandState(priority: number): Tag {
-    return { weight: this.#weights.get(priority) ?? this.#defaultWeight, at: 0 };
+    return { weight: this.#weights.get(priority) ?? this.#defaultWeight, at: 0, isReady: false };
   }
 
   ready(clock: Clock, { state }: Contender<Tag>): void {
     clock.weights += state.weight;
+    state.isReady = true;
     state.at = Math.max(state.at, clock.at);
   }
 
   unready(clock: Clock, { state }: Contender<Tag>): void {
     clock.weights -= state.weight;
+    state.isReady = false;
   }
 
   pick(_clock: Clock, offered: readonly Contender<Tag>[]): Contender<Tag> {
@@ -87,8 +91,8 @@ class Weighted implements BandSelectionPolicy<Clock, Tag> {
     state.at += delta / state.weight;
   }
 
-  shareOf({ weights }: Clock, { state }: Contender<Tag>): number {
-    return Math.min(1, state.weight / Math.max(weights, state.weight));
+  shareOf({ weights }: Clock, { state: { weight, isReady } }: Contender<Tag>): number {
+    return Math.min(1, weight / Math.max(isReady ? weights : weights + weight, weight));
   }
 }
 

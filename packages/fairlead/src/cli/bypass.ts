@@ -15,6 +15,7 @@ While bypass is on, every request is dispatched as it comes: nothing waits, nobo
 at once. It works on the machine itself only, says so in the log and shows as the gauge fairlead_bypass; a restart
 switches it off.
 
+Examples:
   fairlead bypass on
   fairlead bypass off --admin http://127.0.0.1:9090`,
   argument: { name: 'on|off', summary: 'on: dispatch everything; off: flow control decides', required: true },

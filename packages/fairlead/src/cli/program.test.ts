@@ -96,7 +96,10 @@ describe('a mistake on the command line', () => {
     { words: ['dance'], says: /^fairlead: unknown command 'dance'; `fairlead --help` lists them\n$/ },
     { words: ['--verison'], says: /^fairlead: unknown option '--verison' \(Did you mean --version\?\)\n$/ },
     { words: ['pour', '--prot', '1'], says: /^fairlead pour: unknown option '--prot' \(Did you mean --port\?\)\n$/ },
-    { words: ['pour', '--port', '99999'], says: /^fairlead pour: .*--port <N>.*'99999'.*a port is 0 to 65535\n$/ },
+    {
+      words: ['pour', '--port', '99999'],
+      says: /^fairlead pour: .*--port <N>.*'99999' is invalid; a port is 0 to 65535\n$/,
+    },
     { words: ['pour', '--port'], says: /^fairlead pour: .*--port <N>.* argument missing\n$/ },
     { words: ['pour', 'mug', 'bowl'], says: /^fairlead pour: too many arguments.*\n$/ },
   ];

@@ -144,7 +144,10 @@ function camelCase(name: string): string {
 function report(error: unknown, name: string, context: ProgramContext): number {
   if (error instanceof CommanderError && error.exitCode === 0) return exitCode.done;
   if (error instanceof CommanderError) {
-    const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+    const message = error.message
+      .replace(/^error: /, '')
+      .replace(' is invalid. ', ' is invalid; ')
+      .replace(/\s*\n\s*/g, ' ');
     const isStranger = error.code === 'commander.unknownCommand' && !message.includes('Did you mean');
     context.stderr.write(`${name}: ${message}${isStranger ? '; `fairlead --help` lists them' : ''}\n`);
     return exitCode.usage;

@@ -74,6 +74,15 @@ describe('a start that cannot be', () => {
     assert.match(running.err, /^fairlead serve: no model server to serve; .*--endpoint URL/);
   });
 
+  it('says that an endpoint is the gateway itself', async () => {
+    for (const flag of ['port', 'admin-port']) {
+      const running = new Running(['--endpoint', 'http://localhost:9', ...anyPort, `--${flag}`, '9']);
+      assert.equal(await running.code, 1);
+      const why = `endpoint http://localhost:9 is this gateway itself; name a model server, or choose another --${flag}`;
+      assert.equal(running.err, `fairlead serve: ${why}\n`);
+    }
+  });
+
   it('says in one line which port is taken', async () => {
     const taken = net.createServer();
     await once(taken.listen(0, '127.0.0.1'), 'listening');

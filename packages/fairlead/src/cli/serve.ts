@@ -24,6 +24,7 @@ import { addressFault } from './address-fault.ts';
 import { UsageError } from './command.ts';
 import type { Command, CommandInput, Flag } from './command.ts';
 import { parsePort } from './flag-values.ts';
+import { leadsTo } from './own-address.ts';
 import { openRecording } from './recording.ts';
 import type { Recording } from './recording.ts';
 import { stopped } from './stopped.ts';
@@ -114,8 +115,9 @@ async function run(input: CommandInput): Promise<number> {
   const loaded = await loadConfigOf(given);
   for (const warning of loaded.warnings) input.stderr.write(`warning: ${problemLine(warning)}\n`);
   if (loaded.ok === undefined) return refused(loaded.problems, input);
-  if (hasNothingToServe(loaded.ok)) {
-    input.stderr.write(`fairlead serve: ${NOTHING_TO_SERVE}\n`);
+  const fault = serversFault(loaded.ok, given);
+  if (fault !== undefined) {
+    input.stderr.write(`fairlead serve: ${fault}\n`);
     return exitCode.failed;
   }
   if (input.stop.aborted) return exitCode.ok;
@@ -178,18 +180,29 @@ function loadConfigOf(given: ServeFlags, more: LoadMore = {}): Promise<LoadedCon
   });
 }
 
-const NOTHING_TO_SERVE = 'no model server to serve; name one with --endpoint URL or in --config-file';
-
-function hasNothingToServe({ endpoints, dnsEndpoints = [], fileDiscovery }: ResolvedConfig): boolean {
-  return endpoints.length + dnsEndpoints.length === 0 && fileDiscovery === undefined;
+/** What is wrong with the model servers of a configuration that is right in itself. */
+function serversFault({ endpoints, dnsEndpoints = [], fileDiscovery }: ResolvedConfig, given: ServeFlags) {
+  if (endpoints.length + dnsEndpoints.length === 0 && fileDiscovery === undefined) {
+    return 'no model server to serve; name one with --endpoint URL or in --config-file';
+  }
+  for (const { url } of endpoints) {
+    for (const [prefix, own] of [
+      ['', { host: given.host, port: given.port }],
+      ['admin-', { host: given.adminHost, port: given.adminPort }],
+    ] as const) {
+      if (leadsTo(url, own))
+        return `endpoint ${url} is this gateway itself; name a model server, or choose another --${prefix}port`;
+    }
+  }
+  return undefined;
 }
 
 /** What could not be started with is not reloaded either. */
 async function reloadConfigOf(given: ServeFlags, more: LoadMore): Promise<LoadedConfig> {
   const loaded = await loadConfigOf(given, more);
-  if (loaded.ok === undefined || !hasNothingToServe(loaded.ok)) return loaded;
-  const at = { line: 1, column: 1 };
-  const problem = configProblem({ path: [], message: NOTHING_TO_SERVE }, given.configFile ?? '', at);
+  const message = loaded.ok && serversFault(loaded.ok, given);
+  if (message === undefined) return loaded;
+  const problem = configProblem({ path: [], message }, given.configFile ?? '', { line: 1, column: 1 });
   return { problems: [problem], warnings: loaded.warnings, unreadable: false };
 }
 

@@ -16,6 +16,7 @@ export const statusCommand: Command = {
   name: 'status',
   summary: 'Show what a running gateway is doing: pools, bands, flows, endpoints.',
   details: `
+Examples:
   fairlead status
   fairlead status --watch
   fairlead status --json --admin http://127.0.0.1:9090`,

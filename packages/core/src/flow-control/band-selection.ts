@@ -80,8 +80,7 @@ export class BandSelection<B extends { readonly priority: number }> {
     if (contends === (contender.place !== 'out')) return;
     if (contends) this.#offer(contender);
     else {
-      const list = contender.place === 'in' ? this.#offered : this.#passed;
-      list.splice(list.indexOf(contender), 1);
+      takeOut(contender.place === 'in' ? this.#offered : this.#passed, contender);
       contender.place = 'out';
     }
     this.#tell(contends ? 'ready' : 'unready', contender);
@@ -113,7 +112,7 @@ export class BandSelection<B extends { readonly priority: number }> {
   /** It cannot be served in this turn. */
   pass(contender: BandContender<B>): void {
     if (contender.place !== 'in') return;
-    this.#offered.splice(this.#offered.indexOf(contender), 1);
+    takeOut(this.#offered, contender);
     this.#passed.push(contender);
     contender.place = 'passed';
     this.#tell('passed', contender);
@@ -167,17 +166,27 @@ export class BandSelection<B extends { readonly priority: number }> {
   }
 
   #offer(contender: BandContender<B>): void {
-    let index = 0;
-    while (index < this.#offered.length && this.#offered[index]!.priority > contender.priority) index += 1;
-    this.#offered.splice(index, 0, contender);
+    let index = this.#offered.push(contender) - 1;
+    for (; index > 0 && this.#offered[index - 1]!.priority < contender.priority; index -= 1) {
+      this.#offered[index] = this.#offered[index - 1]!;
+    }
+    this.#offered[index] = contender;
     contender.place = 'in';
   }
 
   #tell(what: 'ready' | 'unready' | 'passed', contender: BandContender<B>): void {
     try {
-      this.#policy[what]?.(this.#state, contender);
+      if (what === 'ready') this.#policy.ready?.(this.#state, contender);
+      else if (what === 'unready') this.#policy.unready?.(this.#state, contender);
+      else this.#policy.passed?.(this.#state, contender);
     } catch (error) {
       this.#onFault(this.#policy, error);
     }
   }
+}
+
+/** As `splice` does, which makes an array of what it takes out: a band may come and go with each of its requests. */
+function takeOut<T>(list: T[], item: T): void {
+  for (let index = list.indexOf(item) + 1; index < list.length; index += 1) list[index - 1] = list[index]!;
+  list.pop();
 }

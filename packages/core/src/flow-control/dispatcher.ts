@@ -74,12 +74,13 @@ export class Dispatcher {
   /** Dispatches as many as gates, caps and room allow. */
   dispatchFairly(nowMs: number): void {
     const { selection } = this.#waitlist.bands;
-    this.#gate.ask(this.#placement.saturation(nowMs), selection.isStrict);
+    let saturation = this.#placement.saturation(nowMs);
+    this.#gate.ask(saturation, selection.isStrict);
     for (let band = selection.pick(); band !== undefined; band = selection.pick()) {
-      const saturation = this.#placement.saturation(nowMs);
       const isClosed = this.#gate.closes(band.index, saturation);
       if (isClosed && (selection.isStrict || this.#gate.closesAll(selection.highest.index, saturation))) break;
       if (isClosed || !this.#serveOne(band, nowMs)) selection.pass(band.contender);
+      saturation = this.#placement.saturation(nowMs);
     }
     selection.readmit();
   }

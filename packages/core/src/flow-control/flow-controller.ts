@@ -290,11 +290,7 @@ export class FlowController {
     const nowMs = this.#clock.now();
     this.#waitlist.bands.shares.note(this.#waitlist.bands.ordered, nowMs);
     this.#waitlist.checkRegime(nowMs);
-    for (let due = this.#waitlist.expired(nowMs); due !== undefined; due = this.#waitlist.expired(nowMs)) {
-      this.#evict(due, this.#waitlist.budget.hasEndpoints ? 'ttl' : 'ttlNoEndpoints');
-    }
-    this.#waitlist.forgetIdle(nowMs);
-    this.#dispatcher.unthrottle(nowMs);
+    if (this.#waitlist.nextMs() <= nowMs) this.#doWhatIsDue(nowMs);
     if (this.waiting > 0 && this.#placement.hasEndpoints) {
       if (this.#bypass) this.#dispatcher.dispatchAll(nowMs);
       else this.#dispatcher.dispatchFairly(nowMs);
@@ -303,6 +299,14 @@ export class FlowController {
     const change = this.#gate.settle({ nowMs, busy, held: this.#dispatcher.reserving });
     if (change !== undefined) this.#observer?.(change);
     this.#alarm.arm(this.#waitlist.nextMs());
+  }
+
+  #doWhatIsDue(nowMs: number): void {
+    for (let due = this.#waitlist.expired(nowMs); due !== undefined; due = this.#waitlist.expired(nowMs)) {
+      this.#evict(due, this.#waitlist.budget.hasEndpoints ? 'ttl' : 'ttlNoEndpoints');
+    }
+    this.#waitlist.forgetIdle(nowMs);
+    this.#dispatcher.unthrottle(nowMs);
   }
 
   #reject(request: InferenceRequest, why: Rejection): WaitingHandle {

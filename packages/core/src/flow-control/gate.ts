@@ -23,8 +23,7 @@ export class Gate {
   /** The ceilings that the policy has written. */
   #filled: Float64Array | undefined;
   #isStrict = true;
-  /** The highest ceiling, and whether that was reached in this pump. */
-  #most = 1;
+  /** Whether the highest ceiling was reached in this pump. */
   #isAllHeld = false;
   #saturation = 0;
   #closed: GateSnapshot | undefined;
@@ -90,7 +89,7 @@ export class Gate {
   /** Whether every band has to stop, each for itself; `index`: the highest that has something to send. */
   closesAll(index: number, saturation: number): boolean {
     if (this.#bands.ceilings !== this.#filled) this.#fill(saturation);
-    if (saturation < this.#most) return false;
+    for (let each = 0; each < this.#bands.ceilings.length; each += 1) if (saturation < this.ceiling(each)) return false;
     this.#isAllHeld = true;
     this.#index = Math.min(index, this.#index);
     return true;
@@ -134,8 +133,6 @@ export class Gate {
       open(ceilings);
       this.#onFault(this.#policy, error);
     }
-    this.#most = 0;
-    for (let index = 0; index < ceilings.length; index += 1) this.#most = Math.max(this.#most, this.ceiling(index));
   }
 
   #count(nowMs: number, held: boolean): void {

@@ -27,6 +27,8 @@ export class IdleCollector {
   #bandIdleMs: number;
   readonly #flows = new LookHeap();
   readonly #bands = new Set<PriorityBand>();
+  /** When the first of the bands is to be looked at. */
+  #bandsMs = Infinity;
 
   constructor(limits: { readonly flowIdleMs: number; readonly bandIdleMs: number }) {
     this.#flowIdleMs = limits.flowIdleMs;
@@ -37,6 +39,7 @@ export class IdleCollector {
   reconfigure(limits: { readonly flowIdleMs: number; readonly bandIdleMs: number }): void {
     this.#flowIdleMs = limits.flowIdleMs;
     this.#bandIdleMs = limits.bandIdleMs;
+    this.#setBandsMs();
   }
 
   /** The flow's last work is over. */
@@ -51,13 +54,12 @@ export class IdleCollector {
   bandMade(band: PriorityBand, nowMs: number): void {
     band.idleSinceMs = Math.ceil(nowMs);
     this.#bands.add(band);
+    this.#setBandsMs();
   }
 
   /** When `collect` next has something to look at; Infinity for never. */
   nextMs(): number {
-    let nextMs = this.#flows.peek()?.lookMs ?? Infinity;
-    for (const band of this.#bands) nextMs = Math.min(nextMs, band.idleSinceMs + this.#bandIdleMs);
-    return nextMs;
+    return Math.min(this.#flows.peek()?.lookMs ?? Infinity, this.#bandsMs);
   }
 
   /** Forgets what has been idle for long enough, and tells of each. A band is idle from the moment its last flow went idle. */
@@ -79,6 +81,7 @@ export class IdleCollector {
       // One that came into the configuration meanwhile stays.
       if (band.flows.size === 0 && !band.configured) forget.band(band);
     }
+    this.#setBandsMs();
   }
 
   #forgetFlow(flow: Flow): void {
@@ -87,5 +90,10 @@ export class IdleCollector {
     if (band.flows.size > 0 || band.configured) return;
     band.idleSinceMs = flow.idleSinceMs;
     this.#bands.add(band);
+  }
+
+  #setBandsMs(): void {
+    this.#bandsMs = Infinity;
+    for (const { idleSinceMs } of this.#bands) this.#bandsMs = Math.min(this.#bandsMs, idleSinceMs + this.#bandIdleMs);
   }
 }

@@ -140,14 +140,19 @@ export class PoolPlacement implements Placement {
   }
 
   tryPlace(request: InferenceRequest, nowMs: number, mode: PlacementMode): Placed | Unplaced {
-    const candidates: Endpoint[] = [];
+    let candidates: Endpoint[] | undefined;
+    let last: Tracked | undefined;
     const question = this.#question(request, nowMs, mode);
     for (const tracked of this.#tracked) {
-      if (this.#fits(tracked, question)) candidates.push(tracked.endpoint);
+      if (!this.#fits(tracked, question)) continue;
+      last = tracked;
+      // Where all are busy there is one, and an array that is made for one is small.
+      if (candidates === undefined) candidates = [tracked.endpoint];
+      else candidates.push(tracked.endpoint);
     }
-    if (candidates.length === 0) return 'no-room';
+    if (candidates === undefined) return 'no-room';
     const picked = this.#chooser.schedule(request, candidates);
-    const tracked = picked.length === 0 ? undefined : this.#byEndpoint.get(picked[0] as Endpoint);
+    const tracked = picked[0] === last?.endpoint ? last : this.#byEndpoint.get(picked[0] as Endpoint);
     if (tracked === undefined) return 'unsuited';
     return this.#take(tracked, question, picked.length === 1 ? NO_ENDPOINTS : picked.slice(1));
   }

@@ -29,7 +29,7 @@ export const staticUsageLimitPolicy = definePlugin({
     name,
     newState: () => undefined,
     ceilings: (_state, _input, ceilings) => {
-      ceilings.fill(threshold);
+      for (let index = 0; index < ceilings.length; index += 1) ceilings[index] = threshold;
     },
   }),
 });

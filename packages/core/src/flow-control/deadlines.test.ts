@@ -50,7 +50,7 @@ test('whoever comes, leaves and gets another deadline in whatever order, the nex
         model.sort(byDeadline);
         assert.equal(deadlines.size, model.length);
         assert.equal(deadlines.peek(), model[0]);
-        assert.deepEqual(new Set([...deadlines.listed(), ...deadlines.heaped()]), new Set(model));
+        assert.deepEqual(new Set([...deadlines.lined(), ...deadlines.heaped()]), new Set(model));
       }
     }),
   );
@@ -59,7 +59,7 @@ test('whoever comes, leaves and gets another deadline in whatever order, the nex
 test('requests with the same time to wait are never in the heap', () => {
   const deadlines = new Deadlines();
   for (let sequence = 0; sequence < 100; sequence += 1) deadlines.push(waitingUntil(1000 + sequence, sequence));
-  assert.deepEqual([deadlines.listed().length, deadlines.heaped().length], [100, 0]);
+  assert.deepEqual([deadlines.lined().length, deadlines.heaped().length], [100, 0]);
   deadlines.push(waitingUntil(5, 100));
   assert.equal(deadlines.heaped().length, 1);
   assert.equal(deadlines.peek()?.sequence, 100);

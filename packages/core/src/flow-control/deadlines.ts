@@ -2,15 +2,18 @@
 
 /**
  * Everything that waits and can expire, the next to expire first: also the only timer that waiting requests have. Nearly
- * all have the same time to wait and so expire in the order in which they came: those stand in a list, where to come
- * and to leave costs the same however many wait. Only who expires before the last of the list is in a heap.
+ * all have the same time to wait and so expire in the order in which they came: those stand in a line, where to come and
+ * to leave costs the same however many wait. Only who expires before the last of the line is in a heap.
  */
 
 import { IndexedHeap } from './indexed-heap.ts';
 import type { WaitingRequest } from './waiting-request.ts';
 
-/** The slot of those in the list; no heap is so large. */
-const LISTED = 2 ** 30 - 1;
+/** The slot of the first of the line; no heap is so large. */
+const LINE = 2 ** 30;
+/** The line is closed up when it has this many times as many holes as requests. */
+const HOLES_PER_REQUEST = 3;
+const FEW_HOLES = 64;
 
 class DeadlineHeap<F> extends IndexedHeap<WaitingRequest<F>> {
   protected override before(a: WaitingRequest<F>, b: WaitingRequest<F>): boolean {
@@ -26,70 +29,79 @@ class DeadlineHeap<F> extends IndexedHeap<WaitingRequest<F>> {
 
 export class Deadlines<F> {
   readonly #heap = new DeadlineHeap<F>();
-  #first: WaitingRequest<F> | undefined;
-  #last: WaitingRequest<F> | undefined;
-  #listed = 0;
+  /** Who left it left a hole, but for those before `#front` and at the end. */
+  readonly #line: (WaitingRequest<F> | undefined)[] = [];
+  /** Where the first of the line stands; its end when it is empty. */
+  #front = 0;
+  #lined = 0;
 
   get size(): number {
-    return this.#listed + this.#heap.size;
+    return this.#lined + this.#heap.size;
   }
 
   /** The next to expire. */
   peek(): WaitingRequest<F> | undefined {
     const inHeap = this.#heap.peek();
-    if (inHeap === undefined || this.#first === undefined) return inHeap ?? this.#first;
-    return isSooner(inHeap, this.#first) ? inHeap : this.#first;
+    const first = this.#line[this.#front];
+    if (inHeap === undefined || first === undefined) return inHeap ?? first;
+    return isSooner(inHeap, first) ? inHeap : first;
   }
 
   push(waiting: WaitingRequest<F>): void {
-    const last = this.#last;
+    const line = this.#line;
+    const last = line[line.length - 1];
     if (last !== undefined && isSooner(waiting, last)) {
       this.#heap.push(waiting);
       return;
     }
-    waiting.expirySlot = LISTED;
-    waiting.sooner = last;
-    if (last === undefined) this.#first = waiting;
-    else last.later = waiting;
-    this.#last = waiting;
-    this.#listed += 1;
+    if (line.length - this.#lined > HOLES_PER_REQUEST * this.#lined + FEW_HOLES) this.#closeUp();
+    waiting.expirySlot = LINE + line.push(waiting) - 1;
+    this.#lined += 1;
   }
 
   /** Without effect when it is not in. */
   remove(waiting: WaitingRequest<F>): void {
-    if (waiting.expirySlot !== LISTED) {
+    if (waiting.expirySlot < LINE) {
       this.#heap.remove(waiting);
       return;
     }
-    const { sooner, later } = waiting;
-    if (sooner === undefined) this.#first = later;
-    else sooner.later = later;
-    if (later === undefined) this.#last = sooner;
-    else later.sooner = sooner;
-    waiting.sooner = waiting.later = undefined;
+    const line = this.#line;
+    line[waiting.expirySlot - LINE] = undefined;
     waiting.expirySlot = -1;
-    this.#listed -= 1;
+    this.#lined -= 1;
+    while (line.length > this.#front && line[line.length - 1] === undefined) line.pop();
+    while (this.#front < line.length && line[this.#front] === undefined) this.#front += 1;
   }
 
   /** Restores the order after many have another deadline; nearly in order as they are, that is a walk over all. */
   rebuild(): void {
-    const all = [...this.listed(), ...this.heaped()];
+    const all = [...this.lined(), ...this.heaped()];
     for (const waiting of all) this.remove(waiting);
     for (const waiting of all.sort((a, b) => (isSooner(a, b) ? -1 : 1))) this.push(waiting);
   }
 
-  /** Those in the list, the next to expire first: a copy. */
-  listed(): readonly WaitingRequest<F>[] {
-    const all: WaitingRequest<F>[] = [];
-    for (let waiting = this.#first; waiting !== undefined; waiting = waiting.later) {
-      all.push(waiting);
-    }
-    return all;
+  /** Those in the line, the next to expire first: a copy. */
+  lined(): readonly WaitingRequest<F>[] {
+    return this.#line.filter((waiting) => waiting !== undefined);
   }
 
   /** Those in the heap, in its order: a copy. */
   heaped(): readonly WaitingRequest<F>[] {
     return this.#heap.values();
+  }
+
+  #closeUp(): void {
+    const line = this.#line;
+    let slot = 0;
+    for (let from = this.#front; from < line.length; from += 1) {
+      const waiting = line[from];
+      if (waiting === undefined) continue;
+      line[slot] = waiting;
+      waiting.expirySlot = LINE + slot;
+      slot += 1;
+    }
+    line.length = slot;
+    this.#front = 0;
   }
 }
 

@@ -33,10 +33,10 @@ export function checkInvariants(controller: FlowController): void {
     parts.waitlist.deadlines.heaped(),
     (a, b) => a.expiresMs - b.expiresMs || a.sequence - b.sequence,
   );
-  const listed = parts.waitlist.deadlines.listed();
+  const lined = parts.waitlist.deadlines.lined();
   holds(
-    'the list of deadlines is in order',
-    listed.every(({ expiresMs }, index) => expiresMs >= (listed[index - 1]?.expiresMs ?? 0)),
+    'the line of deadlines is in order',
+    lined.every(({ expiresMs }, index) => expiresMs >= (lined[index - 1]?.expiresMs ?? 0)),
   );
 }
 

@@ -27,9 +27,6 @@ export class WaitingRequest<F = unknown> implements Waiting, WaitingHandle {
   queueSlot = -1;
   /** Slot among the deadlines; -1 when it never expires or is settled. */
   expirySlot = -1;
-  /** Its neighbours in the list of deadlines. */
-  sooner: WaitingRequest<F> | undefined = undefined;
-  later: WaitingRequest<F> | undefined = undefined;
 
   constructor(input: {
     readonly request: InferenceRequest;

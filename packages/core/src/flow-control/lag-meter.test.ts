@@ -8,7 +8,6 @@ import { LagMeter, type Metered } from './lag-meter.ts';
 class Flow implements Metered {
   readonly weight: number;
   inFlight = 0;
-  wasParked = false;
   lagSlot = -1;
   /** What it was served by weight after each step of its spell. */
   history: number[] | undefined;
@@ -99,7 +98,7 @@ test('a flow that waits for other endpoints is not compared with who is served m
   const meter = new LagMeter();
   const [one, other] = [new Flow(1), new Flow(1)];
   for (const flow of [one, other]) meter.enter(flow);
-  other.wasParked = true;
+  meter.park(other);
   for (let count = 0; count < 10; count += 1) meter.charge(one, 100);
   assert.equal(meter.largestLag, 0);
   meter.charge(other, 100);

@@ -14,13 +14,13 @@
 import type { LagFacts } from './policies.ts';
 
 const WATCHED = 16;
+/** All slots, as bits. */
+const ALL = (1 << WATCHED) - 1;
 
 /** A flow as far as its lag is concerned. */
 export interface Metered {
   readonly weight: number;
   readonly inFlight: number;
-  /** It was parked since it was last served; the meter lays that down again. */
-  wasParked: boolean;
   /** Its place among the watched; -1 for none. The meter's. */
   lagSlot: number;
 }
@@ -32,12 +32,13 @@ export class LagMeter implements LagFacts {
   largestError = 0;
   mostInFlight = 0;
   readonly #flows: (Metered | undefined)[] = [];
-  #count = 0;
-  /** Served by weight since it is watched, by slot. */
-  readonly #served = new Float64Array(WATCHED);
-  /** Least and most of `served` of the lower slot less that of the higher. */
-  readonly #least = new Float64Array(WATCHED * WATCHED);
-  readonly #most = new Float64Array(WATCHED * WATCHED);
+  /** Slots, as bits: that are free, and of those who were parked since they were last served. */
+  #free = ALL;
+  #parked = 0;
+  /** Served by weight since it is watched, by slot; NaN, which is less and more than nothing, where nobody is. */
+  readonly #served = new Float64Array(WATCHED).fill(NaN);
+  /** For each slot the most of its `served` less that of each other. */
+  readonly #ahead = new Float64Array(WATCHED * WATCHED);
   #isPaused = false;
 
   /** Begins anew, as with another policy. */
@@ -57,24 +58,29 @@ export class LagMeter implements LagFacts {
 
   /** The flow has something waiting from now on. */
   enter(flow: Metered): void {
-    if (this.#count === WATCHED || this.#isPaused) return;
-    let slot = 0;
-    while (this.#flows[slot] !== undefined) slot += 1;
+    if (this.#free === 0 || this.#isPaused) return;
+    const slot = 31 - Math.clz32(this.#free & -this.#free);
+    this.#free &= ~(1 << slot);
     this.#flows[slot] = flow;
-    this.#count += 1;
     flow.lagSlot = slot;
     this.#served[slot] = 0;
-    for (let other = 0; other < this.#flows.length; other += 1) {
-      if (other !== slot && this.#flows[other] !== undefined) this.#beginPair(slot, other);
-    }
+    for (let other = 0; other < WATCHED; other += 1) this.#beginPair(slot, other);
   }
 
   /** It has nothing waiting any more. */
   leave(flow: Metered): void {
-    if (flow.lagSlot < 0) return;
-    this.#flows[flow.lagSlot] = undefined;
-    this.#count -= 1;
+    const slot = flow.lagSlot;
+    if (slot < 0) return;
+    this.#flows[slot] = undefined;
+    this.#free |= 1 << slot;
+    this.#parked &= ~(1 << slot);
+    this.#served[slot] = NaN;
     flow.lagSlot = -1;
+  }
+
+  /** It waits for other endpoints than those that are free. */
+  park(flow: Metered): void {
+    if (flow.lagSlot >= 0) this.#parked |= 1 << flow.lagSlot;
   }
 
   /** One of its requests is dispatched, at this cost. */
@@ -82,8 +88,11 @@ export class LagMeter implements LagFacts {
     const normalised = cost / flow.weight;
     if (normalised > this.largestCost) this.largestCost = normalised;
     if (flow.inFlight >= this.mostInFlight) this.mostInFlight = flow.inFlight + 1;
-    if (flow.lagSlot >= 0) this.#serve(flow, normalised, true);
-    flow.wasParked = false;
+    const slot = flow.lagSlot;
+    if (slot < 0) return;
+    this.#served[slot] = (this.#served[slot] as number) + normalised;
+    if (this.#parked !== 0) this.#beginParked(slot);
+    this.#gained(slot);
   }
 
   /** What one of them was charged was off by `delta`, and by `error` in all. */
@@ -92,34 +101,49 @@ export class LagMeter implements LagFacts {
     if (normalised > this.largestError) this.largestError = normalised;
     // It may have been dispatched before this meter began.
     this.mostInFlight = Math.max(this.mostInFlight, flow.inFlight, 1);
-    if (flow.lagSlot >= 0) this.#serve(flow, delta / flow.weight, false);
+    const slot = flow.lagSlot;
+    if (slot < 0) return;
+    this.#served[slot] = (this.#served[slot] as number) + delta / flow.weight;
+    if (delta > 0) this.#gained(slot);
+    else this.#lost(slot);
   }
 
-  #serve({ lagSlot: slot, wasParked }: Metered, by: number, isTurn: boolean): void {
-    const served = (this.#served[slot] as number) + by;
-    this.#served[slot] = served;
-    for (let other = 0; other < this.#flows.length; other += 1) {
-      const flow = this.#flows[other];
-      if (flow === undefined || other === slot) continue;
-      if (isTurn && (wasParked || flow.wasParked)) this.#beginPair(slot, other);
-      else this.#compare(slot, other, served - (this.#served[other] as number));
+  /** It is further ahead of the others. */
+  #gained(slot: number): void {
+    const served = this.#served[slot] as number;
+    for (let other = 0; other < WATCHED; other += 1) {
+      const ahead = served - (this.#served[other] as number);
+      if (ahead > (this.#ahead[slot * WATCHED + other] as number)) this.#record(slot, other, ahead);
     }
   }
 
-  #compare(slot: number, other: number, ahead: number): void {
-    const pair = slot < other ? slot * WATCHED + other : other * WATCHED + slot;
-    const difference = slot < other ? ahead : -ahead;
-    if (difference > (this.#most[pair] as number)) this.#most[pair] = difference;
-    else if (difference < (this.#least[pair] as number)) this.#least[pair] = difference;
-    else return;
-    const lag = (this.#most[pair] as number) - (this.#least[pair] as number);
+  /** The others are further ahead of it. */
+  #lost(slot: number): void {
+    const served = this.#served[slot] as number;
+    for (let other = 0; other < WATCHED; other += 1) {
+      const ahead = (this.#served[other] as number) - served;
+      if (ahead > (this.#ahead[other * WATCHED + slot] as number)) this.#record(other, slot, ahead);
+    }
+  }
+
+  /** One was never so far ahead of the other: that far, and as far as the other was ahead of it before or since, is a lag. */
+  #record(one: number, other: number, ahead: number): void {
+    this.#ahead[one * WATCHED + other] = ahead;
+    const lag = ahead + (this.#ahead[other * WATCHED + one] as number);
     if (lag > this.largestLag) this.largestLag = lag;
   }
 
-  #beginPair(slot: number, other: number): void {
-    const [low, high] = slot < other ? [slot, other] : [other, slot];
-    const difference = (this.#served[low] as number) - (this.#served[high] as number);
-    this.#least[low * WATCHED + high] = difference;
-    this.#most[low * WATCHED + high] = difference;
+  /** It is served: the interval of each pair of which one was parked begins here. */
+  #beginParked(slot: number): void {
+    for (let other = 0; other < WATCHED; other += 1) {
+      if ((((this.#parked >> slot) | (this.#parked >> other)) & 1) === 1) this.#beginPair(slot, other);
+    }
+    this.#parked &= ~(1 << slot);
+  }
+
+  #beginPair(one: number, other: number): void {
+    const ahead = (this.#served[one] as number) - (this.#served[other] as number);
+    this.#ahead[one * WATCHED + other] = ahead;
+    this.#ahead[other * WATCHED + one] = -ahead;
   }
 }

@@ -37,7 +37,6 @@ export class Flow implements Parkable, CapWaiter, BucketWaiter, Metered {
   standing: Standing = 'empty';
   spell = 0;
   lagSlot = -1;
-  wasParked = false;
   weight = 1;
   /** Bytes of body waiting. */
   bytes = 0;
@@ -302,13 +301,12 @@ export class PriorityBand implements Costly {
   }
 
   #park(flow: Flow): void {
-    flow.wasParked = true;
+    this.lag.park(flow);
     this.parking.enter(flow);
   }
 
   #beginSpell(flow: Flow): void {
     flow.spell += 1;
-    flow.wasParked = false;
     this.lag.enter(flow);
   }
 

@@ -198,7 +198,7 @@ const OF_QUEUES: readonly Mutation[] = [
     [WaitingRequest.prototype, 'cancel'],
     () =>
       function (this: WaitingRequest<Flow>) {
-        if (this.queueSlot >= 0) this.flow.queue.remove(this);
+        if (this.queueSlot >= 0) this.flow.remove(this);
       },
   ),
   method(

@@ -77,7 +77,7 @@ export class Oracle {
     this.#isYoung(waiting, nowMs);
     assert.equal(permit.waitMs, nowMs - enqueuedMs, `${request.id} waited another time than it is told`);
     if (this.#run.kit.controller.bypass) return;
-    for (const other of flow.queue.values())
+    for (const other of flow.values())
       assert.ok(compareWaiting(waiting, other) < 0, `${request.id} overtook ${other.request.id} of its own flow`);
     if (bucket === undefined || bucket !== this.#run.bucket) return;
     assert.ok(bucket.level(nowMs) + debited > 1 - 1e-3, `${request.id} goes although its tenant has no token`);
@@ -215,7 +215,7 @@ export class Oracle {
     const isFull = occupancy.requests >= maxRequests || occupancy.bytes + request.sizeBytes > maxBytes;
     const isBandFull = band.occupancy.requests >= band.config.maxRequests;
     const share = Math.max(1, Math.floor(band.config.maxRequests * band.config.maxFlowShare));
-    const isFlowFull = (band.flows.get(request.fairnessId)?.queue.size ?? 0) >= share;
+    const isFlowFull = (band.flows.get(request.fairnessId)?.size ?? 0) >= share;
     assert.ok(isFull || isBandFull || isFlowFull, `${request.id} was refused although there was a place`);
   }
 
@@ -227,7 +227,7 @@ export class Oracle {
   /** A request that could go now does not wait, unless an endpoint may be kept for a wide one or a ceiling holds it. */
   #isNotForgotten(flow: Flow): void {
     const { kit, judge, usageThreshold } = this.#run;
-    if (flow.queue.size === 0) return;
+    if (flow.size === 0) return;
     const { request } = flow.head;
     const { bypass } = kit.controller;
     const isTold = usageThreshold === 1 && judge.detector === 'requests' && judge.slowStartMs === 0;

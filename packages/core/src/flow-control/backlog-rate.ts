@@ -15,10 +15,14 @@ const LEAST_MS = 1_000;
  * count n, one standard deviation √n).
  */
 export class BacklogRate {
-  #sinceMs = 0;
+  #sinceMs: number;
   #count = 0;
   /** Of the window before; 0 for none. */
   #beforePerMs = 0;
+
+  constructor(nowMs = 0) {
+    this.#sinceMs = Math.ceil(nowMs);
+  }
 
   /** The queue was empty until now, or what was measured does not count any more. */
   begin(nowMs: number): void {

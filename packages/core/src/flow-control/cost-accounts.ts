@@ -6,7 +6,7 @@
  * whatever fairness policy it has by then.
  */
 
-import { CostModel, type CostEstimate, type CostWeights } from '../request/cost-model.ts';
+import { CostHistory, CostModel, type CostEstimate, type CostWeights } from '../request/cost-model.ts';
 import type { Usage } from '../request/inference-request.ts';
 import type { Ending } from '../request/permit.ts';
 import type { BandCharge } from './band-selection.ts';
@@ -74,7 +74,7 @@ export class Charge {
     const { flow, request } = this.#waiting;
     const facts = { estimate: this.#estimate, ending, usage, streamedTokens: this.streamedTokens };
     this.#settle(model.actual(request, facts));
-    model.learn(flow.costs, request, facts);
+    if (usage !== undefined) model.learn((flow.costs ??= new CostHistory()), request, facts);
   }
 
   /** It never went. */

@@ -128,7 +128,7 @@ export class Dispatcher {
   /** Dispatches the flow's head, or parks the flow. */
   #place(flow: Flow, nowMs: number): void {
     const { band } = flow;
-    const head = flow.queue.peek() as Queued;
+    const head = flow.peek() as Queued;
     if (this.#giveUp(head, nowMs)) return;
     let key = band.parking.size > 0 ? this.#placement.placementKey(head.request) : undefined;
     if (key === undefined || band.parking.lot(key)?.closedEpoch !== this.#capacityEpoch) {
@@ -159,7 +159,7 @@ export class Dispatcher {
         this.#letOutAll(band, lot);
         continue;
       }
-      const head = flow.queue.peek() as Queued;
+      const head = flow.peek() as Queued;
       const mine = this.#isReservedFor(band, lot);
       if (this.#placement.hasRoom(head.request, nowMs, mine ? 'reserved' : this.#modeOf(band))) {
         lot.waitingSince = this.#dispatches;

@@ -225,7 +225,7 @@ class Run {
     const { bands } = this.kit.controller.inspect().waitlist;
     for (const band of bands.ordered) {
       for (const flow of band.flows.values()) {
-        if (flow.queue.size === 0 || flow.cap?.full === true) continue;
+        if (flow.size === 0 || flow.cap?.full === true) continue;
         const { request } = flow.head;
         if (flow.bucket?.isEmpty(this.kit.clock.now()) === true) continue;
         if (request.fairnessId === PICKY && (this.kit.endpoints[0]?.inFlight ?? 0) >= LIMIT) continue;

@@ -61,7 +61,7 @@ function checkBand(band: PriorityBand): { expiring: number } {
   const sum = { requests: 0, bytes: 0, inFlight: 0, expiring: 0, inLots: 0 };
   for (const flow of band.flows.values()) {
     count[flow.standing] += 1;
-    sum.requests += flow.queue.size;
+    sum.requests += flow.size;
     sum.bytes += flow.bytes;
     sum.inFlight += flow.inFlight;
     sum.expiring += checkFlow(flow, `flow ${flow.id} of ${name}`);
@@ -87,7 +87,7 @@ function checkBand(band: PriorityBand): { expiring: number } {
 function checkFlow(flow: Flow, name: string): number {
   let bytes = 0;
   let expiring = 0;
-  for (const waiting of flow.queue.values()) {
+  for (const waiting of flow.values()) {
     bytes += waiting.request.sizeBytes;
     if (waiting.expirySlot >= 0) expiring += 1;
     equal(
@@ -98,12 +98,12 @@ function checkFlow(flow: Flow, name: string): number {
     holds(`${name}: its requests are its own`, waiting.flow === flow && waiting.request.fairnessId === flow.id);
   }
   equal(`${name}: bytes`, bytes, flow.bytes);
-  equal(`${name}: standing is empty exactly when nothing waits`, flow.standing === 'empty', flow.queue.size === 0);
+  equal(`${name}: standing is empty exactly when nothing waits`, flow.standing === 'empty', flow.size === 0);
   equal(`${name}: is in a lot exactly when parked`, flow.lot !== undefined, flow.standing === 'parked');
   holds(`${name}: in flight is not negative`, flow.inFlight >= 0);
   equal(`${name}: waits for tokens exactly when throttled`, flow.refillSlot >= 0, flow.standing === 'throttled');
   if (flow.standing === 'capped') holds(`${name}: is capped by a full cap`, flow.cap?.full === true);
-  checkHeap(`${name}: queue`, flow.queue.values(), compareWaiting);
+  checkHeap(`${name}: queue`, flow.values(), compareWaiting);
   return expiring;
 }
 

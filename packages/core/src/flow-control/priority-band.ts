@@ -8,7 +8,7 @@
 
 import type { CapWaiter, InFlightCap } from '../request/in-flight-cap.ts';
 import type { BucketWaiter, TokenBucket } from '../request/token-bucket.ts';
-import { CostHistory } from '../request/cost-model.ts';
+import type { CostHistory } from '../request/cost-model.ts';
 import type { BandCharge } from './band-selection.ts';
 import type { BandConfig, BandTemplate } from './config.ts';
 import { BacklogRate } from './backlog-rate.ts';
@@ -29,42 +29,45 @@ import type { WaitingRequest } from './waiting-request.ts';
  */
 export type Standing = 'empty' | 'ready' | 'parked' | 'capped' | 'throttled';
 
-export class Flow implements Parkable, CapWaiter, BucketWaiter, Metered {
-  readonly id: string;
+/**
+ * A flow is the queue of its requests. There may be tens of thousands of flows, far more than a processor's cache holds,
+ * so what every request touches stands together, in front, and what few flows need is made when they need it.
+ */
+export class Flow extends RequestQueue<Flow> implements Parkable, CapWaiter, BucketWaiter, Metered {
   readonly band: PriorityBand;
   state: unknown;
-  readonly queue = new RequestQueue<Flow>();
   standing: Standing = 'empty';
-  spell = 0;
-  lagSlot = -1;
-  weight = 1;
   /** Bytes of body waiting. */
   bytes = 0;
-  /** How fast its queue gets shorter. */
-  readonly backlog = new BacklogRate();
-  /** How long its answers took, for callers with deadlines. */
-  times: ServiceTimes | undefined = undefined;
-  /** What its requests really cost. */
-  readonly costs = new CostHistory();
   /** Requests in flight. */
   inFlight = 0;
   cap: InFlightCap | undefined;
   bucket: TokenBucket | undefined;
+  weight = 1;
+  spell = 0;
+  lagSlot = -1;
   /** Held something when the configuration changed; its weight may be another now. */
   isOld = false;
   /** The lot it is parked in while `standing` is `parked`. */
   lot: Lot | undefined;
   /** When it last held or had in flight anything; whole milliseconds, which V8 keeps in the object itself. */
   idleSinceMs = 0;
-  /** The idle collector's: when to look at it again, and its slot there; -1 for none. */
-  lookMs = 0;
+  /** The idle collector's: its slot there, -1 for none, and when to look at it again. */
   lookSlot = -1;
+  lookMs = 0;
+  /** What its requests really cost; undefined while nothing is known. */
+  costs: CostHistory | undefined;
+  /** How fast its queue gets shorter, and how long its answers took: for callers with deadlines. */
+  backlog: BacklogRate | undefined;
+  times: ServiceTimes | undefined;
   /** While it is throttled: when its bucket has tokens again, and its place among those that wait for that. */
   refillMs = 0;
   refillOrder = 0;
   refillSlot = -1;
+  readonly id: string;
 
   constructor(id: string, band: PriorityBand) {
+    super();
     this.id = id;
     this.band = band;
     this.state = band.newMemberState();
@@ -82,19 +85,19 @@ export class Flow implements Parkable, CapWaiter, BucketWaiter, Metered {
 
   /** The request it would send next; there is one whenever the flow is not empty. */
   get head(): Waiting {
-    const head = this.queue.peek();
+    const head = this.peek();
     if (head === undefined) throw new Error(`flow ${this.id} was asked for its head but holds nothing`);
     return head;
   }
 
   get idle(): boolean {
-    return this.queue.size === 0 && this.inFlight === 0;
+    return this.size === 0 && this.inFlight === 0;
   }
 
   /** Whether one more request of this size is within its share of the band. */
   fits(sizeBytes: number): boolean {
     const { maxRequests, maxBytes } = this.band.flowLimits;
-    return this.queue.size < maxRequests && this.bytes + sizeBytes <= maxBytes;
+    return this.size < maxRequests && this.bytes + sizeBytes <= maxBytes;
   }
 }
 
@@ -371,8 +374,8 @@ function flowLimitsOf({ maxRequests, maxBytes, maxFlowShare }: BandTemplate): Pr
 }
 
 function rerank(flow: Flow, rankOf: (waiting: WaitingRequest<Flow>) => number): void {
-  for (const waiting of flow.queue.values()) waiting.rank = rankOf(waiting);
-  flow.queue.rebuild();
+  for (const waiting of flow.values()) waiting.rank = rankOf(waiting);
+  flow.rebuild();
 }
 
 /** The one of `left` that the policy picks, or, when it does not say, the first by the order of heads. */

@@ -135,9 +135,10 @@ class Model {
       const ordering = this.#orderings.get(priority) ?? orderingOf(this.#config, priority);
       assert.ok(ordering !== undefined, `nobody asked for band ${priority}`);
       orderings.set(priority, ordering);
-      for (const { id, queue } of members.values()) {
+      for (const flow of members.values()) {
+        const { id } = flow;
         const known = new Map(this.#flows.get(`${priority} ${id}`)?.map((each) => [each.id, each]));
-        const waiting = queue
+        const waiting = flow
           .values()
           .map((each) => known.get(each.request.id) ?? placed(each, ordering))
           .sort((one, other) => one.rank - other.rank || one.sequence - other.sequence);

@@ -72,10 +72,10 @@ function ofBand(band: PriorityBand, { nowMs, ...now }: BandNow & { readonly nowM
 
 function ofFlow(flow: Flow, nowMs: number): FlowSnapshot {
   let oldestMs = nowMs;
-  for (const waiting of flow.queue.values()) oldestMs = Math.min(oldestMs, waiting.enqueuedMs);
+  for (const waiting of flow.values()) oldestMs = Math.min(oldestMs, waiting.enqueuedMs);
   return {
     fairnessId: flow.id,
-    waiting: flow.queue.size,
+    waiting: flow.size,
     bytes: flow.bytes,
     oldestWaitMs: nowMs - oldestMs,
     inFlight: flow.inFlight,

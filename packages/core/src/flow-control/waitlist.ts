@@ -8,6 +8,7 @@
 import type { Clock } from '../clock.ts';
 import type { InferenceRequest } from '../request/inference-request.ts';
 import type { DropCause } from '../request/outcome.ts';
+import { BacklogRate } from './backlog-rate.ts';
 import { Bands } from './bands.ts';
 import type { FlowControlConfig } from './config.ts';
 import { Deadlines } from './deadlines.ts';
@@ -146,28 +147,28 @@ export class Waitlist {
   /** Enters a request whose rank and expiry are set. */
   add(waiting: Queued, nowMs: number): void {
     const { flow, request } = waiting;
-    const headBefore = flow.queue.peek();
-    if (headBefore === undefined) flow.backlog.begin(nowMs);
+    const headBefore = flow.peek();
+    if (headBefore === undefined) flow.backlog?.begin(nowMs);
     if (flow.band.occupancy.requests === 0) flow.band.backlog.begin(nowMs);
-    flow.queue.push(waiting);
+    flow.push(waiting);
     if (waiting.expiresMs < Infinity) this.deadlines.push(waiting);
     this.occupancy.add(request.sizeBytes);
     flow.band.occupancy.add(request.sizeBytes);
     flow.bytes += request.sizeBytes;
     if (headBefore === undefined) flow.band.stand(flow, 'ready');
-    else if (flow.queue.peek() === waiting) this.#newHead(flow);
+    else if (flow.peek() === waiting) this.#newHead(flow);
   }
 
   /** Takes a request out and frees its place. */
   remove(waiting: Queued, nowMs: number): void {
     const { flow, request } = waiting;
-    const wasHead = flow.queue.peek() === waiting;
-    flow.queue.remove(waiting);
+    const wasHead = flow.peek() === waiting;
+    flow.remove(waiting);
     this.deadlines.remove(waiting);
     this.occupancy.remove(request.sizeBytes);
     flow.band.occupancy.remove(request.sizeBytes);
     flow.bytes -= request.sizeBytes;
-    if (flow.queue.size === 0) {
+    if (flow.size === 0) {
       this.#stand(flow, 'empty');
       this.noteIdle(flow, nowMs);
     } else if (wasHead) this.#newHead(flow);
@@ -185,7 +186,7 @@ export class Waitlist {
     observer?.({ kind: 'regime', endpoints: this.budget.hasEndpoints, atMs: nowMs });
     for (const band of this.bands.ordered) {
       band.backlog.begin(nowMs);
-      for (const flow of band.flows.values()) flow.backlog.begin(nowMs);
+      for (const flow of band.flows.values()) flow.backlog?.begin(nowMs);
     }
     this.#renewExpiries();
   }
@@ -241,7 +242,7 @@ export class Waitlist {
   tokensMs({ priority, fairnessId, tokenBucket }: InferenceRequest, nowMs: number): number | undefined {
     if (tokenBucket?.isEmpty(nowMs) !== true) return undefined;
     const flow = (this.bands.get(priority) ?? this.bands.fallback).flows.get(fairnessId);
-    const ahead = { bytes: flow?.bytes ?? 0, requests: flow?.queue.size ?? 0 };
+    const ahead = { bytes: flow?.bytes ?? 0, requests: flow?.size ?? 0 };
     return tokenBucket.waitMs(ahead, nowMs);
   }
 
@@ -253,7 +254,7 @@ export class Waitlist {
 
   /** One leaves its queue: those behind it are nearer to their turn. */
   noteProgress({ flow }: Queued, nowMs: number): void {
-    flow.backlog.note(nowMs);
+    flow.backlog?.note(nowMs);
     flow.band.backlog.note(nowMs);
   }
 
@@ -262,16 +263,17 @@ export class Waitlist {
     const { flow, request } = waiting;
     const { band } = flow;
     if (request.deadlineMs === undefined) return false;
-    if (flow.queue.size > 0) {
-      const most = this.patience.mostAhead(waiting, flow.backlog, nowMs);
-      if (flow.queue.size > most && flow.queue.countBefore(waiting, most) > most) return true;
+    const backlog = (flow.backlog ??= new BacklogRate(nowMs));
+    if (flow.size > 0) {
+      const most = this.patience.mostAhead(waiting, backlog, nowMs);
+      if (flow.size > most && flow.countBefore(waiting, most) > most) return true;
     }
     if (band.config.fairness.isOneQueue !== true || band.occupancy.requests === 0) return false;
     const most = this.patience.mostAhead(waiting, band.backlog, nowMs);
     if (band.occupancy.requests <= most) return false;
     let ahead = 0;
-    for (const { queue } of band.flows.values()) {
-      ahead += queue.countBefore(waiting, most - ahead);
+    for (const other of band.flows.values()) {
+      ahead += other.countBefore(waiting, most - ahead);
       if (ahead > most) return true;
     }
     return false;
@@ -281,7 +283,7 @@ export class Waitlist {
   all(): Queued[] {
     const all: Queued[] = [];
     for (const band of this.bands.ordered) {
-      for (const flow of band.flows.values()) for (const waiting of flow.queue.values()) all.push(waiting);
+      for (const flow of band.flows.values()) for (const waiting of flow.values()) all.push(waiting);
     }
     return all;
   }
@@ -298,7 +300,7 @@ export class Waitlist {
   /** A parked flow with another head may fit where the old one did not. */
   #newHead(flow: Flow): void {
     const { placement } = this.#options;
-    const head = flow.queue.peek();
+    const head = flow.peek();
     if (flow.lot !== undefined && head !== undefined && flow.lot.key !== placement.placementKey(head.request)) {
       this.#stand(flow, 'ready');
     } else {

@@ -48,6 +48,9 @@ export class CostHistory {
   cachedShare = NaN;
 }
 
+/** Of a flow that has shown nothing yet. */
+const UNKNOWN: Readonly<CostHistory> = Object.freeze(new CostHistory());
+
 /** What is thought of a request when it is dispatched. */
 export interface CostEstimate {
   readonly cost: number;
@@ -73,7 +76,7 @@ export class CostModel {
   }
 
   /** By the size of its body, what its caller allows and what its flow's earlier requests were. */
-  estimate(request: InferenceRequest, history: CostHistory): CostEstimate {
+  estimate(request: InferenceRequest, history: CostHistory = UNKNOWN): CostEstimate {
     const { inputToken, cachedInputToken, outputToken } = this.weights;
     const perByte = known(history.tokensPerByte, 1 / BYTES_PER_TOKEN);
     const inputTokens = boundedTokens(request.inputTokens ?? request.sizeBytes * perByte);

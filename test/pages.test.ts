@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Pages are used, not only read: their links lead somewhere, and the commands they say can be run are run. */
+/**
+ * Pages are used, not only read: their links lead somewhere, the configurations they show load, and the commands they say
+ * can be run are run.
+ */
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -12,9 +15,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import test from 'node:test';
-import { anchorsOf, linksOf, pages, root, runnableBlocks } from './kit/pages.ts';
+import { loadConfig } from '../packages/fairlead/src/config/load.ts';
+import { configFields } from '../packages/fairlead/src/config/schema.ts';
+import { anchorsOf, configurationsOf, linksOf, pages, root, runnableBlocks } from './kit/pages.ts';
 
 const all = pages();
+const sections = Object.keys(configFields);
 
 test('every link between pages leads to a file, and to a heading of it where it names one', () => {
   const broken = all.flatMap((page) => linksOf(page).flatMap((target) => problemOf(page.name, target)));
@@ -54,7 +60,17 @@ for (const page of all) {
   }
 }
 
-test('some page has commands that are run', () => {
+for (const page of all) {
+  for (const [index, text] of configurationsOf(page, sections).entries()) {
+    test(`the configuration of ${page.name}, block ${index + 1}, loads`, async () => {
+      const { problems } = await loadConfig({ text, defaults: 'serve' });
+      assert.deepEqual(problems, undefined);
+    });
+  }
+}
+
+test('some page has commands that are run, and some a configuration', () => {
+  assert.ok(all.some((page) => configurationsOf(page, sections).length > 0));
   assert.ok(all.some((page) => runnableBlocks(page).length > 0));
 });
 

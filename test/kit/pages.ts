@@ -50,6 +50,20 @@ function anchor(heading: string): string {
     .replaceAll(' ', '-');
 }
 
+/**
+ * Configurations that a page shows in blocks opened by "```yaml", in order: those that begin with the head of one, or with
+ * one of its `sections`, which get that head. Other YAML (manifests of Kubernetes, say) is none of ours.
+ */
+export function configurationsOf({ text }: Page, sections: readonly string[]): string[] {
+  const head = 'apiVersion: llm-d.ai/v1alpha1\nkind: EndpointPickerConfig\n';
+  const blocks = [...text.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, block]) => block!);
+  return blocks.flatMap((block) => {
+    if (block.startsWith(head)) return [block];
+    const [, section = ''] = /^(\w+):/.exec(block) ?? [];
+    return sections.includes(section) && section !== 'apiVersion' && section !== 'kind' ? [head + block] : [];
+  });
+}
+
 /** Commands of a page that are run by a test. */
 export interface RunnableBlock {
   readonly commands: string;

@@ -39,7 +39,7 @@ describe('fairlead check', () => {
     );
     assert.equal(
       stdout,
-      `${good}: ok: 0 endpoints; endpoints from endpoints.yaml; flow control on (fair, fcfs-ordering-policy, full); 2 priority bands; no API keys\n`,
+      `${good}: ok: endpoints from endpoints.yaml; flow control on (fair, fcfs-ordering-policy, full); 2 priority bands; no API keys\n`,
     );
   });
 
@@ -122,6 +122,12 @@ describe('fairlead check', () => {
         .map((missing) => `warning: <stdin>: ${missing} is not set here\n`)
         .join(''),
     );
+  });
+
+  it('says that a configuration without endpoints is not yet enough to serve', async () => {
+    const { code, stdout } = await check(['-'], 'apiVersion: llm-d.ai/v1alpha1\nkind: EndpointPickerConfig\n');
+    assert.equal(code, 0);
+    assert.match(stdout, /^<stdin>: ok: no endpoints, so `fairlead serve` needs --endpoint; flow control on /);
   });
 
   it('refuses flags that contradict each other or name no set of defaults', async () => {

@@ -17,8 +17,10 @@ export function summaryOf(config: ResolvedConfig): string {
     inferenceObjectives,
   } = config;
   const policies = `${flowControl.defaultBand.fairness.name}, ${flowControl.defaultBand.ordering.name}, ${detector.name}`;
+  const isFoundLater = dnsEndpoints.length > 0 || fileDiscovery !== undefined;
   const parts = [
-    counted(endpoints.length, 'endpoint'),
+    endpoints.length === 0 ? undefined : counted(endpoints.length, 'endpoint'),
+    endpoints.length > 0 || isFoundLater ? undefined : 'no endpoints, so `fairlead serve` needs --endpoint',
     dnsEndpoints.length === 0 ? undefined : `endpoints behind ${counted(dnsEndpoints.length, 'name')}`,
     fileDiscovery === undefined ? undefined : `endpoints from ${fileDiscovery.path}`,
     flowControlEnabled ? `flow control on (${policies})` : `flow control off (${detector.name})`,

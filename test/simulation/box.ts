@@ -28,6 +28,7 @@ import {
   utilizationDetector,
 } from '@fairlead/core/plugins';
 import { flowControlConfig, instanceOf } from '@fairlead/core/testing';
+import type { CostBooks } from './cost-books.ts';
 import type { Dice } from './dice.ts';
 import type { BandDraw, ConfigDraw, DetectorDraw } from './plan.ts';
 
@@ -52,7 +53,8 @@ export class Box {
   readonly #pickers: readonly Picker[];
   readonly #scorers: readonly Scorer[];
 
-  constructor(dice: Dice) {
+  /** `books` hear what policies are charged. */
+  constructor(dice: Dice, books: CostBooks) {
     const all = <T>(kind: PluginKind, parameters = {}): T[] => instancesOf(kind, { dice, parameters }) as T[];
     this.#fairness = [...all<FairnessPolicy>('fairness'), ...all<FairnessPolicy>('fairness')];
     this.#orderings = all('ordering');
@@ -61,6 +63,8 @@ export class Box {
       ...all<UsageLimitPolicy>('usage-limit'),
       ...all<UsageLimitPolicy>('usage-limit', { threshold: 0.5 }),
     ];
+    books.watchFairness(this.#fairness);
+    books.watchSelection(this.#selections);
     this.#pickers = all('picker', { maxNumOfEndpoints: 2 });
     this.#scorers = all('scorer');
   }

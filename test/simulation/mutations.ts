@@ -12,10 +12,12 @@ import { instanceOf } from '@fairlead/core/testing';
 import { BandSelection } from '../../packages/core/src/flow-control/band-selection.ts';
 import { Bands } from '../../packages/core/src/flow-control/bands.ts';
 import type { BandContender } from '../../packages/core/src/flow-control/contender.ts';
+import { Charge } from '../../packages/core/src/flow-control/cost-accounts.ts';
 import { Deadlines } from '../../packages/core/src/flow-control/deadlines.ts';
 import { DispatchPermit } from '../../packages/core/src/flow-control/dispatch-permit.ts';
 import { Dispatcher } from '../../packages/core/src/flow-control/dispatcher.ts';
 import { Gate } from '../../packages/core/src/flow-control/gate.ts';
+import { GuardedFairness } from '../../packages/core/src/flow-control/guarded-fairness.ts';
 import { IdleCollector } from '../../packages/core/src/flow-control/idle-collector.ts';
 import { NextAlarm } from '../../packages/core/src/flow-control/next-alarm.ts';
 import { Occupancy } from '../../packages/core/src/flow-control/occupancy.ts';
@@ -289,4 +291,76 @@ const OF_TURNS: readonly Mutation[] = [
   method('find no room for who is parked', [PoolPlacement.prototype, 'hasRoom'], () => () => false),
 ];
 
-export const MUTATIONS: readonly Mutation[] = [...OF_PERMITS, ...OF_TENANTS, ...OF_QUEUES, ...OF_TURNS];
+let isFreeing = false;
+const STAY_WITH_THOSE_BELOW = together('not go back to a band when room for it comes free in the middle of a turn', [
+  method(
+    '',
+    [Dispatcher.prototype, 'capacityFreed'],
+    (was) =>
+      function (this: Dispatcher) {
+        isFreeing = true;
+        was.call(this);
+        isFreeing = false;
+      },
+  ),
+  method(
+    '',
+    [BandSelection.prototype, 'readmit'],
+    (was) =>
+      function (this: BandSelection<PriorityBand>) {
+        if (!isFreeing) was.call(this);
+      },
+  ),
+]);
+
+/** Bands that were passed over in a turn that is not over. */
+const OF_PASSED: readonly Mutation[] = [
+  STAY_WITH_THOSE_BELOW,
+  method(
+    'not go back to a band into which something has come in the middle of a turn',
+    [BandSelection.prototype, 'contend'],
+    (was) =>
+      function (this: BandSelection<PriorityBand>, contender, contends) {
+        if (!contends || contender.place !== 'passed') was.call(this, contender, contends);
+      },
+  ),
+];
+
+/** What who is served is charged. */
+const OF_COSTS: readonly Mutation[] = [
+  method('charge tenants nothing', [GuardedFairness.prototype, 'charge'], nothing),
+  method('not tell tenants what a request really cost', [GuardedFairness.prototype, 'settle'], nothing),
+  method('charge bands nothing', [BandSelection.prototype, 'charge'], nothing),
+  method('not tell bands what a request really cost', [BandSelection.prototype, 'settle'], nothing),
+  method('keep what a request was charged that goes back to its queue', [Charge.prototype, 'giveBack'], nothing),
+  method('forget what has passed of an answer that is cut off', [Charge.prototype, 'streamed'], nothing),
+  method(
+    'take a correction twice',
+    [PriorityBand.prototype, 'settle'],
+    (was) =>
+      function (this: PriorityBand, ...facts) {
+        was.apply(this, facts);
+        was.apply(this, facts);
+      },
+  ),
+  method(
+    'charge a request that is moved to another endpoint again',
+    [FlowController.prototype, 'failOver'],
+    (was) =>
+      function (this: FlowController, permit) {
+        const { flow } = (permit as DispatchPermit).waiting;
+        const moved = was.call(this, permit);
+        if (moved !== undefined) flow.band.charge(flow, 1);
+        return moved;
+      },
+  ),
+];
+
+export const MUTATIONS: readonly Mutation[] = [
+  ...OF_PERMITS,
+  ...OF_TENANTS,
+  ...OF_QUEUES,
+  ...OF_TURNS,
+  ...OF_PASSED,
+  ...OF_COSTS,
+];

@@ -12,6 +12,7 @@ import type { DispatchPermit } from '../../packages/core/src/flow-control/dispat
 import type { Flow, PriorityBand } from '../../packages/core/src/flow-control/priority-band.ts';
 import { compareWaiting, type WaitingRequest } from '../../packages/core/src/flow-control/waiting-request.ts';
 import { suits } from './box.ts';
+import type { CostBooks } from './cost-books.ts';
 import type { DetectorDraw } from './plan.ts';
 
 /** What it looks at. */
@@ -19,6 +20,7 @@ export interface Judged {
   readonly kit: FlowControlKit;
   readonly cap: InFlightCap;
   readonly bucket: TokenBucket;
+  readonly costs: CostBooks;
   /** Every endpoint there ever was. */
   readonly fleet: readonly Endpoint[];
   /** Permits that have not ended. */
@@ -60,6 +62,8 @@ export class Oracle {
 
   /** What an event says of the turn in which it is told. */
   saw(event: FlowEvent): void {
+    const { costs, kit } = this.#run;
+    costs.saw(event, kit.controller.inspect().waitlist.bands);
     if (event.kind === 'dispatched') this.#dispatched(event);
     else if (event.kind === 'failed-over') this.#withinLimits(event.endpoint);
     else if (event.kind === 'ended' || event.kind === 'requeued') this.#close(event.request.id);
@@ -126,6 +130,7 @@ export class Oracle {
     for (const { name, inFlight, requestsInFlight, tokensInFlight } of fleet)
       assert.deepEqual([inFlight, requestsInFlight, tokensInFlight], [0, 0, 0], `${name} holds something`);
     this.#checkLag();
+    this.#run.costs.checkOver();
     const { waitlist } = kit.controller.inspect();
     assert.deepEqual([waitlist.occupancy.requests, waitlist.occupancy.bytes, waitlist.deadlines.size], [0, 0, 0]);
   }
@@ -164,13 +169,24 @@ export class Oracle {
     if (request.cap !== undefined) assert.ok(capped <= cap.max, `${capped} of a tenant that may have ${cap.max}`);
     const { selection, ordered } = kit.controller.inspect().waitlist.bands;
     for (const band of selection.isStrict ? ordered : []) {
-      // One that had nothing more to send in this turn is not asked again because somebody arrived in the same one.
-      const hadItsTurn = band.priority <= priority || band.count.ready === 0 || band.contender.place === 'passed';
-      assert.ok(hadItsTurn, `${request.id} goes before band ${band.priority}`);
+      if (band.priority <= priority) break;
+      assert.ok(band.count.ready === 0, `${request.id} goes before band ${band.priority}`);
+      this.#leavesPlaces(event, band);
     }
     if (usageThreshold === undefined || judge.detector !== 'requests') return;
     const use = useBefore(kit.pool.available, { endpoint, sequences: request.sequences, limit: judge.limit });
     assert.ok(use < usageThreshold, `${request.id} goes at a saturation of ${use}, not below ${usageThreshold}`);
+  }
+
+  /** Nobody of a higher band is parked who could have had the same place. */
+  #leavesPlaces({ request, endpoint }: FlowEvent & { kind: 'dispatched' }, band: PriorityBand): void {
+    if (!this.#isRoomTold) return;
+    for (const flow of band.flows.values()) {
+      if (flow.standing !== 'parked') continue;
+      const { request: other } = flow.head;
+      const isTaken = endpoint.serves(other.targetModel) && suits(other, endpoint);
+      assert.ok(!isTaken, `${request.id} takes the place of ${other.id} of band ${band.priority}`);
+    }
   }
 
   /** Only one that is larger than the endpoint, and has it to itself, is beyond its limits. */
@@ -224,14 +240,19 @@ export class Oracle {
     assert.ok(isInTime, `${request.id} waits for longer than the ${request.ttlMs} ms it may`);
   }
 
+  /** Whether a free place is one for whoever is served there. */
+  get #isRoomTold(): boolean {
+    const { judge, usageThreshold } = this.#run;
+    return usageThreshold === 1 && judge.detector === 'requests' && judge.slowStartMs === 0 && !this.#wideSeen;
+  }
+
   /** A request that could go now does not wait, unless an endpoint may be kept for a wide one or a ceiling holds it. */
   #isNotForgotten(flow: Flow): void {
-    const { kit, judge, usageThreshold } = this.#run;
+    const { kit, judge } = this.#run;
     if (flow.size === 0) return;
     const { request } = flow.head;
     const { bypass } = kit.controller;
-    const isTold = usageThreshold === 1 && judge.detector === 'requests' && judge.slowStartMs === 0;
-    if (!bypass && (!isTold || this.#wideSeen)) return;
+    if (!bypass && !this.#isRoomTold) return;
     if (!bypass && (flow.cap?.full === true || flow.bucket?.isEmpty(kit.clock.now()) === true)) return;
     for (const endpoint of kit.pool.available) {
       const hasRoom = bypass || endpoint.inFlight < judge.limit;

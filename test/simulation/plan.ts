@@ -53,12 +53,13 @@ export interface Arrival {
   readonly serviceMs: number | undefined;
   readonly outputTokens: number;
   /** What its owner does in the very turn in which it is settled. */
-  readonly then: 'nothing' | 'end' | 'enqueue' | 'cancel';
+  readonly then: (typeof THEN)[number];
 }
 
 export type Step =
   | ({ readonly do: 'enqueue' } & Arrival)
-  | { readonly do: 'burst'; readonly count: number; readonly of: Arrival }
+  /** Of two flows in turn, the second of which may be of another band. */
+  | { readonly do: 'burst'; readonly count: number; readonly of: Arrival; readonly other: number }
   | { readonly do: 'end'; readonly which: number; readonly ending: Ending; readonly outputTokens: number }
   | { readonly do: 'end-twice' | 'requeue' | 'fail-over' | 'cancel' | 'kill'; readonly which: number }
   | { readonly do: 'stream'; readonly which: number; readonly outputTokens: number }
@@ -91,7 +92,7 @@ interface Traits {
 /** How often each step is drawn. */
 const CALM = {
   enqueue: 30,
-  burst: 2,
+  burst: 4,
   end: 12,
   'end-twice': 1,
   requeue: 2,
@@ -114,7 +115,7 @@ const CALM = {
 
 const MOODS: readonly Record<Step['do'], number>[] = [
   CALM,
-  { ...CALM, enqueue: 60, burst: 6, advance: 4 },
+  { ...CALM, enqueue: 60, burst: 12, advance: 4 },
   { ...CALM, kill: 4, flap: 6, replace: 2, 'fail-over': 6, requeue: 6 },
   { ...CALM, reconfigure: 8, detect: 5, cap: 4, tokens: 3 },
   { ...CALM, cancel: 20, advance: 25 },
@@ -122,6 +123,9 @@ const MOODS: readonly Record<Step['do'], number>[] = [
 ];
 
 const ENDINGS: readonly Ending[] = ['succeeded', 'succeeded', 'succeeded', 'failed', 'cancelled'];
+
+/** What owners of requests do: end this one or the oldest that is out, ask again, more urgently too, leave. */
+const THEN = ['nothing', 'end', 'end-oldest', 'enqueue', 'enqueue-higher', 'cancel'] as const;
 
 /** The same seed gives the same plan. */
 export function drawPlan(seed: number): Plan {
@@ -144,7 +148,7 @@ function drawStep(dice: Dice, mood: Record<Step['do'], number>, traits: Traits):
     case 'enqueue':
       return { do: act, ...drawArrival(dice, traits) };
     case 'burst':
-      return { do: act, count: 2 + dice.below(12), of: drawArrival(dice, traits) };
+      return { do: act, count: 2 + dice.below(12), of: drawArrival(dice, traits), other: drawPriority(dice) };
     case 'end':
       return { do: act, which, ending: dice.of(ENDINGS), outputTokens: drawOutput(dice) };
     case 'stream':
@@ -174,7 +178,7 @@ function drawStep(dice: Dice, mood: Record<Step['do'], number>, traits: Traits):
 function drawArrival(dice: Dice, { wide }: Traits): Arrival {
   return {
     flow: dice.below(5),
-    priority: dice.of([0, 0, 0, 1, -1, 5, 99]),
+    priority: drawPriority(dice),
     sequences: wide ? dice.of([1, 1, 1, 2, 5]) : 1,
     tokens: dice.of([1, 10, 33, 60, 5_000]),
     model: dice.of(['m', 'm', 'lora']),
@@ -183,8 +187,12 @@ function drawArrival(dice: Dice, { wide }: Traits): Arrival {
     weight: dice.of([1, 1, 1, 2, 8]),
     serviceMs: dice.of([undefined, 0, 5, 20, 100]),
     outputTokens: drawOutput(dice),
-    then: dice.of(['nothing', 'nothing', 'nothing', 'nothing', 'end', 'enqueue', 'cancel']),
+    then: dice.chance(0.5) ? 'nothing' : dice.of(THEN),
   };
+}
+
+function drawPriority(dice: Dice): number {
+  return dice.of([0, 0, 0, 1, -1, 5, 99]);
 }
 
 /** Now and then what no request can have used. */

@@ -20,6 +20,7 @@ import {
 } from '@fairlead/core';
 import { FlowControlKit, modelEndpoint } from '@fairlead/core/testing';
 import { Box } from './box.ts';
+import { CostBooks } from './cost-books.ts';
 import { Dice } from './dice.ts';
 import { Oracle, type Judged } from './oracle.ts';
 import type { Arrival, ConfigDraw, DetectorDraw, Plan, Step } from './plan.ts';
@@ -35,6 +36,7 @@ export class SimulatedRun implements Judged {
   judge: DetectorDraw;
   usageThreshold: number | undefined;
   isClosing = false;
+  readonly costs = new CostBooks();
   readonly #box: Box;
   readonly #oracle: Oracle;
   readonly #onEvent: ((event: FlowEvent) => void) | undefined;
@@ -46,7 +48,7 @@ export class SimulatedRun implements Judged {
 
   constructor(plan: Plan, onEvent?: (event: FlowEvent) => void) {
     this.#onEvent = onEvent;
-    this.#box = new Box(new Dice(plan.seed + 0.5));
+    this.#box = new Box(new Dice(plan.seed + 0.5), this.costs);
     this.judge = plan.judge;
     this.config = this.#box.config(plan.config);
     const [detector, config] = [this.#box.detector(plan.judge), this.config];
@@ -104,7 +106,7 @@ export class SimulatedRun implements Judged {
         return this.#enqueue(step);
       case 'burst':
         for (let index = 0; index < step.count; index += 1)
-          this.#enqueue({ ...step.of, flow: step.of.flow + (index % 2) });
+          this.#enqueue(index % 2 === 0 ? step.of : { ...step.of, flow: step.of.flow + 1, priority: step.other });
         return;
       case 'cancel':
         return this.#handles[step.which % Math.max(1, this.#handles.length)]?.cancel();
@@ -195,9 +197,14 @@ export class SimulatedRun implements Judged {
   #goOn(id: string, settled: Settled): void {
     const arrival = this.#arrivals.get(id);
     if (arrival === undefined || arrival.then === 'nothing') return;
+    const again = { ...arrival, then: 'nothing', flow: (arrival.flow + 1) % 5 } as const;
     if (arrival.then === 'cancel') this.#handles.at(-2)?.cancel();
-    else if (arrival.then === 'enqueue') this.#enqueue({ ...arrival, then: 'nothing', flow: (arrival.flow + 1) % 5 });
-    else if ('permit' in settled) this.#end(settled.permit, 'cancelled', 0);
+    else if (arrival.then === 'enqueue') this.#enqueue(again);
+    else if (arrival.then === 'enqueue-higher') this.#enqueue({ ...again, priority: 5 });
+    else {
+      const permit = arrival.then === 'end' ? 'permit' in settled && settled.permit : this.held[0];
+      if (permit) this.#end(permit, 'cancelled', 0);
+    }
   }
 
   /** A server answers after a while, if the permit is still the one that is out by then. */
@@ -215,6 +222,7 @@ export class SimulatedRun implements Judged {
     if (!this.held.includes(permit)) return;
     permit.firstToken();
     permit.streamed(tokens);
+    this.costs.streamed(permit.request.id, tokens);
   }
 
   #end(permit: Permit, ending: 'succeeded' | 'failed' | 'cancelled', completionTokens: number): void {
@@ -296,7 +304,9 @@ export class SimulatedRun implements Judged {
   }
 
   #reconfigure(draw: ConfigDraw): void {
+    const { bandSelection } = this.config;
     this.config = this.#box.config(draw);
+    if (bandSelection !== this.config.bandSelection) this.costs.selectOtherwise();
     this.#noteThreshold();
     const { controller } = this.kit;
     const waiting = controller.waiting;

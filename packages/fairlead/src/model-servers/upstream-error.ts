@@ -6,7 +6,7 @@
  */
 
 import type { UpstreamErrorKind } from '../director/ports.ts';
-import { BadAnswer } from './wire/answer-sink.ts';
+import { BadMessage } from '../sockets/bad-message.ts';
 import { UnwritableRequest } from './wire/request-bytes.ts';
 
 /** The error `onError` is called with; `message` may hold addresses and is for logs and `/state`, not for clients. */
@@ -80,7 +80,7 @@ function kindOf(error: Error, code: string | undefined, known: Try): UpstreamErr
   if (!known.isSent) return 'refused';
   if (error instanceof LateAnswer) return error.kind;
   if (known.hasHead) return 'died';
-  if (error instanceof BadAnswer) return 'protocol';
+  if (error instanceof BadMessage) return 'protocol';
   if (known.isBegun) return 'died';
   return known.isIdleClose ? 'reset-idle' : 'reset';
 }

@@ -5,8 +5,7 @@
  * is pushed together in place, over the sizes between, so that whoever takes it is called once and not once a chunk.
  */
 
-import { BadAnswer } from './answer-sink.ts';
-import type { AnswerSink } from './answer-sink.ts';
+import { BadMessage } from './bad-message.ts';
 
 /** Hexadecimal digits of a size: what a number can hold exactly. */
 const MAX_SIZE_DIGITS = 13;
@@ -29,6 +28,11 @@ type Place =
   | 'end-lf'
   | 'end';
 
+/** Takes the data of a body, a piece at a time; each is part of the chunk that was read. */
+export interface BodySink {
+  onBody(chunk: Buffer): void;
+}
+
 export class ChunkedBody {
   #place: Place = 'size';
   #size = 0;
@@ -37,7 +41,7 @@ export class ChunkedBody {
   #ignoredBytes = 0;
 
   /** As `feed` of the parser, from `at` on; what the chunk holds of data is handed on even when it goes wrong after. */
-  take(chunk: Buffer, at: number, sink: AnswerSink): number {
+  take(chunk: Buffer, at: number, sink: BodySink): number {
     let from = -1;
     let to = -1;
     try {
@@ -95,7 +99,7 @@ export class ChunkedBody {
       case 'end-lf':
         return this.#expect(byte, LF, 'end');
       default:
-        throw new BadAnswer('nothing can follow');
+        throw new BadMessage('nothing can follow');
     }
   }
 
@@ -103,23 +107,23 @@ export class ChunkedBody {
     const digit = digitOf(byte);
     if (digit >= 0) {
       this.#digits += 1;
-      if (this.#digits > MAX_SIZE_DIGITS) throw new BadAnswer('a chunk without end');
+      if (this.#digits > MAX_SIZE_DIGITS) throw new BadMessage('a chunk without end');
       this.#size = this.#size * 16 + digit;
-    } else if (this.#digits === 0) throw new BadAnswer('a chunk without a size');
+    } else if (this.#digits === 0) throw new BadMessage('a chunk without a size');
     else if (byte === CR) this.#place = 'size-lf';
     else if (byte === 0x3b || byte === 0x20 || byte === 0x09) this.#place = 'extension';
-    else throw new BadAnswer('not the size of a chunk');
+    else throw new BadMessage('not the size of a chunk');
   }
 
   #expect(byte: number, wanted: number, next: Place): void {
-    if (byte !== wanted) throw new BadAnswer('a chunk does not end where it says');
+    if (byte !== wanted) throw new BadMessage('a chunk does not end where it says');
     this.#place = next;
   }
 
   #ignore(byte: number, most: number): void {
     this.#ignoredBytes += 1;
-    if (this.#ignoredBytes > most) throw new BadAnswer('chunk extensions or trailers without end');
-    if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f) throw new BadAnswer('a byte that no line may hold');
+    if (this.#ignoredBytes > most) throw new BadMessage('chunk extensions or trailers without end', 'extensions-too-large');
+    if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f) throw new BadMessage('a byte that no line may hold');
   }
 }
 

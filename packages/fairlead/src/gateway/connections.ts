@@ -1,87 +1,129 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/**
- * The client connections and what is under way on each. A client that closes its sending side is taken as gone: with
- * HTTP/1.1 there is no telling it from one that closed altogether, and a place in the queue is worth more than the rare
- * client that half-closes and still listens. Requests that came behind one another on one connection are answered one
- * after another: one that nobody could be given the answer of yet holds no place at a model server.
- */
+/** All client connections: how many each client may have, how long one may be silent, and how they end. */
 
-import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import type { GatewayConfig } from '../config/resolved.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
+import { ClientConnection } from './client-connection.ts';
+import type { ConnectionOwner, Underway } from './client-connection.ts';
 import { Departures } from './departures.ts';
-import type { Departing } from './departures.ts';
 import { PerClient } from './per-client.ts';
 import type { GatewayProblem } from './problem-answer.ts';
+import { tooManyOfOneClient } from './problems.ts';
+import type { ClientRequest } from './wire/client-request.ts';
+import type { ClientResponse } from './wire/client-response.ts';
 
-/** How long the last words to a client may take to be taken. */
-const PARTING_MS = 5000;
-/** Requests of one connection that were read and are not over; what comes beyond is dropped, and it ends with the last. */
-const MAX_UNDERWAY = 16;
-/** So many more are dropped before the connection is cut: each costs memory until it ends. */
-const MAX_DROPPED = 64;
+/** How often connections are looked at on which no head arrives, or nothing: times are kept to about so much. */
+const SWEEP_MS = 1000;
 
-/** One request under way. */
-export interface Underway extends Departing {
-  /** Some of its answer was written. */
-  readonly isAnswering: boolean;
-  readonly id: string;
-  /** It has arrived in full. */
-  readonly isWhole: boolean;
-  /** The connection is about to be closed for what came on it. */
-  clientGone(why: GatewayProblem): void;
+/** What is made of what comes on them. */
+export interface ConnectionsOptions {
+  onRequest(request: ClientRequest, response: ClientResponse, connection: ClientConnection): void;
+  /** What never became a request. */
+  onRefused(problem: GatewayProblem, id?: string): void;
 }
 
-/** What is known of one connection. */
-interface Connection {
-  /** In the order in which they came. */
-  readonly underway: Set<Underway>;
-  newest: Underway | undefined;
-  /** What is to be done for those whose turn it is not yet. */
-  readonly waiting: Map<Underway, () => void>;
-  /** Requests that came when none was taken any more. */
-  dropped: number;
-  /** No further request is taken; what is to be said, if anything, when those under way are over. */
-  ending: { readonly words: Uint8Array | undefined } | undefined;
-}
+export type ConnectionLimits = Pick<
+  GatewayConfig,
+  'maxHeaderBytes' | 'headersTimeoutMs' | 'keepAliveTimeoutMs' | 'maxConnectionsPerClient'
+>;
 
-export class Connections {
+export class Connections implements ConnectionOwner {
+  readonly #options: ConnectionsOptions;
   readonly #perClient = new PerClient(Infinity);
-  readonly #onTooMany: () => void;
-  #isExempt: (address: string | undefined) => boolean = () => false;
-  readonly #open = new Map<Socket, Connection>();
-  /** Sockets that are being told why they are closed. */
-  readonly #parting = new WeakSet<Socket>();
+  readonly #open = new Set<ClientConnection>();
   readonly #departures = new Departures();
+  #limits: ConnectionLimits;
+  #isExempt: (address: string | undefined) => boolean;
+  #sweeping: NodeJS.Timeout | undefined;
   #underway = 0;
-  #onIdle: (() => void) | undefined;
+  #onQuiet: (() => void) | undefined;
 
-  /** `onTooMany`: a connection was closed as it came, because its client had as many as it may. */
-  constructor(onTooMany: () => void) {
-    this.#onTooMany = onTooMany;
-  }
-
-  /** Connections that each client may have from now on; from exempt addresses any number may come. */
-  limit(maxPerClient: number, isExempt: (address: string | undefined) => boolean): void {
-    this.#perClient.max = maxPerClient;
+  /** From exempt addresses any number of connections may come. */
+  constructor(
+    options: ConnectionsOptions,
+    limits: ConnectionLimits,
+    isExempt: (address: string | undefined) => boolean,
+  ) {
+    this.#options = options;
+    this.#limits = limits;
     this.#isExempt = isExempt;
+    this.#perClient.max = limits.maxConnectionsPerClient;
   }
 
-  watch(server: Server): void {
-    server.on('connection', (socket: Socket) => {
-      if (!this.#count(socket)) return;
-      const underway = new Set<Underway>();
-      this.#open.set(socket, { underway, newest: undefined, waiting: new Map(), dropped: 0, ending: undefined });
-      // node:http has ended our side by now; the rest of an answer could not be written.
-      socket.on('end', () => {
-        if (!this.#parting.has(socket)) socket.destroy();
-      });
-      socket.on('close', () => {
-        this.#open.delete(socket);
-        for (const request of underway) this.#departures.add(request);
-      });
+  /** Other limits from now on, for open connections as well; none is closed for it. */
+  limit(limits: ConnectionLimits, isExempt: (address: string | undefined) => boolean): void {
+    this.#limits = limits;
+    this.#isExempt = isExempt;
+    this.#perClient.max = limits.maxConnectionsPerClient;
+    clearInterval(this.#sweeping);
+    this.#sweeping = undefined;
+    if (this.#open.size > 0) this.#keepSweeping();
+  }
+
+  get maxHeadBytes(): number {
+    return this.#limits.maxHeaderBytes;
+  }
+
+  get headTimeoutMs(): number {
+    return this.#limits.headersTimeoutMs;
+  }
+
+  get keepAliveTimeoutMs(): number {
+    return this.#limits.keepAliveTimeoutMs;
+  }
+
+  get isDraining(): boolean {
+    return this.#onQuiet !== undefined;
+  }
+
+  /** Requests under way on all connections. */
+  get underway(): number {
+    return this.#underway;
+  }
+
+  /** A client has connected. */
+  add(socket: Socket): void {
+    if (!this.#count(socket)) return;
+    this.#open.add(new ClientConnection(socket, this));
+    this.#keepSweeping();
+  }
+
+  onRequest(request: ClientRequest, response: ClientResponse, connection: ClientConnection): void {
+    this.#options.onRequest(request, response, connection);
+  }
+
+  onRefused(id: string, problem: GatewayProblem): void {
+    this.#options.onRefused(problem, id);
+  }
+
+  onClosed(connection: ClientConnection, underway: readonly Underway[]): void {
+    this.#open.delete(connection);
+    for (const request of underway) this.#departures.add(request);
+  }
+
+  onBegun(): void {
+    this.#underway += 1;
+  }
+
+  onOver(): void {
+    this.#underway -= 1;
+    if (this.#underway === 0) this.#onQuiet?.();
+  }
+
+  /** Closes connections as they have nothing under way, and resolves when none has. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onQuiet = resolve;
+      for (const connection of this.#open) connection.closeIdle();
+      if (this.#underway === 0) resolve();
     });
+  }
+
+  destroy(): void {
+    for (const connection of this.#open) connection.destroy();
   }
 
   /** False when its client has as many connections as it may; then it is closed. */
@@ -93,116 +135,21 @@ export class Connections {
       return true;
     }
     socket.destroy();
-    this.#onTooMany();
+    this.#options.onRefused(tooManyOfOneClient);
     return false;
   }
 
-  /** Requests under way on all connections. */
-  get underway(): number {
-    return this.#underway;
+  #keepSweeping(): void {
+    const { headersTimeoutMs, keepAliveTimeoutMs } = this.#limits;
+    const everyMs = Math.min(SWEEP_MS, headersTimeoutMs, keepAliveTimeoutMs || SWEEP_MS);
+    this.#sweeping ??= setInterval(() => this.#sweep(), everyMs).unref();
   }
 
-  on(socket: Socket): ReadonlySet<Underway> {
-    return this.#open.get(socket)?.underway ?? new Set();
-  }
-
-  /** Whether the connection may bring another request. Call it for each: one too many is the last. */
-  takes(socket: Socket): boolean {
-    const connection = this.#open.get(socket);
-    if (connection === undefined) return false;
-    if (connection.underway.size >= MAX_UNDERWAY) connection.ending ??= { words: undefined };
-    if (connection.ending === undefined) return true;
-    connection.dropped += 1;
-    if (connection.dropped > MAX_DROPPED) socket.destroy();
-    return false;
-  }
-
-  /** Calls back when all that came before this request on its connection is over; never when it is over itself by then. */
-  inTurn(socket: Socket, request: Underway, callback: () => void): void {
-    const connection = this.#open.get(socket);
-    if (connection === undefined) return;
-    const { underway, waiting } = connection;
-    if (underway.size === 1 || underway.values().next().value === request) callback();
-    else waiting.set(request, callback);
-  }
-
-  /** Nothing may follow this request on its connection, which closes with its answer. */
-  isLast(socket: Socket, request: Underway): boolean {
-    const connection = this.#open.get(socket);
-    if (connection === undefined || connection.newest !== request) return false;
-    return connection.ending === undefined ? this.#onIdle !== undefined : connection.ending.words === undefined;
-  }
-
-  isEnding(socket: Socket): boolean {
-    return this.#open.get(socket)?.ending !== undefined;
-  }
-
-  /** Takes no further request, and closes with `words` when those under way are over, which must be some. */
-  endWith(socket: Socket, words: Uint8Array | undefined): void {
-    const connection = this.#open.get(socket);
-    if (connection !== undefined) connection.ending = { words };
-  }
-
-  /** The client of a request left. */
-  gone(request: Underway): void {
-    this.#departures.add(request);
-  }
-
-  begin(socket: Socket, request: Underway): void {
-    this.#underway += 1;
-    const connection = this.#open.get(socket);
-    if (connection === undefined) return;
-    connection.underway.add(request);
-    connection.newest = request;
-  }
-
-  /** The last byte of the answer is out, or nobody waits for it. */
-  end(socket: Socket, request: Underway): void {
-    this.#underway -= 1;
-    const connection = this.#open.get(socket);
-    if (connection !== undefined) this.#next(socket, connection, request);
-    if (this.#onIdle !== undefined) {
-      this.#closeIdle(socket);
-      if (this.#underway === 0) this.#onIdle();
-    }
-  }
-
-  #next(socket: Socket, { underway, waiting, ending }: Connection, ended: Underway): void {
-    underway.delete(ended);
-    waiting.delete(ended);
-    // Nothing goes out any more behind an answer that was the last.
-    if (!socket.writable) return;
-    const [next] = underway;
-    if (next !== undefined) {
-      const callback = waiting.get(next);
-      waiting.delete(next);
-      callback?.();
-    } else if (ending?.words !== undefined) this.part(socket, ending.words);
-    else if (ending !== undefined) socket.destroySoon();
-  }
-
-  /** Writes `bytes`, the reason, and closes; a client that reads nothing is not waited for. */
-  part(socket: Socket, bytes: Uint8Array): void {
-    this.#parting.add(socket);
-    socket.setTimeout(PARTING_MS, () => socket.destroy());
-    socket.end(bytes, () => socket.destroy());
-  }
-
-  /** Closes connections as they have nothing under way, and resolves when none has. */
-  drain(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onIdle = resolve;
-      for (const socket of this.#open.keys()) this.#closeIdle(socket);
-      if (this.#underway === 0) resolve();
-    });
-  }
-
-  destroy(): void {
-    for (const socket of this.#open.keys()) socket.destroy();
-  }
-
-  /** Everything written so far is still delivered. */
-  #closeIdle(socket: Socket): void {
-    if (this.#open.get(socket)?.underway.size === 0) socket.destroySoon();
+  #sweep(): void {
+    const nowMs = performance.now();
+    for (const connection of this.#open) connection.sweep(nowMs);
+    if (this.#open.size > 0) return;
+    clearInterval(this.#sweeping);
+    this.#sweeping = undefined;
   }
 }

@@ -7,7 +7,6 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Endpoint, PromptPrefix, Usage } from '@fairlead/core';
 import type { GatewayConfig } from '../config/resolved.ts';
 import type { Director } from '../director/director.ts';
@@ -19,7 +18,7 @@ import type { ReportDraft } from '../director/request-report.ts';
 import type { RequestHead } from '../tenancy/control-names.ts';
 import type { Identity, Refusal } from '../tenancy/identify.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
-import type { Connections, Underway } from './connections.ts';
+import type { ClientConnection, Underway } from './client-connection.ts';
 import { isPacked, malformedHead, writable } from './head-facts.ts';
 import { hostOf } from './host-of.ts';
 import { inSlices } from './in-slices.ts';
@@ -59,6 +58,8 @@ import { apiOf, originForm } from './routes.ts';
 import type { InferenceRoute, Route, Routes } from './routes.ts';
 import { sendWhole } from './whole-answer.ts';
 import type { WholeAnswer } from './whole-answer.ts';
+import type { ClientRequest } from './wire/client-request.ts';
+import type { ClientResponse } from './wire/client-response.ts';
 
 /** What all exchanges share. */
 export interface ExchangeContext {
@@ -67,10 +68,16 @@ export interface ExchangeContext {
   readonly routes: Routes;
   readonly config: GatewayConfig;
   readonly bodyLimits: BodyLimits;
-  readonly connections: Connections;
   readonly requestsPerClient: PerClient;
   /** When the gateway started, in seconds since 1970: the `created` of models. */
   readonly startedS: number;
+}
+
+/** One request, where it came from, and where its answer goes. */
+export interface ExchangeParts {
+  readonly request: ClientRequest;
+  readonly response: ClientResponse;
+  readonly connection: ClientConnection;
 }
 
 /** Status reported for a client that left before it was given one. */
@@ -79,9 +86,9 @@ const CLIENT_LEFT = 499;
 export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   readonly id: string;
   readonly #context: ExchangeContext;
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
-  readonly #socket: IncomingMessage['socket'];
+  readonly request: ClientRequest;
+  readonly response: ClientResponse;
+  readonly #connection: ClientConnection;
   readonly #head: RequestHead;
   readonly #receivedMs: number;
   readonly #relay: Relay;
@@ -103,12 +110,12 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   #isReported = false;
   readonly #hasLeft = (): boolean => this.#isOver;
 
-  constructor(context: ExchangeContext, request: IncomingMessage, response: ServerResponse) {
+  constructor(context: ExchangeContext, { request, response, connection }: ExchangeParts) {
     this.#context = context;
-    this.#request = request;
-    this.#response = response;
-    this.#socket = request.socket;
-    this.#head = request.headers;
+    this.request = request;
+    this.response = response;
+    this.#connection = connection;
+    this.#head = request.head.headers;
     this.#receivedMs = context.director.nowMs();
     this.#relay = new Relay(response, context.config, this);
     this.#control = readControlHeaders(this.#head, false);
@@ -118,41 +125,31 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#facts = reportDraft(this.id);
   }
 
-  /** `expects`: the client sends its body only after a word of ours, or expects something nobody knows. */
-  start(expects?: 'continue' | 'unknown'): void {
-    const { connections, routes } = this.#context;
-    connections.begin(this.#socket, this);
-    this.#response.on('close', () => this.#closed());
-    const { method = '', url = '' } = this.#request;
-    const route = routes.find(method, url);
+  start(): void {
+    this.#connection.begin(this);
+    const { head, remoteAddress } = this.request;
+    const route = this.#context.routes.find(head.method, head.target);
     this.#api = apiOf(route, this.#head);
-    const malformed = malformedHead(this.#request);
+    const malformed = malformedHead(head);
     if (malformed !== undefined) {
       this.fail(malformed);
       return;
     }
     if ('path' in route) this.#facts.route = route.path;
-    const known = this.#context.director.identify({ headers: this.#head, remoteAddress: this.#socket.remoteAddress });
+    const known = this.#context.director.identify({ headers: this.#head, remoteAddress });
     // Keys are found at once; only a token that nobody has shown before takes a turn.
-    if (!(known instanceof Promise)) this.#enter(route, known, expects);
-    else void known.then((identity) => this.#enter(route, identity, expects));
+    if (!(known instanceof Promise)) this.#enter(route, known);
+    else void known.then((identity) => this.#enter(route, identity));
   }
 
   /** Who is asking is known; before that the path is not looked at, so that a stranger learns nothing of what there is. */
-  #enter(route: Route, identity: Identity | Refusal, expects: 'continue' | 'unknown' | undefined): void {
+  #enter(route: Route, identity: Identity | Refusal): void {
     if (this.#isOver) return;
-    const problem = this.#refusal(route, identity) ?? (expects === 'unknown' ? unmetExpectation() : undefined);
+    const problem =
+      this.#refusal(route, identity) ?? (this.request.head.expects === 'unknown' ? unmetExpectation() : undefined);
     if (problem !== undefined) this.fail(problem);
-    else if (route.kind === 'inference') this.#takeBody(route, expects === 'continue');
+    else if (route.kind === 'inference') this.#takeBody(route);
     else if (route.kind === 'models' || route.kind === 'model') this.#answerModels(route);
-  }
-
-  get isAnswering(): boolean {
-    return this.#response.headersSent;
-  }
-
-  get isWhole(): boolean {
-    return this.#request.complete;
   }
 
   onDrain(): void {
@@ -161,7 +158,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   onStuck(): void {
     this.#blame(clientStuck);
-    this.#socket.destroy();
+    this.#connection.destroy();
   }
 
   clientGone(why: GatewayProblem): void {
@@ -172,12 +169,12 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   onBody(body: Body): void {
     this.#facts.requestBytes = body.sizeBytes;
-    this.#context.connections.inTurn(this.#socket, this, () => this.#read(body));
+    this.#connection.inTurn(this, () => this.#read(body));
   }
 
   #read(body: Body): void {
     // It has waited too long.
-    if (this.#response.headersSent) return;
+    if (this.response.isBegun) return;
     const scan = new BodyScan(body.chunks, (this.#route as InferenceRoute).family);
     inSlices(scan, this.#hasLeft, (facts) => {
       if ('message' in facts) this.fail(malformedBody(facts));
@@ -209,7 +206,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
         model: facts.model,
         rewritten: this.#rewritten,
         method: 'POST',
-        path: originForm(this.#request.url as string),
+        path: originForm(this.request.head.target),
         body: body.chunks,
         sizeBytes: body.sizeBytes,
         sequences: facts.sequences,
@@ -235,7 +232,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   headersFor(endpoint: Endpoint): string[] {
     const { config } = this.#context;
-    return requestHeaders(this.#request.rawHeaders, {
+    return requestHeaders(this.request.head.rawHeaders, {
       forwardAuthorization: config.forwardAuthorization,
       viaProxy: this.#identity?.viaProxy,
       host: hostOf(endpoint),
@@ -250,8 +247,8 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     if ((status === 429 || status === 503) && answerHeader(headers, 'retry-after') === undefined) {
       Object.assign(extra, retryHeaders(this.#context.director.retryAfterMs()));
     }
-    if (this.#context.connections.isLast(this.#socket, this)) extra['connection'] = 'close';
-    const form = { api: this.#api, asked: this.#facts.model, sent: this.#rewritten?.target };
+    const isLast = this.#connection.isLast(this);
+    const form = { api: this.#api, asked: this.#facts.model, sent: this.#rewritten?.target, isLast };
     const isStream = this.#relay.begin(status, responseHeaders(headers, extra), form);
     // No retry is possible any more, so nobody needs the body.
     this.#receiver?.release();
@@ -276,7 +273,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   fail(problem: GatewayProblem, waitMs = 0): void {
     this.#blame(problem);
-    if (this.#response.headersSent) {
+    if (this.response.isBegun) {
       this.#relay.breakOff(problemEvent(this.#asker, problem));
       return;
     }
@@ -290,14 +287,13 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   /** Answers in one piece. */
   #answer(answer: WholeAnswer, waitMs: number): void {
     const headers = [...Object.entries(answerHeaders(this.#asker, waitMs)).flat(), ...answer.headers];
-    const isLast = answer.isLast || this.#context.connections.isLast(this.#socket, this);
-    sendWhole(this.#request, this.#response, { ...answer, headers, isLast });
-    this.#relay.watchEnd();
+    const isLast = answer.isLast || this.#connection.isLast(this);
+    sendWhole(this.request, this.response, { ...answer, headers, isLast });
   }
 
   /** What is wrong with the head, in the order in which a caller should learn of it. */
   #refusal(route: Route, identity: Identity | Refusal): GatewayProblem | undefined {
-    const { method = '' } = this.#request;
+    const { method } = this.request.head;
     if ('status' in identity) return notAuthorized(identity);
     this.#identity = identity;
     this.#facts.tenant = identity.tenant;
@@ -313,8 +309,9 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
       : undefined;
   }
 
-  #takeBody(route: InferenceRoute, expectsContinue: boolean): void {
+  #takeBody(route: InferenceRoute): void {
     this.#route = route;
+    const { head } = this.request;
     const { bodyLimits, director, requestsPerClient } = this.#context;
     const { tenant, verified, address } = this.#identity as Identity;
     // Whoever may make up tenants cannot make up room for each.
@@ -325,17 +322,17 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
       return;
     }
     this.#client = client;
-    const receiver = new BodyReceiver(this.#request, this.#head, { limits: bodyLimits, taker: this });
+    const receiver = new BodyReceiver(this.request, head.lengthBytes, { limits: bodyLimits, taker: this });
     this.#receiver = receiver;
     if (!receiver.reserve(client)) return;
-    if (expectsContinue) this.#response.writeContinue();
+    if (head.expects === 'continue') this.response.continue();
     receiver.start();
   }
 
   /** The whole of it takes too long: whatever is under way ends, and the client is told. */
   #tooLong(): void {
     // What is left is for the client to read, within a time of its own.
-    if (this.#response.writableEnded) return;
+    if (this.response.isEnded) return;
     this.#receiver?.stop();
     this.#journey?.cancel();
     this.fail(tookTooLong(this.#context.config.requestTimeoutMs, this.#journey !== undefined));
@@ -357,7 +354,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   /** What the client saw first is what it was given. */
   get #givenStatus(): number | undefined {
-    return this.#response.headersSent ? this.#response.statusCode : undefined;
+    return this.response.isBegun ? this.response.status : undefined;
   }
 
   #blame(problem: GatewayProblem): void {
@@ -365,9 +362,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#facts.status ||= this.#givenStatus ?? problem.status;
   }
 
-  /** The answer is out in full, or its client is gone. */
-  #closed(): void {
-    if (!this.#response.writableFinished) return this.#context.connections.gone(this);
+  onFinished(): void {
     this.leave();
     this.report();
   }
@@ -388,12 +383,11 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   report(): void {
     if (this.#isReported) return;
     this.#isReported = true;
-    const { director, connections } = this.#context;
-    connections.end(this.#socket, this);
+    this.#connection.over(this);
     const report = this.#facts;
     this.#journey?.tell(report);
     report.status ||= this.#givenStatus ?? CLIENT_LEFT;
     report.responseBytes = this.#relay.bytes;
-    director.finished(report);
+    this.#context.director.finished(report);
   }
 }

@@ -2,6 +2,7 @@
 
 /** What can be wrong with a request before the director sees it. */
 
+import type { BadMessageKind } from '../sockets/bad-message.ts';
 import type { Refusal } from '../tenancy/identify.ts';
 import type { GatewayProblem } from './problem-answer.ts';
 import type { BodyError } from './protocol/body-scan.ts';
@@ -155,18 +156,25 @@ const bodySlow: GatewayProblem = {
 };
 
 /** For clients that the OpenAI and Anthropic libraries are not: what was wrong with the bytes themselves. */
-export function malformedHttp(code: string | undefined): GatewayProblem {
-  switch (code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return { status: 431, code: 'headers_too_large', message: 'The request head is too large.' };
-    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
-      return { status: 413, code: 'request_too_large', message: 'The chunk extensions of the body are too large.' };
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return { status: 408, code: 'head_timeout', message: 'The request head did not arrive in time.' };
-    default:
-      return { status: 400, code: 'malformed_http', message: 'The request is not well-formed HTTP/1.1.' };
-  }
+export function malformedHttp(kind: BadMessageKind): GatewayProblem {
+  return BAD_MESSAGES[kind];
 }
+
+const BAD_MESSAGES: Readonly<Record<BadMessageKind, GatewayProblem>> = {
+  malformed: { status: 400, code: 'malformed_http', message: 'The request is not well-formed HTTP/1.1.' },
+  'head-too-large': { status: 431, code: 'headers_too_large', message: 'The request head is too large.' },
+  'extensions-too-large': {
+    status: 413,
+    code: 'request_too_large',
+    message: 'The chunk extensions of the body are too large.',
+  },
+};
+
+export const headLate: GatewayProblem = {
+  status: 408,
+  code: 'head_timeout',
+  message: 'The request head did not arrive in time.',
+};
 
 export const methodConnect: GatewayProblem = {
   status: 405,

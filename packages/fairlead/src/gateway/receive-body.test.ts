@@ -3,8 +3,6 @@
 /** Bodies that trickle, with a clock that is moved by hand; the rest is shown over real sockets in the stories. */
 
 import assert from 'node:assert/strict';
-import { PassThrough } from 'node:stream';
-import type { IncomingMessage } from 'node:http';
 import { describe, it } from 'node:test';
 import { ByteBudget } from './byte-budget.ts';
 import { BodyReceiver } from './receive-body.ts';
@@ -15,22 +13,17 @@ const IDLE_MS = 10_000;
 function receiving(othersBytes: number) {
   const budget = new ByteBudget(10_000_000);
   budget.reserve(othersBytes, 'others');
-  const request = new PassThrough();
   const told: string[] = [];
   let nowMs = 0;
-  const receiver = new BodyReceiver(
-    request as unknown as IncomingMessage,
-    { 'content-length': '1000000' },
-    {
-      limits: { maxBodyBytes: 1_000_000, bodyIdleTimeoutMs: IDLE_MS, budget, nowMs: () => nowMs },
-      taker: { onBody: () => told.push('whole'), onProblem: (problem) => told.push(problem) },
-    },
-  );
+  const receiver = new BodyReceiver({ read: () => undefined, discard: () => undefined }, 1_000_000, {
+    limits: { maxBodyBytes: 1_000_000, bodyIdleTimeoutMs: IDLE_MS, budget, nowMs: () => nowMs },
+    taker: { onBody: () => told.push('whole'), onProblem: (problem) => told.push(problem) },
+  });
   assert.equal(receiver.reserve('slow'), true);
   receiver.start();
   const send = (bytes: number, afterMs: number): void => {
     nowMs += afterMs;
-    request.emit('data', Buffer.alloc(bytes));
+    receiver.onData(Buffer.alloc(bytes));
   };
   return { budget, receiver, told, send };
 }

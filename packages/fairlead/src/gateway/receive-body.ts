@@ -7,10 +7,9 @@
  * of quick ones.
  */
 
-import type { IncomingMessage } from 'node:http';
-import type { RequestHead } from '../tenancy/control-names.ts';
 import { BodyChunks } from './body-chunks.ts';
 import type { ByteBudget, Reservation } from './byte-budget.ts';
+import type { BodyReader } from './wire/client-request.ts';
 
 /** While more than this share of the budget is reserved, a body has to come at this rate. */
 const SHORT_SHARE = 0.5;
@@ -46,30 +45,34 @@ export interface BodyTaker {
   onProblem(problem: BodyProblem): void;
 }
 
-export class BodyReceiver {
-  readonly #request: IncomingMessage;
+/** Where a body comes from. */
+export interface BodySource {
+  /** From now on it goes there. */
+  read(reader: BodyReader): void;
+  /** Nobody wants the rest. */
+  discard(): void;
+}
+
+export class BodyReceiver implements BodyReader {
+  readonly #source: BodySource;
   readonly #limits: BodyLimits;
   readonly #taker: BodyTaker;
   readonly #announcedBytes: number | undefined;
   readonly #chunks = new BodyChunks();
-  readonly #onData = (chunk: Uint8Array): void => this.#take(chunk);
-  readonly #onEnd = (): void => this.#finish();
   #reservation: Reservation | undefined;
   #startedMs = 0;
   #idle: NodeJS.Timeout | undefined;
 
-  /** `head`: the headers of the request, by lower-case name. */
+  /** `announcedBytes`: as the head of the request has it; undefined when it does not say. */
   constructor(
-    request: IncomingMessage,
-    head: RequestHead,
+    source: BodySource,
+    announcedBytes: number | undefined,
     { limits, taker }: { readonly limits: BodyLimits; readonly taker: BodyTaker },
   ) {
-    this.#request = request;
+    this.#source = source;
     this.#limits = limits;
     this.#taker = taker;
-    const { 'content-length': length, 'transfer-encoding': encoding } = head;
-    // The parser has checked that the length is a number and that there is not both.
-    this.#announcedBytes = encoding === undefined ? Number(length ?? 0) : undefined;
+    this.#announcedBytes = announcedBytes;
   }
 
   /** Checks what is announced and makes room for it in the name of `holder`; true when the client may send. */
@@ -91,15 +94,13 @@ export class BodyReceiver {
     this.#startedMs = this.#limits.nowMs();
     this.#idle = setTimeout(() => this.#fail('idle'), bodyIdleTimeoutMs);
     this.#idle.unref();
-    this.#request.on('data', this.#onData);
-    this.#request.on('end', this.#onEnd);
+    this.#source.read(this);
   }
 
   /** Takes nothing more. What is reserved stays reserved. */
   stop(): void {
     clearTimeout(this.#idle);
-    this.#request.off('data', this.#onData);
-    this.#request.off('end', this.#onEnd);
+    this.#source.discard();
   }
 
   /** Gives the budget back; the bytes must not be needed any more. */
@@ -107,7 +108,7 @@ export class BodyReceiver {
     this.#reservation?.release();
   }
 
-  #take(chunk: Uint8Array): void {
+  onData(chunk: Uint8Array): void {
     const { budget } = this.#limits;
     this.#idle?.refresh();
     const sizeBytes = this.#chunks.sizeBytes + chunk.length;
@@ -118,16 +119,16 @@ export class BodyReceiver {
     if (this.#isTooSlow(sizeBytes)) this.#fail('slow');
   }
 
+  onEnd(): void {
+    this.stop();
+    this.#taker.onBody({ chunks: this.#chunks.take(), sizeBytes: this.#chunks.sizeBytes });
+  }
+
   #isTooSlow(sizeBytes: number): boolean {
     const { budget, bodyIdleTimeoutMs, nowMs } = this.#limits;
     if (budget.used <= budget.maxBytes * SHORT_SHARE || sizeBytes === this.#announcedBytes) return false;
     const tookMs = nowMs() - this.#startedMs;
     return tookMs > bodyIdleTimeoutMs && sizeBytes < (tookMs / 1000) * SLOW_BYTES_PER_S;
-  }
-
-  #finish(): void {
-    this.stop();
-    this.#taker.onBody({ chunks: this.#chunks.take(), sizeBytes: this.#chunks.sizeBytes });
   }
 
   #fail(problem: BodyProblem): void {

@@ -8,15 +8,14 @@
  */
 
 import { performance } from 'node:perf_hooks';
-import type { ServerResponse } from 'node:http';
 import type { Usage } from '@fairlead/core';
 import { KnownTexts } from '../sockets/known-texts.ts';
 import type { ApiFormat } from './protocol/error-bodies.ts';
 import { answerHeader } from './protocol/headers.ts';
 import { ModelNames } from './protocol/model-names.ts';
 import { createUsageReader } from './protocol/usage-reader.ts';
-import { atTurnEnd, holdForTurn } from '../sockets/turn-writes.ts';
 import type { UsageReader } from './protocol/usage-reader.ts';
+import type { ClientResponse, ResponseOwner } from './wire/client-response.ts';
 
 /** How the answer is to look to the client. */
 export interface AnswerForm {
@@ -25,6 +24,8 @@ export interface AnswerForm {
   readonly asked: string | undefined;
   /** The one that the model server was asked for, when a rewrite chose it. */
   readonly sent: string | undefined;
+  /** The connection ends with it. */
+  readonly isLast: boolean;
 }
 
 export interface RelayLimits {
@@ -39,6 +40,8 @@ export interface RelayOwner {
   onDrain(): void;
   /** The client was cut. */
   onStuck(): void;
+  /** The system has taken the answer to its end. */
+  onFinished(): void;
 }
 
 /**
@@ -50,20 +53,10 @@ const READ_ERROR_MS = 250;
 /** Two of them end an event. */
 const LF = 0x0a;
 
-/** A longer piece of an answer is not copied. */
-const MOST_AS_TEXT_BYTES = 8192;
-const LAST_CHUNK = '0\r\n\r\n';
-
-export class Relay {
-  readonly #response: ServerResponse;
+export class Relay implements ResponseOwner {
+  readonly #response: ClientResponse;
   readonly #limits: RelayLimits;
   readonly #owner: RelayOwner;
-  readonly #onDrain = (): void => {
-    clearTimeout(this.#stuck);
-    this.#stuck = undefined;
-    this.#stalledMs += performance.now() - this.#stalledSinceMs;
-    this.#owner.onDrain();
-  };
   #usage: UsageReader | undefined;
   #stuck: NodeJS.Timeout | undefined;
   /** How long the client has held up the answer, and since when it does so now. */
@@ -71,17 +64,15 @@ export class Relay {
   #stalledSinceMs = 0;
   #breaking: NodeJS.Timeout | undefined;
   /** A head that is not written yet. */
-  #held: { readonly status: number; readonly headers: string[] } | undefined;
+  #held: { readonly status: number; readonly headers: string[]; readonly isLast: boolean } | undefined;
   #names: ModelNames | undefined;
   #isStream = false;
-  #isChunked = false;
-  /** A client can tell by itself where the answer ends. */
-  #isSelfDelimited = false;
   #bytes = 0;
   #events = 0;
 
-  constructor(response: ServerResponse, limits: RelayLimits, owner: RelayOwner) {
+  constructor(response: ClientResponse, limits: RelayLimits, owner: RelayOwner) {
     this.#response = response;
+    response.owner = this;
     this.#limits = limits;
     this.#owner = owner;
   }
@@ -101,7 +92,7 @@ export class Relay {
   }
 
   /** Takes the head, every header of which can be written; true when an event stream follows, whose head goes out at once. */
-  begin(status: number, headers: string[], { api, asked, sent }: AnswerForm): boolean {
+  begin(status: number, headers: string[], { api, asked, sent, isLast }: AnswerForm): boolean {
     const type = answerHeader(headers, 'content-type');
     const { isStream, isJson } = KINDS.of(type ?? '');
     const isRenamed = asked !== undefined && sent !== undefined && asked !== sent;
@@ -110,12 +101,9 @@ export class Relay {
       this.#names = new ModelNames({ from: sent, to: asked, isStream });
     this.#isStream = isStream;
     this.#usage = createUsageReader(type, api);
-    this.#held = { status, headers };
+    this.#held = { status, headers, isLast };
     // A stream may think for long before its first event; that it was accepted is news by itself.
-    if (isStream) {
-      this.#writeHead();
-      this.#response.flushHeaders();
-    }
+    if (isStream) this.#writeHead();
     return isStream;
   }
 
@@ -136,31 +124,37 @@ export class Relay {
     const rest = this.#names?.end();
     if (rest !== undefined && rest.length > 0) this.#write(rest);
     this.#writeHead();
-    if (this.#isChunked) this.#response.write(LAST_CHUNK, 'latin1');
-    atTurnEnd(() => {
-      this.#response.end();
-      this.watchEnd();
-    });
+    this.#response.end();
   }
 
-  /** The last byte is written: what the system has not taken yet still has to be read within the same time. */
-  watchEnd(): void {
-    const { socket, writableFinished } = this.#response;
-    if (!writableFinished && socket?.writableLength !== 0) this.#watch();
+  onDrain(): void {
+    clearTimeout(this.#stuck);
+    this.#stuck = undefined;
+    this.#stalledMs += performance.now() - this.#stalledSinceMs;
+    this.#owner.onDrain();
+  }
+
+  /** What the system has not taken yet still has to be read within the same time. */
+  onUnread(): void {
+    this.#watch();
+  }
+
+  onFinished(): void {
+    this.#owner.onFinished();
   }
 
   /** Ends the answer as visibly broken; `event` is what a stream says last. */
   breakOff(event: Uint8Array): void {
+    // Without a length and without chunks (HTTP/1.0) the end of the connection is the end of the answer: only a reset
+    // tells the client, or the proxy in front of us, that it was not.
     if (!this.#isStream) {
-      // Without a length and without chunks (HTTP/1.0) the end of the connection is the end of the answer: only a
-      // reset tells the client, or the proxy in front of us, that it was not.
-      if (this.#isSelfDelimited) this.#response.destroy();
-      else this.#response.socket?.resetAndDestroy();
+      this.#response.breakOff();
       return;
     }
     this.#watch();
-    this.#write(event, () => {
-      this.#breaking = setTimeout(() => this.#response.destroy(), READ_ERROR_MS).unref();
+    this.#write(event);
+    this.#response.whenTaken(() => {
+      this.#breaking = setTimeout(() => this.#response.breakOff(), READ_ERROR_MS).unref();
     });
   }
 
@@ -173,48 +167,29 @@ export class Relay {
   close(): void {
     clearTimeout(this.#stuck);
     clearTimeout(this.#breaking);
-    this.#response.off('drain', this.#onDrain);
   }
 
   /** Writes the head, unless it is written already. */
   #writeHead(): void {
     if (this.#held === undefined) return;
-    const { status, headers } = this.#held;
+    const { status, headers, isLast } = this.#held;
     this.#held = undefined;
-    const response = this.#response;
-    if (response.socket !== null) holdForTurn(response.socket);
-    // The name that the client knows may be longer: where the answer ends is told otherwise. And what has no body has no
-    // length, though some servers give it one.
+    // Where the name that the client knows may be longer the end is told otherwise; and what has no body has no length,
+    // though some servers give it one.
     const isAsItCame = this.#names === undefined && status !== 204 && status !== 304;
-    response.writeHead(status, isAsItCame ? headers : without(headers, 'content-length'));
-    const hasLength = this.#names === undefined && answerHeader(headers, 'content-length') !== undefined;
-    this.#isChunked = response.chunkedEncoding;
-    this.#isSelfDelimited = this.#isChunked || hasLength;
-    // Done here instead: each chunk is one piece then, and not four.
-    response.chunkedEncoding = false;
-    response.on('drain', this.#onDrain);
+    this.#response.begin(status, isAsItCame ? headers : without(headers, 'content-length'), isLast);
   }
 
-  /** Small pieces go out as text, each byte a character: together with the head, or the frame of their chunk, that is one. */
-  #write(bytes: Uint8Array, onWritten?: () => void): boolean {
+  #write(bytes: Uint8Array): boolean {
     this.#writeHead();
-    const response = this.#response;
-    if (response.socket !== null) holdForTurn(response.socket);
-    if (bytes.length <= MOST_AS_TEXT_BYTES) {
-      const text = asBuffer(bytes).toString('latin1');
-      return response.write(this.#isChunked ? `${frameOf(bytes)}${text}\r\n` : text, 'latin1', onWritten);
-    }
-    if (!this.#isChunked) return response.write(bytes, onWritten);
-    response.write(frameOf(bytes), 'latin1');
-    response.write(bytes);
-    return response.write('\r\n', 'latin1', onWritten);
+    return this.#response.write(bytes);
   }
 
   #watch(timeoutMs = this.#limits.clientWriteTimeoutMs): void {
     if (this.#stuck !== undefined) return;
     this.#stuck = setTimeout(() => {
       // Behind another answer of the same connection it is not the client that holds this one up.
-      if (this.#response.socket === null) this.#stuck?.refresh();
+      if (!this.#response.isInTurn) this.#stuck?.refresh();
       else this.#owner.onStuck();
     }, timeoutMs);
     this.#stuck.unref();
@@ -241,15 +216,6 @@ const KINDS = new KnownTexts((type) => ({
   isStream: /^\s*text\/event-stream\b/i.test(type),
   isJson: /^\s*application\/json\b/i.test(type),
 }));
-
-/** What stands before a chunk. */
-function frameOf(bytes: Uint8Array): string {
-  return `${bytes.length.toString(16)}\r\n`;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-}
 
 function without(headers: readonly string[], name: string): string[] {
   const kept: string[] = [];

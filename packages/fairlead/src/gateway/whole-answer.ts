@@ -6,7 +6,8 @@
  * it sends is a gift to whoever sends without end.
  */
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ClientRequest } from './wire/client-request.ts';
+import type { ClientResponse } from './wire/client-response.ts';
 
 /** A body that is refused and no longer than this is read to its end, and the connection kept. */
 const KEEP_BODY_BYTES = 65_536;
@@ -24,42 +25,37 @@ export interface WholeAnswer {
 }
 
 /** Sends the answer, whatever the state of the request's body is. */
-export function sendWhole(request: IncomingMessage, response: ServerResponse, answer: WholeAnswer): void {
-  const isUnread = !request.complete;
+export function sendWhole(request: ClientRequest, response: ClientResponse, answer: WholeAnswer): void {
+  const isUnread = !request.isComplete;
   const isLast = answer.isLast || (isUnread && !endsSoon(request));
-  const headers = [...answer.headers, 'content-length', String(answer.body.length)];
-  if (isLast) headers.push('connection', 'close');
-  response.writeHead(answer.status, headers);
-  if (!isUnread || !isLast) {
-    response.end(answer.body);
-    return;
-  }
+  response.begin(answer.status, [...answer.headers, 'content-length', String(answer.body.length)], isLast);
   response.write(answer.body);
-  linger(request, response);
+  if (isUnread && isLast) linger(request, response);
+  else {
+    request.discard();
+    response.end();
+  }
 }
 
-function endsSoon({ headers }: IncomingMessage): boolean {
-  if (headers['transfer-encoding'] !== undefined || headers.expect !== undefined) return false;
-  return Number(headers['content-length'] ?? 0) <= KEEP_BODY_BYTES;
+function endsSoon({ head: { lengthBytes, expects } }: ClientRequest): boolean {
+  return lengthBytes !== undefined && expects === undefined && lengthBytes <= KEEP_BODY_BYTES;
 }
 
 /** The answer is out in full; the end of the connection waits until the client has stopped sending, within limits. */
-function linger(request: IncomingMessage, response: ServerResponse): void {
+function linger(request: ClientRequest, response: ClientResponse): void {
   let readBytes = 0;
   const finish = (): void => {
     clearTimeout(timer);
-    request.off('data', discard);
-    request.off('end', finish);
+    request.discard();
     response.end();
-  };
-  const discard = (chunk: Uint8Array): void => {
-    readBytes += chunk.length;
-    if (readBytes > LINGER_BYTES) finish();
   };
   const timer = setTimeout(finish, LINGER_MS);
   timer.unref();
-  request.on('data', discard);
-  request.on('end', finish);
-  response.once('close', () => clearTimeout(timer));
-  request.resume();
+  request.read({
+    onData: (chunk) => {
+      readBytes += chunk.length;
+      if (readBytes > LINGER_BYTES) finish();
+    },
+    onEnd: finish,
+  });
 }

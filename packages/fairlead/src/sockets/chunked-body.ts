@@ -122,7 +122,8 @@ export class ChunkedBody {
 
   #ignore(byte: number, most: number): void {
     this.#ignoredBytes += 1;
-    if (this.#ignoredBytes > most) throw new BadMessage('chunk extensions or trailers without end', 'extensions-too-large');
+    if (this.#ignoredBytes > most)
+      throw new BadMessage('chunk extensions or trailers without end', 'extensions-too-large');
     if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f) throw new BadMessage('a byte that no line may hold');
   }
 }

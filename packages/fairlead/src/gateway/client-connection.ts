@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * One client's connection and what is under way on it. Requests that came behind one another are answered one after
+ * another: one that nobody could be given the answer of yet holds no place at a model server. A client that closes its
+ * sending side is taken as gone: with HTTP/1.1 there is no telling it from one that closed altogether, and a place in the
+ * queue is worth more than the rare client that half-closes and still listens.
+ */
+
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { BadMessage } from '../sockets/bad-message.ts';
+import { atTurnEnd, holdForTurn } from '../sockets/turn-writes.ts';
+import type { Departing } from './departures.ts';
+import { problemBytes } from './problem-answer.ts';
+import type { GatewayProblem } from './problem-answer.ts';
+import { headLate, malformedHttp, methodConnect } from './problems.ts';
+import type { ClientHead } from './wire/client-head.ts';
+import { ClientRequest } from './wire/client-request.ts';
+import type { RequestSource } from './wire/client-request.ts';
+import { ClientResponse } from './wire/client-response.ts';
+import type { ResponseTarget } from './wire/client-response.ts';
+import { RequestParser } from './wire/request-parser.ts';
+import type { RequestSink } from './wire/request-parser.ts';
+
+/** How long the last words to a client may take to be taken. */
+const PARTING_MS = 5000;
+/** Requests of one connection that were read and are not over; what comes beyond is dropped, and it ends with the last. */
+const MAX_UNDERWAY = 16;
+/** So many more are dropped before the connection is cut: each costs memory until it ends. */
+const MAX_DROPPED = 64;
+
+/** One request under way. */
+export interface Underway extends Departing {
+  readonly id: string;
+  readonly request: ClientRequest;
+  readonly response: ClientResponse;
+  /** The connection is about to be closed for what came on it. */
+  clientGone(why: GatewayProblem): void;
+}
+
+/** What all connections share. */
+export interface ConnectionOwner {
+  readonly maxHeadBytes: number;
+  readonly headTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  /** Connections are closed as they have nothing under way. */
+  readonly isDraining: boolean;
+  /** A request has begun; whoever answers it says so with `begin`. */
+  onRequest(request: ClientRequest, response: ClientResponse, connection: ClientConnection): void;
+  /** What never became a request. */
+  onRefused(id: string, problem: GatewayProblem): void;
+  onClosed(connection: ClientConnection, underway: readonly Underway[]): void;
+  /** One of its requests is under way, or is over. */
+  onBegun(): void;
+  onOver(): void;
+}
+
+export class ClientConnection implements RequestSink, RequestSource, ResponseTarget {
+  readonly remoteAddress: string | undefined;
+  readonly #socket: Socket;
+  readonly #owner: ConnectionOwner;
+  readonly #parser = new RequestParser();
+  /** In the order in which they came. */
+  readonly #underway: Underway[] = [];
+  /** What is to be done for those whose turn it is not yet. */
+  #waiting: Map<Underway, () => void> | undefined;
+  /** The request that is being read; undefined for one that is dropped. */
+  #reading: ClientRequest | undefined;
+  /** Requests that came when none was taken any more. */
+  #dropped = 0;
+  /** It ends when those under way are over. */
+  #takesNoMore = false;
+  /** What came cannot be read on. */
+  #isSpoilt = false;
+  /** What is to be said of that when those under way are over. */
+  #words: Uint8Array | undefined;
+  /** It is being told why it is closed. */
+  #isParting = false;
+  /** Nothing has been under way, and no head has begun, since; and since when a head has been coming. */
+  #idleSinceMs = performance.now();
+  #headSinceMs: number | undefined;
+  #isUsed = false;
+  /** Goes out when this turn ends; each character is a byte. */
+  #text = '';
+  #isDue = false;
+  #wasFull = false;
+  readonly #onTurnEnd = (): void => this.#flush();
+  readonly #onWritten = (): void => this.#written();
+
+  constructor(socket: Socket, owner: ConnectionOwner) {
+    this.#socket = socket;
+    this.#owner = owner;
+    this.remoteAddress = socket.remoteAddress;
+    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    socket.on('end', () => this.#halfClosed());
+    socket.on('drain', () => this.#drained());
+    // Its close follows.
+    socket.on('error', () => undefined);
+    socket.on('close', () => owner.onClosed(this, this.#underway));
+  }
+
+  get underway(): number {
+    return this.#underway.length;
+  }
+
+  get maxHeadBytes(): number {
+    return this.#owner.maxHeadBytes;
+  }
+
+  get keepAliveS(): number | undefined {
+    return Math.floor(this.#owner.keepAliveTimeoutMs / 1000) || undefined;
+  }
+
+  /** Calls back when all that came before this request is over; never when it is over itself by then. */
+  inTurn(request: Underway, callback: () => void): void {
+    if (this.#underway[0] === request) callback();
+    else (this.#waiting ??= new Map()).set(request, callback);
+  }
+
+  /** Nothing may follow this request, and the connection closes with its answer. */
+  isLast(request: Underway): boolean {
+    if (this.#underway.at(-1) !== request) return false;
+    return this.#words === undefined && (this.#takesNoMore || this.#owner.isDraining);
+  }
+
+  /** The last byte of its answer is out, or nobody waits for it. */
+  over(request: Underway): void {
+    const at = this.#underway.indexOf(request);
+    if (at < 0) return;
+    this.#underway.splice(at, 1);
+    this.#waiting?.delete(request);
+    this.#next();
+    this.#owner.onOver();
+  }
+
+  /** Closes when nothing is under way; what is written is still delivered. */
+  closeIdle(): void {
+    if (this.#underway.length === 0) this.#socket.destroySoon();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  cut(withReset: boolean): void {
+    if (withReset) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Ends it when a head does not come, or nothing does. */
+  sweep(nowMs: number): void {
+    if (this.#isParting || this.#isSpoilt) return;
+    const { headTimeoutMs, keepAliveTimeoutMs } = this.#owner;
+    const isIdle = this.#underway.length === 0;
+    // One that has brought nothing yet is waited for as for a head.
+    const headSinceMs = this.#headSinceMs ?? (isIdle && !this.#isUsed ? this.#idleSinceMs : undefined);
+    if (headSinceMs !== undefined) {
+      if (nowMs - headSinceMs >= headTimeoutMs) this.#spoilt(headLate);
+    } else if (isIdle && keepAliveTimeoutMs > 0 && nowMs - this.#idleSinceMs >= keepAliveTimeoutMs) {
+      this.#socket.destroySoon();
+    }
+  }
+
+  onHead(head: ClientHead): void {
+    this.#headSinceMs = undefined;
+    this.#isUsed = true;
+    if (!this.#takes()) return;
+    if (head.method === 'CONNECT') {
+      this.#part(methodConnect);
+      return;
+    }
+    const request = new ClientRequest(head, this);
+    this.#reading = request;
+    this.#owner.onRequest(request, new ClientResponse(this, head), this);
+    if (!head.keepAlive) this.#takesNoMore = true;
+  }
+
+  onBody(chunk: Buffer): void {
+    this.#reading?.take(chunk);
+  }
+
+  onEnd(): void {
+    const request = this.#reading;
+    this.#reading = undefined;
+    request?.end();
+  }
+
+  /** From here on it counts. */
+  begin(request: Underway): void {
+    this.#underway.push(request);
+    this.#owner.onBegun();
+  }
+
+  isTurnOf(response: ClientResponse): boolean {
+    return this.#underway[0]?.response === response;
+  }
+
+  isFull(): boolean {
+    const { writableLength, writableHighWaterMark, destroyed } = this.#socket;
+    this.#wasFull = !destroyed && writableLength + this.#text.length >= writableHighWaterMark;
+    return this.#wasFull;
+  }
+
+  putText(text: string): void {
+    this.#text += text;
+    this.#flushSoon();
+  }
+
+  putBytes(bytes: Uint8Array): void {
+    this.#writeText();
+    if (this.#socket.destroyed) return;
+    holdForTurn(this.#socket);
+    this.#socket.write(bytes);
+  }
+
+  whenTaken(callback: () => void): void {
+    this.#writeText();
+    // Behind what is written already; with an error when it is not taken, which is the end of the connection.
+    this.#socket.write('', 'latin1', callback);
+  }
+
+  finish(): void {
+    this.#flushSoon();
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#isParting || this.#isSpoilt) return;
+    try {
+      this.#parser.feed(chunk, this);
+    } catch (error) {
+      if (!(error instanceof BadMessage)) throw error;
+      this.#spoilt(malformedHttp(error.kind));
+      return;
+    }
+    if (this.#parser.isInHead) this.#headSinceMs ??= performance.now();
+  }
+
+  /** Whether another request may come; one too many is the last. */
+  #takes(): boolean {
+    if (this.#isParting || this.#socket.destroyed) return false;
+    if (this.#underway.length >= MAX_UNDERWAY) this.#takesNoMore = true;
+    if (!this.#takesNoMore) return true;
+    this.#dropped += 1;
+    if (this.#dropped > MAX_DROPPED) this.#socket.destroy();
+    return false;
+  }
+
+  #halfClosed(): void {
+    if (this.#parser.isMidway && !this.#isSpoilt) this.#spoilt(malformedHttp('malformed'));
+    if (!this.#isParting) this.#socket.destroy();
+  }
+
+  /** No more can be read: what came in full before is answered, what did not is refused, and it closes. */
+  #spoilt(problem: GatewayProblem): void {
+    if (this.#isParting) return;
+    this.#isSpoilt = true;
+    this.#takesNoMore = true;
+    const broken = this.#underway.find(({ request }) => !request.isComplete);
+    if (broken === this.#underway[0]) {
+      this.#part(problem);
+      return;
+    }
+    const id = broken?.id ?? randomUUID();
+    if (broken?.response.isBegun !== true) this.#words = problemBytes(id, problem);
+    if (broken === undefined) this.#owner.onRefused(id, problem);
+    else broken.clientGone(problem);
+  }
+
+  /** Says what is wrong and closes; requests under way have lost their client. */
+  #part(problem: GatewayProblem): void {
+    const underway = [...this.#underway];
+    if (underway.some(({ response }) => response.isBegun)) {
+      this.#socket.destroy();
+      return;
+    }
+    const id = underway[0]?.id ?? randomUUID();
+    this.#say(problemBytes(id, problem));
+    for (const request of underway) request.clientGone(problem);
+    if (underway.length === 0) this.#owner.onRefused(id, problem);
+  }
+
+  /** Writes the last words; a client that reads nothing is not waited for. */
+  #say(words: Uint8Array): void {
+    const socket = this.#socket;
+    this.#isParting = true;
+    this.#writeText();
+    socket.setTimeout(PARTING_MS, () => socket.destroy());
+    socket.end(words, () => socket.destroy());
+  }
+
+  /** One request is over: it is the turn of the next, if there is one. */
+  #next(): void {
+    // Nothing goes out any more behind an answer that was the last.
+    if (!this.#socket.writable || this.#isParting) return;
+    const next = this.#underway[0];
+    if (next !== undefined) {
+      next.response.release();
+      const callback = this.#waiting?.get(next);
+      this.#waiting?.delete(next);
+      callback?.();
+    } else if (this.#words !== undefined) this.#say(this.#words);
+    else if (this.#takesNoMore || this.#owner.isDraining) this.#socket.destroySoon();
+    else this.#idleSinceMs = performance.now();
+  }
+
+  #flushSoon(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    atTurnEnd(this.#onTurnEnd);
+  }
+
+  #writeText(): void {
+    if (this.#text === '') return;
+    const text = this.#text;
+    this.#text = '';
+    if (!this.#socket.destroyed) this.#socket.write(text, 'latin1');
+  }
+
+  #flush(): void {
+    this.#isDue = false;
+    const socket = this.#socket;
+    const text = this.#text;
+    this.#text = '';
+    if (socket.destroyed) return;
+    const response = this.#underway[0]?.response;
+    if (response?.isEnded !== true) {
+      if (text !== '') socket.write(text, 'latin1');
+      if (this.#wasFull && !socket.writableNeedDrain) this.#drained();
+      return;
+    }
+    socket.write(text, 'latin1', this.#onWritten);
+    if (socket.writableLength > 0) response.owner?.onUnread();
+  }
+
+  #drained(): void {
+    this.#wasFull = false;
+    this.#underway[0]?.response.owner?.onDrain();
+  }
+
+  /** The system has taken the answer that is first in line, to its end. */
+  #written(): void {
+    const response = this.#underway[0]?.response;
+    if (this.#socket.destroyed || response?.isEnded !== true) return;
+    if (response.isLast) this.#socket.destroySoon();
+    response.owner?.onFinished();
+  }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** A client's request as it comes: its head, and its body for whoever wants to read that. */
+
+import type { ClientHead } from './client-head.ts';
+
+/** Takes a body, a piece at a time. */
+export interface BodyReader {
+  onData(chunk: Uint8Array): void;
+  onEnd(): void;
+}
+
+/** What a request needs of the connection it came on. */
+export interface RequestSource {
+  readonly remoteAddress: string | undefined;
+  /** Nothing more is read until `resume`. */
+  pause(): void;
+  resume(): void;
+}
+
+const NOBODY: BodyReader = { onData: () => undefined, onEnd: () => undefined };
+
+export class ClientRequest {
+  readonly head: ClientHead;
+  readonly remoteAddress: string | undefined;
+  readonly #source: RequestSource;
+  #reader: BodyReader | undefined;
+  /** What came before there was a reader; nothing follows until there is one. */
+  #early: Uint8Array[] | undefined;
+  #isComplete = false;
+
+  constructor(head: ClientHead, source: RequestSource) {
+    this.head = head;
+    this.remoteAddress = source.remoteAddress;
+    this.#source = source;
+  }
+
+  /** It has arrived in full. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  /** From now on the body goes there, what came of it before included. */
+  read(reader: BodyReader): void {
+    this.#reader = reader;
+    const early = this.#early;
+    if (early === undefined) {
+      if (this.#isComplete) reader.onEnd();
+      return;
+    }
+    this.#early = undefined;
+    this.#source.resume();
+    for (const chunk of early) this.#reader.onData(chunk);
+    if (this.#isComplete) this.#reader.onEnd();
+  }
+
+  /** Nobody wants the rest of the body. */
+  discard(): void {
+    this.read(NOBODY);
+  }
+
+  /** A piece of the body came. */
+  take(chunk: Uint8Array): void {
+    if (this.#reader !== undefined) this.#reader.onData(chunk);
+    else if (this.#early !== undefined) this.#early.push(chunk);
+    else {
+      this.#early = [chunk];
+      this.#source.pause();
+    }
+  }
+
+  /** The body is whole. */
+  end(): void {
+    this.#isComplete = true;
+    if (this.#early === undefined) this.#reader?.onEnd();
+  }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Reads HTTP/1.1 requests, one behind the other, from the bytes of one connection, whichever way they are cut and without a
+ * copy of a body. Heads and everything that frames a body are bounded.
+ */
+
+import { BadMessage } from '../../sockets/bad-message.ts';
+import { ChunkedBody } from '../../sockets/chunked-body.ts';
+import type { BodySink } from '../../sockets/chunked-body.ts';
+import { HeadCollector } from '../../sockets/head-collector.ts';
+import { isForbidden } from '../../sockets/header-lines.ts';
+import { ClientHead } from './client-head.ts';
+
+const CR = 0x0d;
+const LF = 0x0a;
+
+/** Takes requests in this order: `onHead`, any number of `onBody`, `onEnd`, and so on. */
+export interface RequestSink extends BodySink {
+  /** Longest head that is read. */
+  readonly maxHeadBytes: number;
+  onHead(head: ClientHead): void;
+  onEnd(): void;
+}
+
+export class RequestParser {
+  readonly #collector = new HeadCollector();
+  /** The last character of a head that is not whole. */
+  #last = '';
+  #isInBody = false;
+  /** Bytes of the body that are yet to come. */
+  #leftBytes = 0;
+  #chunked: ChunkedBody | undefined;
+
+  /** A head has begun and is not whole. */
+  get isInHead(): boolean {
+    return this.#collector.bytes > 0;
+  }
+
+  /** A request has begun and is not whole. */
+  get isMidway(): boolean {
+    return this.#isInBody || this.isInHead;
+  }
+
+  /** @throws {BadMessage} after which nothing of this connection can be believed. */
+  feed(chunk: Buffer, sink: RequestSink): void {
+    for (let at = 0; at < chunk.length;) {
+      at = this.#isInBody ? this.#takeBody(chunk, at, sink) : this.#takeHead(chunk, at, sink);
+    }
+  }
+
+  #takeHead(chunk: Buffer, at: number, sink: RequestSink): number {
+    // Some clients put an empty line behind a body (RFC 9112, 2.2).
+    if (!this.isInHead) while (chunk[at] === CR || chunk[at] === LF) at += 1;
+    const end = this.#collector.take(chunk, at, sink.maxHeadBytes);
+    if (end < 0) {
+      // What can be no request is refused as soon as that is clear, and not when the rest of it is late.
+      const piece = this.#last + chunk.toString('latin1', at);
+      if (isForbidden(piece)) throw new BadMessage('the head holds a byte that none may hold');
+      this.#last = piece.slice(-1);
+      return chunk.length;
+    }
+    this.#last = '';
+    const head = new ClientHead(this.#collector.text);
+    this.#isInBody = true;
+    this.#leftBytes = head.lengthBytes ?? 0;
+    this.#chunked = head.lengthBytes === undefined ? new ChunkedBody() : undefined;
+    sink.onHead(head);
+    if (head.lengthBytes === 0) this.#end(sink);
+    return end;
+  }
+
+  #takeBody(chunk: Buffer, at: number, sink: RequestSink): number {
+    if (this.#chunked !== undefined) {
+      const end = this.#chunked.take(chunk, at, sink);
+      if (end >= 0) this.#end(sink);
+      return end < 0 ? chunk.length : end;
+    }
+    const end = Math.min(chunk.length, at + this.#leftBytes);
+    this.#leftBytes -= end - at;
+    sink.onBody(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end));
+    if (this.#leftBytes === 0) this.#end(sink);
+    return end;
+  }
+
+  #end(sink: RequestSink): void {
+    this.#isInBody = false;
+    this.#chunked = undefined;
+    sink.onEnd();
+  }
+}

@@ -16,11 +16,14 @@ class Stand {
 
   constructor(model: Partial<ServerModel> = {}) {
     const { clock } = this;
-    const defaults = { slots: 2, prefillMs: 50, prefillTokensPerS: Infinity, tokenMs: 10, batchSlowdown: 0 };
+    const defaults = { slots: 2, prefillMs: 50, prefillTokensPerS: Infinity, tokenMs: 10 };
     const full = {
       ...defaults,
       kvTokens: Infinity,
       prefillStopsDecode: false,
+      prefillSlowdown: 0,
+      batchSlowdown: 0,
+      contextSlowdown: 0,
       prefixCacheTokens: 0,
       noise: 0,
       ...model,
@@ -59,6 +62,17 @@ test('a prompt is read at a rate, and a long answer is told of on its way', () =
   assert.deepEqual(stand.told, ['a first@250', 'a 65@890', 'a end@1250']);
 });
 
+test('the later tokens of a prompt take longer to be read, and what is cached none of it', () => {
+  const stand = new Stand({ prefillMs: 0, prefillTokensPerS: 1000, prefillSlowdown: 5, prefixCacheTokens: 1000 });
+  for (const hashes of [[1], [1, 2]]) {
+    stand.submit('a', { prompt: 100 * hashes.length, output: 1, blocks: { blockTokens: 100, hashes } });
+    stand.clock.advance(1000);
+  }
+  // The first of the second 100 take half as long again, the last twice as long.
+  const firsts = stand.told.filter((line) => line.includes('first'));
+  assert.deepEqual(firsts, ['a first@125', 'a first (100 cached)@1175']);
+});
+
 test('the fuller the batch, the longer a token takes, from the moment on in which it is', () => {
   const stand = new Stand({ slots: 2, prefillMs: 0, batchSlowdown: 1 });
   stand.submit('a', { output: 11 });
@@ -67,6 +81,24 @@ test('the fuller the batch, the longer a token takes, from the moment on in whic
   stand.submit('b', { output: 11 });
   stand.clock.advance(5000);
   assert.deepEqual(stand.told, ['a first@0', 'b first@50', 'a end@150', 'b end@200']);
+});
+
+test('the more tokens the batch has, the longer the next ones take, whenever one looks', () => {
+  const stand = new Stand({ slots: 2, prefillMs: 0, contextSlowdown: 10 });
+  // With 100 tokens a step takes twice as long, and each token of the answer adds 0.1 ms: 10 × 20 + 10² × 0.1 / 2.
+  stand.submit('a');
+  for (const atMs of [1, 99]) {
+    stand.clock.advance(atMs);
+    stand.server.slowDown(1);
+  }
+  stand.clock.advance(900);
+  // Together they have twice as many, and get twice as many; what has left counts no more.
+  for (const name of ['b', 'c']) stand.submit(name);
+  stand.clock.advance(1000);
+  stand.submit('d');
+  stand.clock.advance(1000);
+  const ends = stand.told.filter((line) => line.includes('end'));
+  assert.deepEqual(ends, ['a end@205', 'b end@1310', 'c end@1310', 'd end@2205']);
 });
 
 test('where reading a prompt stops the others, they get their tokens so much later, and prompts are read one by one', () => {
@@ -164,7 +196,8 @@ test('noise makes sequences differ, by the same seed in the same way', () => {
 test('whatever comes, leaves and breaks, every job has one ending, and nothing is left over', () => {
   for (let seed = 0; seed < 200; seed += 1) {
     const random = seededRandom(seed);
-    const stand = new Stand({ slots: 3, kvTokens: 500, batchSlowdown: 2, noise: 0.5, prefillTokensPerS: 2000 });
+    const slow = { batchSlowdown: 2, contextSlowdown: 2, noise: 0.5, prefillTokensPerS: 2000 };
+    const stand = new Stand({ slots: 3, kvTokens: 500, ...slow });
     const jobs: ServerJob[] = [];
     let aborted = 0;
     for (let step = 0; step < 60; step += 1) {

@@ -3,10 +3,12 @@
 /**
  * A model server with continuous batching under a virtual clock: so many sequences run at once, as far as its KV cache
  * holds them, the others wait in order of arrival; a prompt is read at a rate, less what its prefix cache has of it; then
- * every sequence of the batch gets a token a step, and a step takes the longer the fuller the batch is.
+ * every sequence of the batch gets a token a step, and a step takes the longer the fuller the batch is, and the more tokens
+ * its sequences have by now.
  *
- * Time is computed: steps pass at a pace that changes only when the batch does, and each sequence knows at which step it
- * has something to tell, so that a run costs a few events for each request and not one for each token.
+ * Time is computed: what changes the pace of steps, apart from the batch, is how the batch grows by their number, and each
+ * sequence knows at which step it has something to tell, so that a run costs a few events for each request and not one for
+ * each token.
  */
 
 import type { Alarm, Clock, Random } from '../clock.ts';
@@ -23,12 +25,16 @@ export interface ServerModel {
   readonly prefillMs: number;
   /** Infinity: prompts cost nothing by their length. */
   readonly prefillTokensPerS: number;
+  /** A token of a prompt with so many thousand before it takes so much longer to be read. */
+  readonly prefillSlowdown: number;
   /** While a prompt is read, by its length, no other sequence gets a token, and no other prompt is read. */
   readonly prefillStopsDecode: boolean;
   /** A step with one sequence in the batch. */
   readonly tokenMs: number;
   /** With all slots taken a step takes so much longer: 0.5 is half as long again. */
   readonly batchSlowdown: number;
+  /** With so many thousand tokens in the batch, prompts and answers, a step takes so much longer. */
+  readonly contextSlowdown: number;
   /** Infinity: no limit. Taken whole at admission, prompt and answer. */
   readonly kvTokens: number;
   /** 0: none. */
@@ -42,6 +48,8 @@ export interface ServerJob {
   readonly promptTokens: number;
   readonly outputTokens: number;
   readonly blocks?: PromptBlocks | undefined;
+  /** Tokens between two calls of `onTokens`; 64 when left out. */
+  readonly tellEvery?: number | undefined;
   /** Told how much of its prompt was cached. */
   onFirstToken(cachedTokens: number): void;
   /** So many tokens by now; told now and then. */
@@ -51,7 +59,6 @@ export interface ServerJob {
   onKilled(): void;
 }
 
-/** Tokens between two calls of `onTokens`. */
 const TOLD_TOKENS = 64;
 
 interface Sequence {
@@ -91,6 +98,8 @@ export class ModelledServer {
   readonly #due = new DueHeap();
   #kvUsed = 0;
   #decoding = 0;
+  /** Tokens that the decoding sequences have, prompts and answers. */
+  #context = 0;
   /** Steps ever made, as of `#steppedMs`. */
   #steps = 0;
   #steppedMs: number;
@@ -217,7 +226,7 @@ export class ModelledServer {
   }
 
   #prefill(sequence: Sequence): void {
-    const { prefillMs, prefillTokensPerS, noise } = this.model;
+    const { prefillMs, prefillTokensPerS, prefillSlowdown, noise } = this.model;
     const { promptTokens, blocks } = sequence.job;
     this.#running.add(sequence);
     this.#kvUsed += sequence.tokens;
@@ -225,7 +234,8 @@ export class ModelledServer {
     sequence.factor = drawFactor(noise, this.#random);
     const cached = blocks === undefined ? 0 : Math.min(promptTokens, this.#cache.admit(blocks));
     const pace = sequence.factor * this.#slowness;
-    const readMs = this.#read((pace * 1000 * (promptTokens - cached)) / prefillTokensPerS);
+    const late = (prefillSlowdown * (promptTokens ** 2 - cached ** 2)) / 2000;
+    const readMs = this.#read((pace * 1000 * (promptTokens - cached + late)) / prefillTokensPerS);
     sequence.prefilled = this.#clock.at(readMs + pace * prefillMs, () => {
       this.#prefilled(sequence, cached);
     });
@@ -245,6 +255,7 @@ export class ModelledServer {
     this.#step();
     sequence.state = 'decode';
     this.#decoding += 1;
+    this.#context += sequence.job.promptTokens;
     sequence.startStep = this.#steps;
     sequence.toldTokens = 1;
     sequence.job.onFirstToken(cached);
@@ -254,8 +265,8 @@ export class ModelledServer {
   }
 
   #tellNext(sequence: Sequence): void {
-    const { outputTokens } = sequence.job;
-    sequence.toldTokens = Math.min(outputTokens, sequence.toldTokens + TOLD_TOKENS);
+    const { outputTokens, tellEvery = TOLD_TOKENS } = sequence.job;
+    sequence.toldTokens = Math.min(outputTokens, sequence.toldTokens + tellEvery);
     sequence.dueStep = sequence.startStep + Math.max(0, sequence.toldTokens - 1) * sequence.factor;
     this.#due.push(sequence);
   }
@@ -264,14 +275,37 @@ export class ModelledServer {
   #step(): void {
     const nowMs = this.#clock.now();
     const fromMs = Math.max(this.#steppedMs, Math.min(nowMs, this.#stoppedUntilMs));
-    this.#steps += (nowMs - fromMs) / this.#stepMs();
+    this.#advance(this.#stepsIn(nowMs - fromMs));
     this.#steppedMs = nowMs;
   }
 
+  #advance(steps: number): void {
+    this.#steps += steps;
+    this.#context += steps * this.#decoding;
+  }
+
+  /** A step as the batch is now. */
   #stepMs(): number {
-    const { tokenMs, batchSlowdown, slots } = this.model;
+    const { tokenMs, batchSlowdown, contextSlowdown, slots } = this.model;
     const fullness = slots > 1 ? Math.max(0, this.#decoding - 1) / (slots - 1) : 0;
-    return Math.max(1e-9, tokenMs * (1 + batchSlowdown * fullness) * this.#slowness);
+    const slowdown = batchSlowdown * fullness + (contextSlowdown * this.#context) / 1000;
+    return Math.max(1e-9, tokenMs * (1 + slowdown) * this.#slowness);
+  }
+
+  /** How much longer each step takes than the one before it: each adds a token to every sequence. */
+  #growthMs(): number {
+    const { tokenMs, contextSlowdown } = this.model;
+    return (tokenMs * contextSlowdown * this.#decoding * this.#slowness) / 1000;
+  }
+
+  #msOf(steps: number): number {
+    return steps * this.#stepMs() + (steps ** 2 * this.#growthMs()) / 2;
+  }
+
+  /** The inverse of `#msOf`, in the form that holds without growth as well. */
+  #stepsIn(ms: number): number {
+    const stepMs = this.#stepMs();
+    return (2 * ms) / (stepMs + Math.sqrt(stepMs ** 2 + 2 * this.#growthMs() * ms));
   }
 
   #arm(): void {
@@ -279,7 +313,7 @@ export class ModelledServer {
     this.#alarm = undefined;
     const next = this.#due.peek();
     if (next === undefined) return;
-    const inMs = Math.max(0, next.dueStep - this.#steps) * this.#stepMs();
+    const inMs = this.#msOf(Math.max(0, next.dueStep - this.#steps));
     const fromMs = Math.max(this.#clock.now(), this.#stoppedUntilMs);
     this.#alarm = this.#clock.at(fromMs + inMs, () => this.#tell(next));
   }
@@ -288,7 +322,7 @@ export class ModelledServer {
   #tell(sequence: Sequence): void {
     this.#alarm = undefined;
     this.#step();
-    this.#steps = Math.max(this.#steps, sequence.dueStep);
+    this.#advance(Math.max(0, sequence.dueStep - this.#steps));
     this.#due.remove(sequence);
     const { job, toldTokens } = sequence;
     if (toldTokens < job.outputTokens) {
@@ -315,7 +349,12 @@ export class ModelledServer {
     this.#waiting.delete(sequence);
     this.#sequences.delete(sequence.job);
     sequence.prefilled?.cancel();
-    if (sequence.state === 'decode') this.#decoding -= 1;
+    if (sequence.state === 'decode') {
+      this.#decoding -= 1;
+      this.#context -= sequence.job.promptTokens + this.#steps - sequence.startStep;
+      // What rounding left of an empty batch would add up.
+      if (this.#decoding === 0) this.#context = 0;
+    }
     if (sequence.slot >= 0) this.#due.remove(sequence);
     sequence.state = 'over';
   }

@@ -10,8 +10,6 @@ import type { PromptBlocks } from '@fairlead/core/testing';
 
 /** Bytes of a prompt's token in a body. */
 export const BYTES_PER_TOKEN = 4;
-/** Tokens of a block of a server's cache. */
-const BLOCK_TOKENS = 16;
 /** Tokens of a block of a Mooncake trace. */
 const TRACE_BLOCK_TOKENS = 512;
 
@@ -35,11 +33,11 @@ export function prefixOf(contents: PromptContents, promptTokens: number, wish: P
   return { blockBytes: wish.blockBytes, blocks: Math.ceil(bytes / wish.blockBytes), hashes };
 }
 
-/** The prompt as a server's cache knows it. */
-export function blocksOf(contents: PromptContents, promptTokens: number): PromptBlocks {
-  const count = Math.floor(promptTokens / BLOCK_TOKENS);
-  const hashes = Array.from({ length: count }, (_, index) => hashAt(contents, (index + 1) * BLOCK_TOKENS, index));
-  return { blockTokens: BLOCK_TOKENS, hashes };
+/** The prompt as a server's cache knows it, in blocks of so many tokens. */
+export function blocksOf(contents: PromptContents, promptTokens: number, blockTokens: number): PromptBlocks {
+  const count = Math.floor(promptTokens / blockTokens);
+  const hashes = Array.from({ length: count }, (_, index) => hashAt(contents, (index + 1) * blockTokens, index));
+  return { blockTokens, hashes };
 }
 
 /** Of block `index`, which ends at that token. */

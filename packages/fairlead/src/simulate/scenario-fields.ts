@@ -100,6 +100,13 @@ const fleetFields = {
     default: 0,
     doc: 'Speed of the part that grows with the prompt; 0: none.',
   },
+  prefillSlowdown: {
+    type: 'number',
+    min: 0,
+    max: 1000,
+    default: 0,
+    doc: 'How much longer a token of a prompt takes to be read for each 1000 tokens before it: 0.5 is half as long again.',
+  },
   prefillStopsDecode: {
     type: 'boolean',
     default: false,
@@ -113,12 +120,26 @@ const fleetFields = {
     default: 0,
     doc: 'How much longer a token takes with all slots busy: 0.5 is half as long again; in between in proportion.',
   },
+  contextSlowdown: {
+    type: 'number',
+    min: 0,
+    max: 1000,
+    default: 0,
+    doc: 'How much longer a token takes for each 1000 tokens, of prompts and answers, that the batch has by then: 0.5 is half as long again.',
+  },
   kvTokens: { type: 'integer', min: 1, default: 1_000_000_000, doc: 'Tokens that the KV cache of each holds.' },
   prefixCacheTokens: {
     type: 'integer',
     min: 0,
     default: 0,
     doc: 'Tokens of prompts that each keeps and need not read again; 0: none.',
+  },
+  prefixCacheBlockTokens: {
+    type: 'integer',
+    min: 1,
+    max: 65_536,
+    default: 16,
+    doc: 'Of these only whole blocks of so many tokens are found again.',
   },
   noise: {
     type: 'number',

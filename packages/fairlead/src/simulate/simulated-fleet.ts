@@ -36,8 +36,9 @@ const TOKENS = new Uint8Array(0);
 export interface ServerWork {
   readonly promptTokens: number;
   readonly outputTokens: number;
-  readonly blocks: PromptBlocks;
   cachedTokens: number;
+  /** Its prompt, in blocks of so many tokens. */
+  blocks(blockTokens: number): PromptBlocks;
   /** So many tokens of its answer are there; told before they are sent. */
   produced(tokens: number, isAll: boolean): void;
 }
@@ -75,14 +76,15 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
   readonly #watch: EndpointWatch;
   readonly #clock: Clock;
   readonly #workOf: WorkOf;
-  readonly #keepsPrompts: boolean;
+  /** Of what servers keep of prompts; undefined when they keep nothing. */
+  readonly #blockTokens: number | undefined;
   readonly #onRead: ((endpoint: Endpoint) => void)[] = [];
 
   constructor(options: SimulatedFleetOptions) {
     const { model, clock } = options;
     this.#clock = clock;
     this.#workOf = options.workOf;
-    this.#keepsPrompts = model.prefixCacheTokens > 0;
+    this.#blockTokens = model.prefixCacheTokens > 0 ? model.prefixCacheBlockTokens : undefined;
     this.#servers = Array.from({ length: model.servers }, (_, index) => {
       const name = `server-${index + 1}`;
       const endpoint = new Endpoint({ name, url: `http://${name}`, labels: {} });
@@ -176,7 +178,7 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
     const job: ServerJob = {
       promptTokens: work.promptTokens,
       outputTokens: work.outputTokens,
-      blocks: this.#keepsPrompts ? work.blocks : undefined,
+      blocks: this.#blockTokens === undefined ? undefined : work.blocks(this.#blockTokens),
       onFirstToken: (cachedTokens) => {
         hasBegun = true;
         deadline?.cancel();
@@ -260,10 +262,10 @@ export class SimulatedFleet implements FleetPort, UpstreamPort {
   }
 }
 
-function serverModel({ slots, prefill, prefillTokensPerS, token, ...model }: FleetModel): ServerModel {
-  const { prefillStopsDecode, batchSlowdown, kvTokens, prefixCacheTokens, noise } = model;
+function serverModel({ slots, prefill, prefillTokensPerS, prefillSlowdown, token, ...model }: FleetModel): ServerModel {
+  const { prefillStopsDecode, batchSlowdown, contextSlowdown, kvTokens, prefixCacheTokens, noise } = model;
   return {
-    ...{ slots, prefillMs: prefill, prefillTokensPerS: prefillTokensPerS || Infinity, tokenMs: token },
-    ...{ prefillStopsDecode, batchSlowdown, kvTokens, prefixCacheTokens, noise },
+    ...{ slots, prefillMs: prefill, prefillTokensPerS: prefillTokensPerS || Infinity, prefillSlowdown, tokenMs: token },
+    ...{ prefillStopsDecode, batchSlowdown, contextSlowdown, kvTokens, prefixCacheTokens, noise },
   };
 }

@@ -90,8 +90,8 @@ export class SimulatedRequest implements Answer, ServerWork {
     return this.plan.outputTokens;
   }
 
-  get blocks(): PromptBlocks {
-    return blocksOf(this.plan.contents, this.plan.promptTokens);
+  blocks(blockTokens: number): PromptBlocks {
+    return blocksOf(this.plan.contents, this.plan.promptTokens, blockTokens);
   }
 
   produced(tokens: number, isAll: boolean): void {

@@ -36,8 +36,8 @@ export interface StreamListener {
   firstToken(ttftMs: number): void;
   /** So many more tokens; the first one included. */
   tokens(count: number): void;
-  /** How long its prompt was, when its server says so. */
-  promptTokens?(count: number): void;
+  /** How long its prompt was, and how much of it was cached, when its server says so. */
+  promptTokens?(count: number, cached: number | undefined): void;
   ended(ending: StreamEnding): void;
 }
 
@@ -122,7 +122,8 @@ class Stream implements Dispatcher.DispatchHandler, StreamInFlight {
 
   onResponseEnd(): void {
     if (this.#ended) return;
-    if (this.#counter.promptTokens !== undefined) this.#listener.promptTokens?.(this.#counter.promptTokens);
+    const { promptTokens, cachedTokens } = this.#counter;
+    if (promptTokens !== undefined) this.#listener.promptTokens?.(promptTokens, cachedTokens);
     if (this.#counter.uncounted > 0) this.#listener.tokens(this.#counter.uncounted);
     this.#end();
   }

@@ -18,9 +18,15 @@ interface Delta {
   readonly reasoning?: unknown;
 }
 
+interface EventUsage {
+  readonly completion_tokens?: unknown;
+  readonly prompt_tokens?: unknown;
+  readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null;
+}
+
 interface CompletionEvent {
   readonly choices?: readonly ({ readonly delta?: Delta | null } | null)[] | null;
-  readonly usage?: { readonly completion_tokens?: unknown; readonly prompt_tokens?: unknown } | null;
+  readonly usage?: EventUsage | null;
   readonly error?: { readonly message?: unknown } | string;
 }
 
@@ -30,6 +36,7 @@ export class TokenCounter {
   #counted = 0;
   #usageTokens = 0;
   #promptTokens: number | undefined;
+  #cachedTokens: number | undefined;
   #complete = false;
   #problem: string | undefined;
 
@@ -56,6 +63,11 @@ export class TokenCounter {
   /** Of the prompt, as the reported usage has it. */
   get promptTokens(): number | undefined {
     return this.#promptTokens;
+  }
+
+  /** Of the prompt, what the server had in its cache, as the reported usage has it. */
+  get cachedTokens(): number | undefined {
+    return this.#cachedTokens;
   }
 
   /** Reads more bytes of the body; returns the tokens that came with them. Never throws. */
@@ -87,10 +99,16 @@ export class TokenCounter {
     }
     if (typeof event !== 'object' || event === null) return;
     if (event.error !== undefined) this.#problem ??= 'an error event';
-    if (typeof event.usage?.completion_tokens === 'number') this.#usageTokens = event.usage.completion_tokens;
-    if (typeof event.usage?.prompt_tokens === 'number') this.#promptTokens = event.usage.prompt_tokens;
+    if (typeof event.usage === 'object' && event.usage !== null) this.#usage(event.usage);
     const delta = event.choices?.[0]?.delta;
     if (isText(delta?.content) || isText(delta?.reasoning_content) || isText(delta?.reasoning)) this.#counted++;
+  }
+
+  #usage({ completion_tokens, prompt_tokens, prompt_tokens_details }: EventUsage): void {
+    const cached = prompt_tokens_details?.cached_tokens;
+    if (typeof completion_tokens === 'number') this.#usageTokens = completion_tokens;
+    if (typeof prompt_tokens === 'number') this.#promptTokens = prompt_tokens;
+    if (typeof cached === 'number') this.#cachedTokens = cached;
   }
 }
 

@@ -12,9 +12,15 @@ export function fleetSection(fleet: FittedFleet): Readonly<Record<string, number
     slots: fleet.slots,
     prefill: `${rounded(fleet.prefillMs)}ms`,
     prefillTokensPerS: rounded(fleet.prefillTokensPerS),
+    prefillSlowdown: rounded(fleet.prefillSlowdown),
     prefillStopsDecode: fleet.prefillStopsDecode,
     token: `${rounded(fleet.tokenMs)}ms`,
     batchSlowdown: rounded(fleet.batchSlowdown),
+    contextSlowdown: rounded(fleet.contextSlowdown),
+    ...(fleet.prefixCacheTokens > 0 && {
+      prefixCacheTokens: fleet.prefixCacheTokens,
+      prefixCacheBlockTokens: fleet.prefixCacheBlockTokens,
+    }),
     noise: rounded(Math.min(2, fleet.noise)),
   };
 }
@@ -27,7 +33,8 @@ export function fleetText(
   const more = fleet.hasMoreSlots
     ? '# slots: none of so many at once had to wait for another; there may be more.\n'
     : '';
-  return `# ${JSON.stringify(model)} at ${url}, as it was when it was asked. Times are those of a full batch.\n${more}${stringify({ fleet: fleetSection(fleet) })}`;
+  const cache = fleet.prefixCacheTokens > 0 ? '# prefixCacheTokens: it kept so many; it may keep more.\n' : '';
+  return `# ${JSON.stringify(model)} at ${url}, as it was when it was asked. Times are those of a full batch.\n${more}${cache}${stringify({ fleet: fleetSection(fleet) })}`;
 }
 
 /** To three digits. */

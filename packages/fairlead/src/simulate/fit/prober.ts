@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Asks a real model server, and says when what came. Prompts are of words by chance, so that no cache knows them. */
+/**
+ * Asks a real model server, and says when what came. Prompts are of words by chance, so that no cache knows them, unless
+ * they are asked by name.
+ */
 
 import type { Random } from '@fairlead/core';
 import { StreamingClient } from '../../demo/load/streaming-client.ts';
@@ -10,16 +13,27 @@ export interface Probe {
   /** About as many tokens. */
   readonly promptWords: number;
   readonly outputTokens: number;
+  /** Prompts of one name and length are the same. */
+  readonly name?: string;
 }
 
 /** What came; times on one clock, in milliseconds. */
 export interface ProbeResult {
   readonly promptTokens: number;
-  /** At least 1. */
-  readonly outputTokens: number;
+  /** Of these, what the server had in its cache, as it says. */
+  readonly cachedTokens: number;
+  /** When each token of the answer came; at least one. */
+  readonly tokensMs: readonly number[];
   readonly sentMs: number;
-  readonly firstMs: number;
   readonly endMs: number;
+}
+
+/** A server that can be asked. */
+export interface ProbePort {
+  /** The time, on the clock of results. */
+  now(): number;
+  /** @throws {ProbeError} */
+  ask(probe: Probe): Promise<ProbeResult>;
 }
 
 /** The server did not answer a probe, or not with a stream of tokens. */
@@ -31,11 +45,12 @@ const WORDS = 'river stone amber candle orbit lantern meadow copper violet harbo
   ' ',
 );
 
-export class Prober {
+export class Prober implements ProbePort {
   readonly #client = new StreamingClient();
   readonly #target: { readonly baseUrl: string; readonly model: string };
   readonly #random: Random;
   readonly #stop: AbortSignal;
+  readonly #named = new Map<string, string>();
 
   constructor(target: { readonly baseUrl: string; readonly model: string }, random: Random, stop: AbortSignal) {
     this.#target = target;
@@ -43,28 +58,35 @@ export class Prober {
     this.#stop = stop;
   }
 
-  /** @throws {ProbeError} */
-  ask({ promptWords, outputTokens }: Probe): Promise<ProbeResult> {
+  now(): number {
+    return performance.now();
+  }
+
+  ask(probe: Probe): Promise<ProbeResult> {
     return new Promise((resolve, reject) => {
-      let promptTokens = promptWords;
-      let tokens = 0;
-      let firstMs = NaN;
+      let promptTokens = probe.promptWords;
+      let cachedTokens = 0;
+      const tokensMs: number[] = [];
       const request = {
         ...this.#target,
         apiKey: undefined,
-        prompt: this.#prompt(promptWords),
-        maxTokens: outputTokens,
+        prompt: this.#prompt(probe),
+        maxTokens: probe.outputTokens,
       };
       const cancel = (): void => stream.cancel();
       const stream = this.#client.send(request, {
-        firstToken: () => (firstMs = performance.now()),
-        tokens: (count) => (tokens += count),
-        promptTokens: (count) => (promptTokens = count),
+        firstToken: () => undefined,
+        tokens: (count) => {
+          for (let token = 0; token < count; token += 1) tokensMs.push(this.now());
+        },
+        promptTokens: (count, cached = 0) => {
+          promptTokens = count;
+          cachedTokens = Math.min(count, cached);
+        },
         ended: (ending) => {
           this.#stop.removeEventListener('abort', cancel);
-          const { sentAtMs: sentMs } = stream;
-          if (ending.kind === 'ok' && tokens > 0) {
-            resolve({ promptTokens, outputTokens: tokens, sentMs, firstMs, endMs: performance.now() });
+          if (ending.kind === 'ok' && tokensMs.length > 0) {
+            resolve({ promptTokens, cachedTokens, tokensMs, sentMs: stream.sentAtMs, endMs: this.now() });
           } else reject(new ProbeError(ending.kind === 'failed' ? ending.reason : 'no token came'));
         },
       });
@@ -72,17 +94,17 @@ export class Prober {
     });
   }
 
-  /** At once, all of them. @throws {ProbeError} */
-  askAll(count: number, probe: Probe): Promise<ProbeResult[]> {
-    return Promise.all(Array.from({ length: count }, () => this.ask(probe)));
-  }
-
   async close(): Promise<void> {
     await this.#client.destroy();
   }
 
-  #prompt(words: number): string {
+  #prompt({ promptWords, name }: Probe): string {
     const word = (): string => WORDS[Math.floor(this.#random() * WORDS.length)]!;
-    return Array.from({ length: words }, word).join(' ');
+    const drawn = (): string => Array.from({ length: promptWords }, word).join(' ');
+    if (name === undefined) return drawn();
+    const key = `${name} ${promptWords}`;
+    const prompt = this.#named.get(key) ?? drawn();
+    this.#named.set(key, prompt);
+    return prompt;
   }
 }

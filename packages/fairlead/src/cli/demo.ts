@@ -35,7 +35,7 @@ Examples:
       name: 'duration',
       value: 'SECONDS',
       default: 60,
-      summary: 'seconds from the start to the final table',
+      summary: 'seconds from the start to the final table, at least 10',
       parse: (text) => parseInteger(text, { min: MIN_DURATION_S, max: MAX_DURATION_S }),
     },
     {

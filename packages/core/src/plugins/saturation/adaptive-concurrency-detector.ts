@@ -4,8 +4,10 @@
  * Which question: how many sequences may be in flight at each endpoint, when nobody has told us.
  * When to choose it: always, unless you know the engine's `max_num_seqs` better than the engine does; `serve` does.
  * Its bound: while it looks for a limit it overshoots by at most an eighth of it, or one; once found, the engine's own waiting
- * queue stays between none and one. An endpoint without metrics starts at `initialLimit` and learns from times to first
- * token; one whose metrics stop keeps the limit it has. States are per endpoint and outlive its restarts.
+ * queue stays between none and one. An endpoint with metrics starts at four and grows by an eighth, or one, at a time;
+ * once its limit is found, one more is tried now and then. An endpoint without metrics starts at `initialLimit` and
+ * learns from times to first token; one whose metrics stop keeps the limit it has. States are per endpoint and outlive
+ * its restarts.
  */
 
 import type { FirstTokenSample, SaturationDetector, Tracked } from '../../flow-control/policies.ts';

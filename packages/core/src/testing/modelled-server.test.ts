@@ -3,8 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { ModelledServer } from './modelled-server.ts';
-import type { ServerJob, ServerModel } from './modelled-server.ts';
-import type { PromptBlocks } from './prefix-cache.ts';
+import type { PromptBlocks, ServerJob, ServerModel } from './modelled-server.ts';
 import { seededRandom } from './seeded-random.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -64,7 +63,7 @@ test('a prompt is read at a rate, and a long answer is told of on its way', () =
 
 test('the later tokens of a prompt take longer to be read, and what is cached none of it', () => {
   const stand = new Stand({ prefillMs: 0, prefillTokensPerS: 1000, prefillSlowdown: 5, prefixCacheTokens: 1000 });
-  for (const hashes of [[1], [1, 2]]) {
+  for (const hashes of [Uint32Array.of(1), Uint32Array.of(1, 2)]) {
     stand.submit('a', { prompt: 100 * hashes.length, output: 1, blocks: { blockTokens: 100, hashes } });
     stand.clock.advance(1000);
   }
@@ -124,14 +123,14 @@ test('no more run than the KV cache holds, except for one that is larger than al
 
 test('what the prefix cache has of a prompt is not read again, until it is pushed out', () => {
   const stand = new Stand({ prefillMs: 0, prefillTokensPerS: 1000, prefixCacheTokens: 300 });
-  const blocks = (...hashes: number[]): PromptBlocks => ({ blockTokens: 100, hashes });
+  const blocks = (...hashes: number[]): PromptBlocks => ({ blockTokens: 100, hashes: Uint32Array.from(hashes) });
   const ask = (name: string, prompt: PromptBlocks): void => {
     stand.submit(name, { prompt: 250, output: 1, blocks: prompt });
     stand.clock.advance(1000);
   };
   ask('a', blocks(1, 2));
   ask('b', blocks(1, 3));
-  ask('c', blocks(2, 1));
+  ask('c', blocks(1, 2));
   ask('d', blocks(7, 8, 9));
   ask('e', blocks(1, 2));
   const firsts = stand.told.filter((line) => line.includes('first'));
@@ -142,6 +141,32 @@ test('what the prefix cache has of a prompt is not read again, until it is pushe
     'd first@3250',
     'e first@4250',
   ]);
+});
+
+test('of a prompt that is larger than the prefix cache its beginning is kept, and nothing outlives the server', () => {
+  const stand = new Stand({ prefillMs: 0, prefillTokensPerS: 1000, prefixCacheTokens: 300 });
+  const blocks: PromptBlocks = { blockTokens: 100, hashes: Uint32Array.of(1, 2, 3, 4) };
+  const ask = (name: string): void => {
+    stand.submit(name, { prompt: 450, output: 1, blocks });
+    stand.clock.advance(1000);
+  };
+  ask('a');
+  ask('b');
+  stand.server.kill();
+  stand.server.revive();
+  ask('c');
+  const firsts = stand.told.filter((line) => line.includes('first'));
+  assert.deepEqual(firsts, ['a first@450', 'b first (300 cached)@1150', 'c first@2450']);
+});
+
+test('one that runs more from some time on takes those who wait, and one that runs fewer goes on with what it has', () => {
+  const stand = new Stand({ slots: 1 });
+  for (const name of ['a', 'b', 'c']) stand.submit(name);
+  stand.server.resize(2);
+  assert.deepEqual([stand.server.running, stand.server.waiting, stand.server.slots], [2, 1, 2]);
+  stand.server.resize(1);
+  stand.clock.advance(1000);
+  assert.deepEqual(stand.told, ['a first@50', 'b first@50', 'a end@150', 'b end@150', 'c first@200', 'c end@300']);
 });
 
 test('who leaves gives up his slot, and hears nothing more', () => {

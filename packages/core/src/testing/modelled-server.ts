@@ -14,12 +14,11 @@
 import type { Alarm, Clock, Random } from '../clock.ts';
 import type { EngineMetrics } from '../endpoints/endpoint.ts';
 import { IndexedHeap } from '../flow-control/indexed-heap.ts';
+import { RecentBlocks } from '../plugins/producers/recent-blocks.ts';
 import { drawFactor } from './draws.ts';
-import { PrefixCache } from './prefix-cache.ts';
-import type { PromptBlocks } from './prefix-cache.ts';
 
 export interface ServerModel {
-  /** Sequences it runs at once. */
+  /** Sequences it runs at once, to begin with. */
   readonly slots: number;
   /** Of a prefill, whatever the prompt. */
   readonly prefillMs: number;
@@ -41,6 +40,12 @@ export interface ServerModel {
   readonly prefixCacheTokens: number;
   /** Deviation of the logarithm of a sequence's times; 0: none. */
   readonly noise: number;
+}
+
+/** A prompt by its contents: two prompts whose hash of block `i` is equal are equal up to the end of it. */
+export interface PromptBlocks {
+  readonly blockTokens: number;
+  readonly hashes: Uint32Array;
 }
 
 /** A request as a server sees it. Called back under the clock, never within `submit`. */
@@ -92,7 +97,9 @@ export class ModelledServer {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly model: ServerModel;
-  readonly #cache: PrefixCache;
+  #slots: number;
+  /** The prefix cache. */
+  #cache = new RecentBlocks(0);
   readonly #waiting = new Set<Sequence>();
   readonly #running = new Set<Sequence>();
   readonly #due = new DueHeap();
@@ -123,12 +130,13 @@ export class ModelledServer {
     this.#clock = parts.clock;
     this.#random = parts.random;
     this.model = parts.model;
-    this.#cache = new PrefixCache(parts.model.prefixCacheTokens);
+    this.#slots = parts.model.slots;
     this.#steppedMs = parts.clock.now();
   }
 
+  /** Sequences it runs at once. */
   get slots(): number {
-    return this.model.slots;
+    return this.#slots;
   }
 
   /** False from `kill` to `revive`. */
@@ -188,6 +196,15 @@ export class ModelledServer {
     this.#arm();
   }
 
+  /** It runs so many at once from now on, and goes on with those that it runs. */
+  resize(slots: number): void {
+    this.#onChange?.();
+    this.#step();
+    this.#slots = slots;
+    this.#admit();
+    this.#arm();
+  }
+
   /** Everything takes so many times as long from now on; prefills under way end as they would have. */
   slowDown(factor: number): void {
     this.#step();
@@ -202,7 +219,7 @@ export class ModelledServer {
     this.#step();
     const lost = [...this.#sequences.values()].map((sequence) => ({ sequence, tokens: this.#tokensOf(sequence) }));
     for (const { sequence } of lost) this.#leave(sequence);
-    this.#cache.clear();
+    this.#cache = new RecentBlocks(0);
     this.#arm();
     for (const { sequence, tokens } of lost) {
       if (tokens > 0) sequence.job.onTokens(tokens);
@@ -217,9 +234,9 @@ export class ModelledServer {
   }
 
   #admit(): void {
-    const { slots, kvTokens } = this.model;
+    const { slots, model } = this;
     for (const sequence of this.#waiting) {
-      if (this.running >= slots || (this.running > 0 && this.#kvUsed + sequence.tokens > kvTokens)) break;
+      if (this.running >= slots || (this.running > 0 && this.#kvUsed + sequence.tokens > model.kvTokens)) break;
       this.#waiting.delete(sequence);
       this.#prefill(sequence);
     }
@@ -232,13 +249,21 @@ export class ModelledServer {
     this.#kvUsed += sequence.tokens;
     sequence.state = 'prefill';
     sequence.factor = drawFactor(noise, this.#random);
-    const cached = blocks === undefined ? 0 : Math.min(promptTokens, this.#cache.admit(blocks));
+    const cached = blocks === undefined ? 0 : Math.min(promptTokens, this.#cachedOf(blocks));
     const pace = sequence.factor * this.#slowness;
     const late = (prefillSlowdown * (promptTokens ** 2 - cached ** 2)) / 2000;
     const readMs = this.#read((pace * 1000 * (promptTokens - cached + late)) / prefillTokensPerS);
     sequence.prefilled = this.#clock.at(readMs + pace * prefillMs, () => {
       this.#prefilled(sequence, cached);
     });
+  }
+
+  /** Tokens of a prompt that the prefix cache has; it has all of it from now on, as far as it can. */
+  #cachedOf({ blockTokens, hashes }: PromptBlocks): number {
+    this.#cache.capacity = Math.floor(this.model.prefixCacheTokens / blockTokens);
+    const found = this.#cache.matched(hashes, hashes.length, 0);
+    this.#cache.use(hashes, hashes.length, 0);
+    return found * blockTokens;
   }
 
   /** When a prompt that takes so long has been read. */
@@ -286,7 +311,8 @@ export class ModelledServer {
 
   /** A step as the batch is now. */
   #stepMs(): number {
-    const { tokenMs, batchSlowdown, contextSlowdown, slots } = this.model;
+    const { slots, model } = this;
+    const { tokenMs, batchSlowdown, contextSlowdown } = model;
     const fullness = slots > 1 ? Math.max(0, this.#decoding - 1) / (slots - 1) : 0;
     const slowdown = batchSlowdown * fullness + (contextSlowdown * this.#context) / 1000;
     return Math.max(1e-9, tokenMs * (1 + slowdown) * this.#slowness);

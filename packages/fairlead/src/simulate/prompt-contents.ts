@@ -36,7 +36,8 @@ export function prefixOf(contents: PromptContents, promptTokens: number, wish: P
 /** The prompt as a server's cache knows it, in blocks of so many tokens. */
 export function blocksOf(contents: PromptContents, promptTokens: number, blockTokens: number): PromptBlocks {
   const count = Math.floor(promptTokens / blockTokens);
-  const hashes = Array.from({ length: count }, (_, index) => hashAt(contents, (index + 1) * blockTokens, index));
+  const hashes = new Uint32Array(count);
+  for (let index = 0; index < count; index += 1) hashes[index] = hashAt(contents, (index + 1) * blockTokens, index);
   return { blockTokens, hashes };
 }
 

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Endpoint } from '../../endpoints/endpoint.ts';
 import { FlowControlKit } from '../../testing/flow-control-kit.ts';
-import { ModelledEngine } from '../../testing/modelled-engine.ts';
+import { ModelledServer } from '../../testing/modelled-server.ts';
+import type { ServerModel } from '../../testing/modelled-server.ts';
 import { instanceOf } from '../../testing/plugin-instance.ts';
 import { seededRandom } from '../../testing/seeded-random.ts';
 import { adaptiveConcurrencyDetector } from './adaptive-concurrency-detector.ts';
@@ -13,10 +14,30 @@ const SCRAPE_MS = 500;
 const SOON_MS = 50;
 const SEED = 20261123;
 
+/** An engine of which nothing but its slots bounds what it runs. */
+const ENGINE: Omit<ServerModel, 'slots'> = {
+  prefillMs: 50,
+  prefillTokensPerS: Infinity,
+  prefillSlowdown: 0,
+  prefillStopsDecode: false,
+  tokenMs: 10,
+  batchSlowdown: 0,
+  contextSlowdown: 0,
+  kvTokens: Infinity,
+  prefixCacheTokens: 0,
+  noise: 0,
+};
+
 /** Closed loops of 50 to 150 tokens against modelled engines, behind a controller that learns their limits. */
 class Flood {
   readonly kit: FlowControlKit;
-  readonly engines: ModelledEngine[];
+  readonly engines: ModelledServer[];
+  /** Tokens made so far. */
+  tokens = 0;
+  /** The longest that an engine's own queue has been. */
+  peakWaiting = 0;
+  /** KV use that metrics tell, whatever the engines hold; undefined: they tell none. */
+  kvUsage: number | undefined;
   /** Engines whose metrics can be read. */
   scraped = true;
   readonly #random = seededRandom(SEED);
@@ -32,7 +53,10 @@ class Flood {
         this.#scrapeSoon(endpoint);
       },
     });
-    this.engines = options.slots.map((slots) => new ModelledEngine(this.kit.clock, slots));
+    this.engines = options.slots.map((slots) => {
+      const model = { ...ENGINE, slots };
+      return new ModelledServer({ clock: this.kit.clock, random: this.#random, model });
+    });
     for (const endpoint of this.kit.endpoints) this.#scrapeLater(endpoint);
   }
 
@@ -44,14 +68,6 @@ class Flood {
     return this.kit.endpoints.map((endpoint) => this.kit.placement.limitOf(endpoint));
   }
 
-  forgetPeaks(): void {
-    for (const engine of this.engines) engine.peakWaiting = engine.waiting;
-  }
-
-  get tokens(): number {
-    return this.engines.reduce((sum, engine) => sum + engine.tokens, 0);
-  }
-
   #next(): void {
     const request = this.kit.request();
     this.kit.controller.enqueue(request, (settled) => {
@@ -60,23 +76,30 @@ class Flood {
         return;
       }
       const { permit } = settled;
-      this.engines[this.kit.endpoints.indexOf(permit.endpoint)]?.submit({
-        tokens: 50 + Math.floor(this.#random() * 101),
+      const engine = this.engines[this.kit.endpoints.indexOf(permit.endpoint)]!;
+      const outputTokens = 50 + Math.floor(this.#random() * 101);
+      engine.submit({
+        promptTokens: 0,
+        outputTokens,
         onFirstToken: () => {
           permit.firstToken();
         },
+        onTokens: () => undefined,
         onFinished: () => {
+          this.tokens += outputTokens;
           permit.end('succeeded');
           this.#next();
         },
+        onKilled: () => undefined,
       });
+      this.peakWaiting = Math.max(this.peakWaiting, engine.waiting);
     });
   }
 
   #scrape(endpoint: Endpoint): void {
     const engine = this.engines[this.kit.endpoints.indexOf(endpoint)];
     if (!this.scraped || engine === undefined) return;
-    endpoint.noteMetrics(engine.metrics, endpoint.dispatched, this.kit.clock.now());
+    endpoint.noteMetrics({ ...engine.metrics, kvUsage: this.kvUsage }, endpoint.dispatched, this.kit.clock.now());
     this.kit.placement.metricsRead(endpoint);
   }
 
@@ -111,11 +134,11 @@ describe('adaptive-concurrency-detector', () => {
     flood.kit.clock.advance(1000);
     flood.loops(100);
     flood.kit.clock.advance(5000);
-    flood.forgetPeaks();
+    flood.peakWaiting = 0;
     const before = flood.tokens;
     flood.kit.clock.advance(60_000);
-    assert.ok(Math.max(...flood.engines.map((engine) => engine.peakWaiting)) <= 1);
-    const ceiling = 24 * 60 * (100 / (0.05 + 100 * 0.01));
+    assert.ok(flood.peakWaiting <= 1);
+    const ceiling = 24 * 60 * (100 / (0.05 + 99 * 0.01));
     assert.ok((flood.tokens - before) / ceiling >= 0.97, `${(flood.tokens - before) / ceiling} of the ceiling`);
   });
 
@@ -124,7 +147,7 @@ describe('adaptive-concurrency-detector', () => {
     flood.kit.clock.advance(1000);
     flood.loops(200);
     flood.kit.clock.advance(10_000);
-    assert.ok((flood.engines[0]?.peakWaiting ?? 99) <= 5, `queue of ${flood.engines[0]?.peakWaiting}`);
+    assert.ok(flood.peakWaiting <= 5, `queue of ${flood.peakWaiting}`);
   });
 
   it('grows when the engine does, because it tries one more now and then', () => {
@@ -132,7 +155,7 @@ describe('adaptive-concurrency-detector', () => {
     flood.loops(100);
     flood.kit.clock.advance(10_000);
     assert.deepEqual(flood.limits(), [8]);
-    for (const engine of flood.engines) engine.slots = 16;
+    for (const engine of flood.engines) engine.resize(16);
     flood.kit.clock.advance(60_000);
     assert.deepEqual(flood.limits(), [16]);
   });
@@ -141,7 +164,7 @@ describe('adaptive-concurrency-detector', () => {
     const flood = new Flood({ slots: [16], metrics: true });
     flood.loops(100);
     flood.kit.clock.advance(10_000);
-    for (const engine of flood.engines) engine.slots = 5;
+    for (const engine of flood.engines) engine.resize(5);
     flood.kit.clock.advance(10_000);
     assert.deepEqual(flood.limits(), [5]);
   });
@@ -150,12 +173,12 @@ describe('adaptive-concurrency-detector', () => {
     const flood = new Flood({ slots: [5], metrics: true });
     const [engine] = flood.engines;
     assert.ok(engine);
-    engine.kvUsage = 0.97;
+    flood.kvUsage = 0.97;
     flood.loops(100);
     flood.kit.clock.advance(10_000);
     assert.deepEqual(flood.limits(), [5]);
-    engine.slots = 20;
-    engine.kvUsage = 0.3;
+    engine.resize(20);
+    flood.kvUsage = 0.3;
     flood.kit.clock.advance(5000);
     assert.deepEqual(flood.limits(), [20]);
   });

@@ -34,7 +34,7 @@ class ModelledPort implements ProbePort {
     let cachedTokens = 0;
     this.#own += 1;
     const prompt = name === undefined ? this.#own * 1_000_000 : promptWords * 1000;
-    const hashes = Array.from({ length: Math.floor(promptWords / BLOCK_TOKENS) }, (_, index) => prompt + index);
+    const hashes = new Uint32Array(Math.floor(promptWords / BLOCK_TOKENS)).map((_, index) => prompt + index);
     return new Promise((resolve) => {
       const token = (): void => void tokensMs.push(this.now());
       this.#server.submit({

@@ -15,8 +15,8 @@ import type { BandContext, FairnessPolicy, Member, Waiting } from '../../flow-co
 /** A path has so many names at most, the flow's own included; what is deeper stands at that depth. */
 export const MAX_DEPTH = 8;
 
-/** Where those stand for whom there is no branch; no name of a path has a blank. */
-const OTHER = 'the others';
+/** What weights know a branch by that stands for those for whom there is none. */
+const OTHERS = 'the others';
 
 /** What a tree is made with. */
 export interface TreeOptions {
@@ -41,7 +41,10 @@ class Branch implements Child {
   spell = 0;
   /** State of the node's policy over its children. */
   readonly band: unknown;
+  /** By name. */
   readonly children = new Map<string, Branch>();
+  /** For all that there was no branch for; not among the children, because a path may have any name. */
+  others: Branch | undefined;
   /** Children that are eligible. */
   ready = 0;
   isForgotten = false;
@@ -199,13 +202,16 @@ export class FairnessTree {
 
   /** Puts a leaf where its path says, with nothing charged there yet. */
   #plant(leaf: Leaf, path: string): void {
-    const names = path === '' ? [] : path.split('/', MAX_DEPTH).slice(0, -1);
+    const names = path.split('/', MAX_DEPTH).slice(0, -1);
     let branch = this.#root;
     for (const name of names) {
-      const next = branch.children.get(name) ?? this.#grow(branch, name);
-      if (next.id.endsWith(OTHER)) this.#folded += 1;
-      branch = next;
-      if (next.id.endsWith(OTHER)) break;
+      // Two slashes in a row, or one in front, are nobody's name.
+      if (name === '') continue;
+      const parent = branch;
+      branch = parent.children.get(name) ?? this.#grow(parent, name);
+      if (branch !== parent.others) continue;
+      this.#folded += 1;
+      break;
     }
     leaf.path = path;
     leaf.parent = branch;
@@ -214,17 +220,16 @@ export class FairnessTree {
 
   #grow(parent: Branch, name: string): Branch {
     if (this.#branches >= this.#options.maxBranches && !this.#forgetOne(parent)) {
-      const others = parent.children.get(OTHER);
-      if (others !== undefined) return others;
-      return this.#add(parent, OTHER);
+      return (parent.others ??= this.#make(parent, OTHERS));
     }
     this.#branches += 1;
-    return this.#add(parent, name);
+    const branch = this.#make(parent, name);
+    parent.children.set(name, branch);
+    return branch;
   }
 
-  #add(parent: Branch, name: string): Branch {
+  #make(parent: Branch, name: string): Branch {
     const branch = new Branch(this.#options, parent.id === '' ? name : `${parent.id}/${name}`, parent);
-    parent.children.set(name, branch);
     this.#idle.add(branch);
     return branch;
   }
@@ -232,14 +237,18 @@ export class FairnessTree {
   /** Forgets the branch that was idle for longest and has none below it; never one that is about to be used. */
   #forgetOne(spared: Branch): boolean {
     for (const branch of this.#idle) {
-      if (branch === spared || branch.children.size > 0) continue;
+      if (branch === spared || branch.children.size > 0 || branch.others !== undefined) continue;
+      const parent = branch.parent!;
       this.#idle.delete(branch);
       branch.isForgotten = true;
-      const name = branch.id.slice(branch.id.lastIndexOf('/') + 1);
-      branch.parent?.children.delete(name);
-      if (name !== OTHER) this.#branches -= 1;
       this.#forgotten += 1;
-      return true;
+      // The place of the others is none of those that are counted.
+      if (branch === parent.others) parent.others = undefined;
+      else {
+        parent.children.delete(branch.id.slice(branch.id.lastIndexOf('/') + 1));
+        this.#branches -= 1;
+        return true;
+      }
     }
     return false;
   }

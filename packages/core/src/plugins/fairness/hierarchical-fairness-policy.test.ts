@@ -111,6 +111,21 @@ test('branches are bounded: the one idle for longest is forgotten, and when all 
   assert.equal(kit.controller.waiting, 0);
 });
 
+test('a path may have any name, and one that nobody wrote is none', () => {
+  const kit = new FlowControlKit({ band: { fairness: make({ maxBranches: 2 }) }, limit: 1 });
+  const facts = () => kit.controller.inspect().waitlist.bands.fallback.fairnessFacts!;
+  for (let round = 0; round < 5; round += 1) {
+    for (const path of ['the others/key', 'acme//key', '/acme/key', `org-${round}/key`]) {
+      kit.enqueue({ fairnessId: path, fairnessPath: path });
+      kit.settle();
+      kit.finishOne();
+    }
+  }
+  assert.partialDeepStrictEqual(facts(), { branches: 2, idleBranches: 2, foldedFlows: 0 });
+  const costs = served(make(), ['the others/k1', 'acme//k2', '/acme/k3', 'acme/k4'], 300);
+  assert.ok(Math.abs(shareOf(costs, 'the others') - 0.5) < 0.02, JSON.stringify([...costs]));
+});
+
 test('a path of a thousand names is as deep as one of eight', () => {
   const kit = new FlowControlKit({ band: { fairness: make() }, limit: 1 });
   for (let count = 0; count < 3; count += 1) kit.enqueue({ fairnessPath: Array(1000).fill('a').join('/') });

@@ -3,13 +3,11 @@
 /** What a simulation comes to: what each tenant got beside what it was entitled to, and how the fleet was used. */
 
 import type { BandSnapshot } from '@fairlead/core';
-import { maxMinShare } from '@fairlead/core/testing';
 import { percentiles } from '../demo/load/percentile.ts';
 import type { Percentiles } from '../demo/load/percentile.ts';
-import type { Identity } from '../tenancy/identify.ts';
-import type { Scenario, TenantModel } from './scenario-fields.ts';
-import type { Tallies, TenantTally } from './tally.ts';
 import { sum } from '../demo/sum.ts';
+import { entitlementsOf } from './entitlements.ts';
+import type { Service } from './entitlements.ts';
 
 /** Costs are in units of an input token (docs/fairness.md), shares of what all were served. */
 export interface TenantOutcome {
@@ -17,7 +15,7 @@ export interface TenantOutcome {
   readonly weight: number;
   readonly priority: number;
   readonly share: number;
-  /** Its share by weighted max-min fairness within its band, after the bands above. */
+  /** Its share by weighted max-min fairness within its band, of what is the band's. */
   readonly entitlement: number;
   /** Largest difference in cost ÷ weight to another tenant of its band while both waited. */
   readonly maxLagTokens: number;
@@ -49,12 +47,8 @@ export interface SimulationResult {
   readonly tenants: readonly TenantOutcome[];
 }
 
-interface Played {
-  readonly scenario: Scenario;
+interface Played extends Service {
   readonly seed: number;
-  readonly seconds: number;
-  readonly identities: ReadonlyMap<string, Identity>;
-  readonly tallies: Tallies;
   readonly bands: readonly BandSnapshot[];
 }
 
@@ -94,35 +88,4 @@ export function resultOf(played: Played): SimulationResult {
     },
     tenants,
   };
-}
-
-/** Of the cost that was served: poured over the bands from the highest down, within each by weighted max-min fairness. */
-function entitlementsOf({ scenario, seconds, identities, tallies }: Played): Map<string, number> {
-  let left = sum(scenario.tenants, ({ name }) => tallies.tenant(name).served);
-  const entitlements = new Map<string, number>();
-  const bandOf = ({ name }: TenantModel): number => identities.get(name)!.priority;
-  const priorities = [...new Set(scenario.tenants.map(bandOf))].sort((a, b) => b - a);
-  for (const priority of priorities) {
-    const members = scenario.tenants.filter((tenant) => bandOf(tenant) === priority);
-    const claimants = members.map((tenant) => ({
-      demand: demandOf(tenant, tallies.tenant(tenant.name), { scenario, seconds }),
-      weight: identities.get(tenant.name)!.weight,
-    }));
-    const shares = maxMinShare(left, claimants);
-    members.forEach(({ name }, index) => entitlements.set(name, shares[index]!));
-    left -= sum(shares, (share) => share);
-  }
-  return entitlements;
-}
-
-/** What it could have used: of a closed loop what it would have asked for if nobody had made it wait. */
-function demandOf(
-  { arrivals: { kind, loops, thinkTime } }: TenantModel,
-  { asked, requests, outputTokens, answered }: TenantTally,
-  { scenario: { fleet }, seconds }: Pick<Played, 'scenario' | 'seconds'>,
-): number {
-  if (kind !== 'closed-loop' || requests === 0) return asked;
-  const tokens = answered === 0 ? 1 : outputTokens / answered;
-  const aloneMs = fleet.prefill + fleet.token * Math.max(0, tokens - 1) + thinkTime;
-  return (asked / requests) * loops * ((seconds * 1000) / Math.max(1, aloneMs));
 }

@@ -6,6 +6,7 @@
  */
 
 import { CostModel } from '@fairlead/core';
+import type { BandSelectionPolicy } from '@fairlead/core';
 import { drawSize, seededRandom, startArrivals, VirtualClock } from '@fairlead/core/testing';
 import type { Arrivals, Sizes } from '@fairlead/core/testing';
 import type { ResolvedConfig } from '../config/resolved.ts';
@@ -69,6 +70,7 @@ class Simulation {
   readonly #requests = new Map<string, SimulatedRequest>();
   readonly #work = new WeakMap<object, SimulatedRequest>();
   readonly #tallies: Tallies;
+  readonly #bandSelection: BandSelectionPolicy;
   readonly #sharedIds: ReadonlyMap<string, number>;
   #count = 0;
 
@@ -106,6 +108,7 @@ class Simulation {
       observer: { flowEvent: (_pool, event) => this.#tallies.observe(event), finished: () => undefined },
     });
     this.#identities = simulatedIdentities(workload.tenants, config.identity, () => clock.now());
+    this.#bandSelection = config.flowControl.bandSelection;
     this.#sharedIds = new Map(workload.tenants.map(({ name }, index) => [name, index]));
     // Before whatever else is due at that moment.
     clock.at(workload.warmUp, () => this.#beginToCount());
@@ -136,6 +139,7 @@ class Simulation {
       seed: this.#seed,
       seconds: Math.max(0, this.#clock.now() - this.#workload.warmUp) / 1000,
       identities: this.#identities,
+      bandSelection: this.#bandSelection,
       tallies: this.#tallies,
       bands,
     });

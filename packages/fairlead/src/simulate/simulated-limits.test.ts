@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { SimulationResult } from './result.ts';
 import { EIGHT, played, tenant } from '../../../../test/kit/played-scenario.ts';
 
 describe('The limits of a configuration', () => {
@@ -39,6 +40,10 @@ identity:
     // One at a time, 1.04 s each, all the time; the rest is for who may have it.
     assert.ok(answered('capped') <= 480 / 1.04 + 1 && answered('capped') > 400, `${answered('capped')}`);
     assert.ok(answered('free') > 2 * answered('capped'), `${answered('free')}`);
+    // Nor is anybody entitled to more than that.
+    for (const { name, share, entitlement } of result.tenants) {
+      assert.ok(Math.abs(share - entitlement) < 0.01, `${name}: ${share} of ${entitlement}`);
+    }
   });
 
   it('hold back who is neither idled by others nor behind them', async () => {
@@ -100,6 +105,43 @@ identity:
     );
     const { broken, answered, waitMs } = tenant(result, 'a');
     assert.deepEqual({ broken, answered, wait: waitMs.p99 }, { broken: 4, answered: 0, wait: 0 });
+  });
+
+  it('share among bands as their selection does', async () => {
+    const scenario = `
+duration: 2m
+warmUp: 10s
+fleet: { servers: 1, slots: 8 }
+tenants:
+  - { name: high, priority: 10, arrivals: { loops: 20 } }
+  - { name: low, arrivals: { loops: 20 } }
+  - { name: idle, priority: -5, arrivals: { loops: 1, thinkTime: 10s } }
+`;
+    const under = async (type: string, parameters: string): Promise<SimulationResult> =>
+      played(
+        scenario,
+        `
+plugins:
+  - { type: concurrency-detector, parameters: { maxConcurrency: 8 } }
+  - { type: ${type}, parameters: ${parameters} }
+flowControl:
+  saturationDetector: { pluginRef: concurrency-detector }
+  bandSelectionPolicyRef: ${type}
+  priorityBands: [{ priority: 10 }, { priority: -5 }]
+`,
+      );
+    const weights = '{ weights: [{ priority: 10, weight: 3 }] }';
+    const shares = '{ shares: [{ priority: 0, share: 0.3 }], defaultShare: 0.2 }';
+    for (const [result, low] of [
+      [await under('weighted-band-selection-policy', weights), 0.25],
+      [await under('min-share-band-selection-policy', shares), 0.3],
+      [await under('strict-band-selection-policy', '{}'), 0],
+    ] as const) {
+      assert.ok(Math.abs(tenant(result, 'low').share - low) < 0.02, `${tenant(result, 'low').share} of ${low}`);
+      for (const { name, share, entitlement } of result.tenants) {
+        assert.ok(Math.abs(share - entitlement) < 0.02, `${name}: ${share} of ${entitlement}`);
+      }
+    }
   });
 
   it('set a server aside that is far slower than its pool, unless that is off', async () => {

@@ -20,6 +20,8 @@ export class TenantTally {
   /** Cost asked for, and cost dispatched less what came to nothing, in units of an input token. */
   asked = 0;
   served = 0;
+  /** Tokens of prompts and answers asked for. */
+  askedTokens = 0;
   /** Tokens of answers that came. */
   outputTokens = 0;
   readonly drops = new Map<string, number>();
@@ -136,6 +138,7 @@ export class Tallies {
     const tally = this.tenant(request.plan.identity.tenant);
     tally.requests += 1;
     tally.asked += this.#costOf(request, 'whole');
+    tally.askedTokens += request.plan.promptTokens + request.plan.outputTokens;
   }
 
   /** `ttftGoalMs`: later first tokens are no goodput. */

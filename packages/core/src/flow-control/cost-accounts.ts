@@ -34,16 +34,18 @@ export class CostAccounts {
   }
 }
 
-/** What a request in flight was charged so far. */
-export class Charge {
+/** What a request in flight was charged so far, and the estimate that it was charged first. */
+export class Charge implements CostEstimate {
   readonly #accounts: CostAccounts;
   readonly #waiting: Queued;
-  readonly #estimate: CostEstimate;
+  readonly cost: number;
+  readonly inputCost: number;
+  readonly outputTokens: number;
   /** `policies` of its band at its dispatch. */
   readonly policies: number;
   /** What its band was charged at tier 1. */
   readonly bandCharge: BandCharge | undefined;
-  #cost: number;
+  #charged: number;
   /** Tokens of its answer that were seen; undefined while nobody watches. */
   streamedTokens: number | undefined = undefined;
   /** How many of them are charged. */
@@ -51,14 +53,16 @@ export class Charge {
 
   constructor(accounts: CostAccounts, waiting: Queued) {
     const { flow, request } = waiting;
-    const estimate = accounts.model.estimate(request, flow.costs);
+    const { cost, inputCost, outputTokens } = accounts.model.estimate(request, flow.costs);
     this.#accounts = accounts;
     this.#waiting = waiting;
-    this.#estimate = estimate;
+    this.cost = cost;
+    this.inputCost = inputCost;
+    this.outputTokens = outputTokens;
     this.policies = flow.band.policies;
-    this.#cost = estimate.cost;
-    this.#chargedTokens = estimate.outputTokens;
-    this.bandCharge = flow.band.charge(flow, estimate.cost);
+    this.#charged = cost;
+    this.#chargedTokens = outputTokens;
+    this.bandCharge = flow.band.charge(flow, cost);
   }
 
   /** So many tokens of the answer have passed. */
@@ -66,13 +70,13 @@ export class Charge {
     this.streamedTokens = tokens;
     if (tokens < this.#chargedTokens + CHARGED_AT_ONCE_TOKENS) return;
     this.#chargedTokens = tokens;
-    this.#settle(this.#accounts.model.soFar(this.#estimate, tokens));
+    this.#settle(this.#accounts.model.soFar(this, tokens));
   }
 
   end(ending: Ending, usage: Usage | undefined): void {
     const { model } = this.#accounts;
     const { flow, request } = this.#waiting;
-    const facts = { estimate: this.#estimate, ending, usage, streamedTokens: this.streamedTokens };
+    const facts = { estimate: this, ending, usage, streamedTokens: this.streamedTokens };
     this.#settle(model.actual(request, facts));
     if (usage !== undefined) model.learn((flow.costs ??= new CostHistory()), request, facts);
   }
@@ -83,15 +87,15 @@ export class Charge {
   }
 
   #settle(cost: number): void {
-    const delta = cost - this.#cost;
+    const delta = cost - this.#charged;
     if (delta === 0) return;
-    this.#cost = cost;
+    this.#charged = cost;
     const { flow } = this.#waiting;
     flow.band.settle(flow, delta, this);
   }
 
   /** How much more than at its dispatch it was charged by now. */
   get error(): number {
-    return this.#cost - this.#estimate.cost;
+    return this.#charged - this.cost;
   }
 }

@@ -68,12 +68,14 @@ export class FlowController {
   };
   readonly #pumpSoon = (): void => {
     this.#scheduled = false;
-    this.pump();
+    this.pump(this.#changedMs);
   };
   readonly #costs: CostAccounts;
   #sequence = 0;
   #inFlight = 0;
   #scheduled = false;
+  /** When the last change was that the next pump is for; the clock is not asked again in the same turn. */
+  #changedMs = 0;
   #bypass = false;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closed: PromiseWithResolvers<void> | undefined;
@@ -82,9 +84,7 @@ export class FlowController {
     this.#placement = placement;
     this.#costs = new CostAccounts(config.costs);
     this.#clock = clock;
-    this.#alarm = new NextAlarm(clock, () => {
-      this.pump();
-    });
+    this.#alarm = new NextAlarm(clock, () => void this.pump());
     this.#observer = observer;
     this.#waitlist = new Waitlist({
       config,
@@ -150,7 +150,7 @@ export class FlowController {
     }
     this.#observer?.({ kind: 'enqueued', request, band: band.priority, atMs: nowMs });
     this.#waitlist.add(waiting, nowMs);
-    this.#schedule();
+    this.#schedule(nowMs);
     return waiting;
   }
 
@@ -211,9 +211,9 @@ export class FlowController {
   }
 
   /** Something changed outside (metrics, limits, health): look again soon. */
-  wake(): void {
+  wake(nowMs = this.#clock.now()): void {
     this.#dispatcher.capacityFreed();
-    this.#schedule();
+    this.#schedule(nowMs);
   }
 
   /** Dispatches everything regardless of gates, limits and caps while on. */
@@ -285,9 +285,8 @@ export class FlowController {
   }
 
   /** Expires what is due, forgets what is idle, then dispatches as much as can be. Runs by itself after every change. */
-  pump(): void {
+  pump(nowMs = this.#clock.now()): void {
     if (this.#state === 'closed') return;
-    const nowMs = this.#clock.now();
     this.#waitlist.bands.shares.note(this.#waitlist.bands.ordered, nowMs);
     this.#waitlist.checkRegime(nowMs);
     if (this.#waitlist.nextMs() <= nowMs) this.#doWhatIsDue(nowMs);
@@ -365,7 +364,7 @@ export class FlowController {
     flow.inFlight -= 1;
     permit.cap?.release();
     this.#waitlist.noteIdle(flow, nowMs);
-    this.wake();
+    this.wake(nowMs);
     this.#checkClosed();
   }
 
@@ -377,11 +376,12 @@ export class FlowController {
     const { request, flow } = waiting;
     this.#observer?.({ kind: 'evicted', request, band: flow.band.priority, cause, waitMs, atMs: nowMs });
     tell(waiting.onSettled, dropped(cause, waitMs), this.#clock);
-    this.#schedule();
+    this.#schedule(nowMs);
     this.#checkClosed();
   }
 
-  #schedule(): void {
+  #schedule(nowMs = this.#clock.now()): void {
+    this.#changedMs = nowMs;
     if (this.#scheduled || this.#state === 'closed') return;
     this.#scheduled = true;
     this.#clock.soon(this.#pumpSoon);

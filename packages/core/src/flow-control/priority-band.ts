@@ -46,6 +46,10 @@ export class Flow extends RequestQueue<Flow> implements Parkable, CapWaiter, Buc
   weight = 1;
   spell = 0;
   lagSlot = -1;
+  /** What its requests really cost; undefined while nothing is known. */
+  costs: CostHistory | undefined;
+  /** How fast its queue gets shorter, for callers with deadlines. */
+  backlog: BacklogRate | undefined;
   /** Held something when the configuration changed; its weight may be another now. */
   isOld = false;
   /** The lot it is parked in while `standing` is `parked`. */
@@ -55,10 +59,7 @@ export class Flow extends RequestQueue<Flow> implements Parkable, CapWaiter, Buc
   /** The idle collector's: its slot there, -1 for none, and when to look at it again. */
   lookSlot = -1;
   lookMs = 0;
-  /** What its requests really cost; undefined while nothing is known. */
-  costs: CostHistory | undefined;
-  /** How fast its queue gets shorter, and how long its answers took: for callers with deadlines. */
-  backlog: BacklogRate | undefined;
+  /** How long its answers took, for callers with deadlines. */
   times: ServiceTimes | undefined;
   /** While it is throttled: when its bucket has tokens again, and its place among those that wait for that. */
   refillMs = 0;

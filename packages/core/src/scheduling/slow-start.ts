@@ -63,7 +63,7 @@ export class SlowStart {
 
   /** Whether so many more sequences are within what the endpoint may hold now; it is asked besides its own limit. */
   admits(endpoint: Endpoint, asked: { readonly sequences: number; readonly full: number }, nowMs: number): boolean {
-    if (endpoint.inFlight === 0 || !this.#sinceMs.has(endpoint)) return true;
+    if (this.#sinceMs.size === 0 || endpoint.inFlight === 0 || !this.#sinceMs.has(endpoint)) return true;
     return endpoint.inFlight + asked.sequences <= this.limit(endpoint, asked.full, nowMs);
   }
 

@@ -4,11 +4,13 @@
 
 import { BadMessage } from './bad-message.ts';
 
+const CR = 0x0d;
+
 /** What the name of a header is made of (RFC 9110, 5.6.2). */
 export const FIELD_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
 
-/** Control characters, and half a line end. */
-const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
+/** Control characters, and the first half of a line end alone; for the second half alone the lines are looked at. */
+const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)/;
 /** As above, of a piece at either end of which a line end may be cut. */
 const FORBIDDEN_IN_PIECE = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n|$)|[^\r]\n/;
 
@@ -24,17 +26,28 @@ export function isForbidden(piece: string): boolean {
  * @throws {BadMessage} for a line without a colon and for bytes that no head may hold.
  */
 export function headerLines(head: string): string[] {
-  if (FORBIDDEN.test(head)) throw new BadMessage('the head holds a byte that none may hold');
+  if (FORBIDDEN.test(head)) throw forbidden();
   const headers: string[] = [];
-  for (let lineEnd = head.indexOf('\r\n'); lineEnd >= 0;) {
+  for (let lineEnd = endOfLine(head, 0); lineEnd < head.length;) {
     const from = lineEnd + 2;
-    lineEnd = head.indexOf('\r\n', from);
-    const to = lineEnd < 0 ? head.length : lineEnd;
+    lineEnd = endOfLine(head, from);
     const colon = head.indexOf(':', from);
-    if (colon < 0 || colon >= to) throw badLine(headers.length / 2);
-    headers.push(head.slice(from, colon), trimmed(head, colon + 1, to));
+    if (colon < 0 || colon >= lineEnd) throw badLine(headers.length / 2);
+    headers.push(head.slice(from, colon), trimmed(head, colon + 1, lineEnd));
   }
   return headers;
+}
+
+/** Where the line that begins at `from` ends: at its CRLF, or with the text. */
+function endOfLine(text: string, from: number): number {
+  const lf = text.indexOf('\n', from);
+  if (lf < 0) return text.length;
+  if (lf === from || text.charCodeAt(lf - 1) !== CR) throw forbidden();
+  return lf - 1;
+}
+
+function forbidden(): BadMessage {
+  return new BadMessage('the head holds a byte that none may hold');
 }
 
 /** What to throw for the header at this place among all. */

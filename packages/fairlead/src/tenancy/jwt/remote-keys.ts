@@ -9,7 +9,6 @@
 
 import { createLocalJWKSet, errors } from 'jose';
 import type { JSONWebKeySet, JWTVerifyGetKey, LocalJWKSet } from 'jose';
-import { Client } from 'undici';
 
 /** From then on keys are asked for again, while the old ones still count. */
 const OLD_AFTER_MS = 10 * 60_000;
@@ -88,6 +87,8 @@ export class RemoteKeys {
 
 /** A bounded GET on a connection of its own; redirects are not followed, because they would choose a destination. */
 async function fetchJson(url: string): Promise<unknown> {
+  // Some megabytes, for those only who have an issuer.
+  const { Client } = await import('undici');
   const { origin, pathname, search } = new URL(url);
   const client = new Client(origin, { connect: { timeout: TIMEOUT_MS } });
   try {

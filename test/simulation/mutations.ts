@@ -29,57 +29,9 @@ import { RequestQueue, WaitingRequest } from '../../packages/core/src/flow-contr
 import { Waitlist } from '../../packages/core/src/flow-control/waitlist.ts';
 import { PlacedOn } from '../../packages/core/src/scheduling/placed-on.ts';
 import { PoolPlacement } from '../../packages/core/src/scheduling/pool-placement.ts';
+import { method, nothing, property, together } from './mutation.ts';
+import type { Mutation } from './mutation.ts';
 
-export interface Mutation {
-  /** What goes wrong, as in "does …". */
-  readonly does: string;
-  /** Puts the bug in; what it returns takes it out again. */
-  apply(): () => void;
-}
-
-/** Replaces a method of all instances; `change` is given the one that was there. */
-function method<T extends object, K extends keyof T>(
-  does: string,
-  [owner, name]: readonly [T, K],
-  change: (was: T[K]) => T[K],
-): Mutation {
-  return property(does, [owner, name], (was) => ({ ...was, value: change(was.value as T[K]) }));
-}
-
-function property<T extends object>(
-  does: string,
-  [owner, name]: readonly [T, keyof T],
-  change: (was: PropertyDescriptor) => PropertyDescriptor,
-): Mutation {
-  return {
-    does,
-    apply: () => {
-      const own = Object.getOwnPropertyDescriptor(owner, name);
-      let holder: object = owner;
-      while (!Object.hasOwn(holder, name)) holder = Object.getPrototypeOf(holder) as object;
-      Object.defineProperty(owner, name, change(Object.getOwnPropertyDescriptor(holder, name) as PropertyDescriptor));
-      return () => {
-        if (own === undefined) Reflect.deleteProperty(owner, name);
-        else Object.defineProperty(owner, name, own);
-      };
-    },
-  };
-}
-
-function together(does: string, parts: readonly Mutation[]): Mutation {
-  return {
-    does,
-    apply: () => {
-      const undo = parts.map((part) => part.apply());
-      return () => {
-        for (const each of undo) each();
-      };
-    },
-  };
-}
-
-/** A method that does nothing any more. */
-const nothing = (): never => (() => undefined) as never;
 const detectors = Object.getPrototypeOf(instanceOf(concurrencyDetector)) as SaturationDetector;
 
 /** Capacity that is taken, given back, and counted. */

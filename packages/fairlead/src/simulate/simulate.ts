@@ -12,6 +12,7 @@ import type { Arrivals, Sizes } from '@fairlead/core/testing';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import { Director } from '../director/director.ts';
 import type { Identity } from '../tenancy/identify.ts';
+import { TenantMemory } from '../tenancy/tenant-memory.ts';
 import { resultOf } from './result.ts';
 import type { SimulationResult } from './result.ts';
 import type { TenantModel } from './scenario-fields.ts';
@@ -107,7 +108,7 @@ class Simulation {
       identify: () => ({ status: 401, message: 'nobody comes by the front door' }),
       observer: { flowEvent: (_pool, event) => this.#tallies.observe(event), finished: () => undefined },
     });
-    this.#identities = simulatedIdentities(workload.tenants, config.identity, () => clock.now());
+    this.#identities = simulatedIdentities(workload.tenants, config.identity, new TenantMemory(() => clock.now()));
     this.#bandSelection = config.flowControl.bandSelection;
     this.#sharedIds = new Map(workload.tenants.map(({ name }, index) => [name, index]));
     // Before whatever else is due at that moment.

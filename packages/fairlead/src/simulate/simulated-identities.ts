@@ -7,16 +7,19 @@ import { FairnessWeights } from '../tenancy/fairness-weights.ts';
 import { Grants } from '../tenancy/grants.ts';
 import { pathOf } from '../tenancy/identify.ts';
 import type { Identity } from '../tenancy/identify.ts';
-import { TenantMemory } from '../tenancy/tenant-memory.ts';
+import type { TenantMemory } from '../tenancy/tenant-memory.ts';
 import type { TenantModel } from './scenario-fields.ts';
 
-/** By name; what the scenario says of a tenant itself goes before the configuration. */
+/**
+ * By name; what the scenario says of a tenant itself goes before the configuration. `memory`: of what the limits of
+ * tenants count.
+ */
 export function simulatedIdentities(
-  tenants: readonly TenantModel[],
+  tenants: readonly Pick<TenantModel, 'name' | 'weight' | 'priority'>[],
   config: IdentityConfig,
-  nowMs: () => number,
+  memory: TenantMemory,
 ): ReadonlyMap<string, Identity> {
-  const grants = new Grants(config, new TenantMemory(nowMs));
+  const grants = new Grants(config, memory);
   const weights = new FairnessWeights(config.fairness);
   return new Map(
     tenants.map(({ name, weight, priority }): [string, Identity] => {

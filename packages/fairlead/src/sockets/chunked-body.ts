@@ -17,6 +17,7 @@ const LF = 0x0a;
 
 type Place =
   | 'size'
+  | 'size-blank'
   | 'extension'
   | 'size-lf'
   | 'data'
@@ -70,6 +71,8 @@ export class ChunkedBody {
     switch (this.#place) {
       case 'size':
         return this.#sizeByte(byte);
+      case 'size-blank':
+        return this.#sizeOver(byte);
       case 'extension':
         if (byte === CR) this.#place = 'size-lf';
         else this.#ignore(byte, MAX_EXTENSION_BYTES);
@@ -110,9 +113,17 @@ export class ChunkedBody {
       if (this.#digits > MAX_SIZE_DIGITS) throw new BadMessage('a chunk without end');
       this.#size = this.#size * 16 + digit;
     } else if (this.#digits === 0) throw new BadMessage('a chunk without a size');
-    else if (byte === CR) this.#place = 'size-lf';
-    else if (byte === 0x3b || byte === 0x20 || byte === 0x09) this.#place = 'extension';
-    else throw new BadMessage('not the size of a chunk');
+    else this.#sizeOver(byte);
+  }
+
+  /** Some pad sizes with blanks; a digit behind one would be part of the size to others. */
+  #sizeOver(byte: number): void {
+    if (byte === CR) this.#place = 'size-lf';
+    else if (byte === 0x3b) this.#place = 'extension';
+    else if (byte === 0x20 || byte === 0x09) {
+      this.#place = 'size-blank';
+      this.#ignore(byte, MAX_EXTENSION_BYTES);
+    } else throw new BadMessage('not the size of a chunk');
   }
 
   #expect(byte: number, wanted: number, next: Place): void {

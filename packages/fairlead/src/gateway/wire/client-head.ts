@@ -12,6 +12,8 @@ import { KnownTexts } from '../../sockets/known-texts.ts';
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~\w-]+) ([\x21-\x7e]+) HTTP\/1\.([01])$/;
 /** What a number can hold exactly. */
 const LENGTH = /^\d{1,15}$/;
+/** Nothing but a comma and blanks before it: others take `x chunked` for a coding of that name, and its body for none. */
+const LAST_IS_CHUNKED = /(?:^|,[ \t]*)chunked$/i;
 
 /** Headers that are given once, or the first counts; the values of others are joined. */
 const SINGLE: ReadonlySet<string> = new Set(['authorization', 'content-type', 'host', 'user-agent']);
@@ -94,7 +96,7 @@ function lengthOf(headers: Readonly<Record<string, string>>, lengths: number, is
   if (coding !== undefined) {
     if (length !== undefined) throw new BadMessage('a length and a transfer coding');
     // Codings under the last are for others to refuse; the same twice is no way to end a body.
-    if (isHttp10 || !/(?:^|[,\s])chunked$/i.test(coding) || /chunked.*chunked/i.test(coding)) {
+    if (isHttp10 || !LAST_IS_CHUNKED.test(coding) || /chunked.*chunked/i.test(coding)) {
       throw new BadMessage('a transfer coding that does not say where the body ends');
     }
     return undefined;

@@ -128,6 +128,22 @@ describe('requests', () => {
     assert.equal(read([bytes], bytes.length).isRefused, false);
   });
 
+  it('are refused when what ends their body is hidden behind something that others read over, or do not', () => {
+    const chunks = '5\r\nhello\r\n0\r\n\r\n';
+    for (const coding of ['\xa0chunked', 'x chunked', 'x\tchunked', 'gzip, x chunked', 'chunked;q=1', 'chunked,']) {
+      const bytes = Buffer.from(`${POST}transfer-encoding: ${coding}\r\n\r\n${chunks}`, 'latin1');
+      assert.deepEqual(read([bytes]), { told: [], isRefused: true }, coding);
+    }
+    for (const size of ['5 6', '5 x', '5\t0', ' 5', '0x5', '5,', '+5']) {
+      const bytes = Buffer.from(`${POST}transfer-encoding: chunked\r\n\r\n${chunks.replace('5', size)}`);
+      assert.equal(read([bytes]).isRefused, true, size);
+    }
+    for (const size of ['5 ', '5 \t;x', '5;x="y z"', '05']) {
+      const bytes = Buffer.from(`${POST}transfer-encoding: \tChunked \r\n\r\n${chunks.replace('5', size)}`);
+      assert.deepEqual(read([bytes]).told, [{ line: 'POST /v1/x', body: 'hello', isWhole: true }], size);
+    }
+  });
+
   it('changed at random are the same however they are cut', () => {
     const random = seededRandom(20_261_126);
     const below = (count: number): number => Math.floor(random() * count);

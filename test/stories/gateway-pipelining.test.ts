@@ -138,6 +138,7 @@ describe('a request that is under way', () => {
   for (const [title, behind, status, options] of [
     ['a head that is never finished', `${HEAD}`, 408, { gateway: { headersTimeoutMs: 50 } }],
     ['what is no HTTP', 'GARBAGE\r\n\r\n', 400, {}],
+    ['what asks for a tunnel', 'CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\nGARBAGE\r\n\r\n', 405, {}],
     ['a body that is none', `${HEAD} x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`, 400, {}],
   ] as const) {
     it(`is answered although ${title} comes behind it, and then that is answered and the connection closed`, async () => {

@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { SignJWT, exportJWK, generateKeyPair } from 'jose';
@@ -14,6 +15,8 @@ import type { ModelServer } from '../../packages/fairlead/src/model-server/model
 import { hashKey } from '../../packages/fairlead/src/tenancy/hash-key.ts';
 import { openHouse } from '../kit/house.ts';
 import type { House } from '../kit/house.ts';
+import { Loopback } from '../kit/loopback.ts';
+import { RawClient } from '../kit/raw-client.ts';
 
 const messages = [{ role: 'user' as const, content: 'Tell me a story.' }];
 
@@ -118,6 +121,47 @@ describe('a caller with a token', () => {
     );
     stop.abort();
     await assert.rejects(gone);
+    await house.quiet();
+    house.assertEmpty();
+  });
+});
+
+describe('a caller whose token is checked for longer than a request may take', () => {
+  const loopback = new Loopback();
+  after(() => loopback.end());
+
+  it('is told so, and nothing more when the issuer answers after all', async () => {
+    const asked = Promise.withResolvers<ServerResponse>();
+    const jwksUrl = await loopback.http((_, response) => asked.resolve(response));
+    const url = await loopback.http((_, response) => void response.end());
+    const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
+    const claims = { issuer: 'https://issuer.test', audience: ['fairlead'], tenantClaim: 'org', clockToleranceMs: 0 };
+    const house = await openHouse({
+      servers: [{ url, models: ['m'] }],
+      gateway: { requestTimeoutMs: 500 },
+      identity: { jwt: { ...claims, keys: { jwksUrl }, algorithms: ['ES256'] } },
+    });
+    loopback.atEnd(() => house.close());
+    const token = await new SignJWT({ org: 'acme', iss: claims.issuer, aud: 'fairlead' })
+      .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+      .setExpirationTime('1h')
+      .sign(privateKey);
+    const client = new RawClient(house.url);
+    const head = `POST /v1/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n`;
+    client.write(`${head}content-length: 13\r\nexpect: 100-continue\r\n\r\n`);
+    assert.equal((await client.answer()).status, 408);
+    (await asked.promise).end(JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k1' }] }));
+    // Whoever shows the same token waits for the same check: it is over for the first as well.
+    const other = new RawClient(house.url);
+    await other.write(`GET /v1/models HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n\r\n`).answer();
+    client.write('{"model":"m"}');
+    await client.closed;
+    other.destroy();
+    assert.equal(client.text, '');
+    assert.deepEqual(
+      (await house.heard('report', 2)).map(({ status }) => status),
+      [200, 408],
+    );
     await house.quiet();
     house.assertEmpty();
   });

@@ -176,7 +176,7 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
     this.#isUsed = true;
     if (!this.#takes()) return;
     if (head.method === 'CONNECT') {
-      this.#part(methodConnect);
+      this.#spoilt(methodConnect);
       return;
     }
     const request = new ClientRequest(head, this);
@@ -262,7 +262,7 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
 
   /** No more can be read: what came in full before is answered, what did not is refused, and it closes. */
   #spoilt(problem: GatewayProblem): void {
-    if (this.#isParting) return;
+    if (this.#isParting || this.#isSpoilt) return;
     this.#isSpoilt = true;
     this.#takesNoMore = true;
     const broken = this.#underway.find(({ request }) => !request.isComplete);

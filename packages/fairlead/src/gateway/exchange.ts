@@ -108,7 +108,8 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   readonly #timer: NodeJS.Timeout;
   #isOver = false;
   #isReported = false;
-  readonly #hasLeft = (): boolean => this.#isOver;
+  /** Nobody waits for what is being found out: the client left, or was told that it took too long. */
+  readonly #isAnswered = (): boolean => this.#isOver || this.response.isBegun;
 
   constructor(context: ExchangeContext, { request, response, connection }: ExchangeParts) {
     this.#context = context;
@@ -144,7 +145,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   /** Who is asking is known; before that the path is not looked at, so that a stranger learns nothing of what there is. */
   #enter(route: Route, identity: Identity | Refusal): void {
-    if (this.#isOver) return;
+    if (this.#isAnswered()) return;
     const problem =
       this.#refusal(route, identity) ?? (this.request.head.expects === 'unknown' ? unmetExpectation() : undefined);
     if (problem !== undefined) this.fail(problem);
@@ -173,10 +174,8 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   }
 
   #read(body: Body): void {
-    // It has waited too long.
-    if (this.response.isBegun) return;
     const scan = new BodyScan(body.chunks, (this.#route as InferenceRoute).family);
-    inSlices(scan, this.#hasLeft, (facts) => {
+    inSlices(scan, this.#isAnswered, (facts) => {
       if ('message' in facts) this.fail(malformedBody(facts));
       else this.#understand(body, facts, scan);
     });
@@ -192,7 +191,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#facts.modelRewrite = rewritten?.rewrite;
     const sent = rewritten === undefined ? body : bodyFor(rewritten.target, body, scan.modelSpan);
     if (hash === undefined) this.#direct(sent, facts);
-    else inSlices(hash, this.#hasLeft, (prefix) => this.#direct(sent, facts, prefix));
+    else inSlices(hash, this.#isAnswered, (prefix) => this.#direct(sent, facts, prefix));
   }
 
   #direct(body: Body, facts: BodyFacts, prefix?: PromptPrefix): void {

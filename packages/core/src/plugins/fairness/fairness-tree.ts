@@ -48,6 +48,10 @@ class Branch implements Child {
   /** Children that are eligible. */
   ready = 0;
   isForgotten = false;
+  /** While it is idle: its neighbours among those that are. */
+  isIdle = false;
+  idleBefore: Branch | undefined;
+  idleAfter: Branch | undefined;
   readonly #node: FairnessPolicy;
 
   constructor({ node, context, weightOf }: TreeOptions, id: string, parent?: Branch) {
@@ -69,43 +73,65 @@ class Branch implements Child {
   }
 }
 
-class Leaf implements Child {
-  readonly flow: Member<Leaves>;
-  readonly tree: FairnessTree;
-  /** The path that it stands at. */
-  path = '';
+/** Branches without anything eligible, idle for longest first. They come and go with nearly every request, so links do. */
+class IdleBranches {
+  first: Branch | undefined;
+  #last: Branch | undefined;
+  size = 0;
+
+  add(branch: Branch): void {
+    branch.isIdle = true;
+    branch.idleBefore = this.#last;
+    if (this.#last === undefined) this.first = branch;
+    else this.#last.idleAfter = branch;
+    this.#last = branch;
+    this.size += 1;
+  }
+
+  /** Without effect when it is not idle. */
+  remove(branch: Branch): void {
+    if (!branch.isIdle) return;
+    const { idleBefore, idleAfter } = branch;
+    if (idleBefore === undefined) this.first = idleAfter;
+    else idleBefore.idleAfter = idleAfter;
+    if (idleAfter === undefined) this.#last = idleBefore;
+    else idleAfter.idleBefore = idleBefore;
+    branch.isIdle = false;
+    branch.idleBefore = branch.idleAfter = undefined;
+    this.size -= 1;
+  }
+}
+
+/** A flow in its band's tree, or in that of the lot that it was parked in last. */
+export class Leaf implements Child {
+  /** Set when it first stands there. */
+  flow: Member<Leaf> | undefined;
+  tree: FairnessTree | undefined;
   parent: Branch | undefined;
   state: unknown;
   spell = -1;
   /** The flow's, fixed while it is ready. */
   weight = 1;
-
-  constructor(flow: Member<Leaves>, tree: FairnessTree) {
-    this.flow = flow;
-    this.tree = tree;
-  }
+  /** The path that it stands at. */
+  path = '';
+  /** Of a leaf in a band's tree: the flow's leaf in a lot's. */
+  lot: Leaf | undefined;
 
   get id(): string {
-    return this.flow.id;
+    return (this.flow as Member).id;
   }
 
   get head(): Waiting {
-    return this.flow.head;
+    return (this.flow as Member).head;
   }
-}
-
-/** A flow's leaves: in its band's tree, and in that of the lot that it was parked in last. */
-export class Leaves {
-  band: Leaf | undefined;
-  lot: Leaf | undefined;
 }
 
 export class FairnessTree {
   readonly isLot: boolean;
   readonly #options: TreeOptions;
   readonly #root: Branch;
-  /** Branches without anything eligible, idle for longest first; a branch comes after those below it. */
-  readonly #idle = new Set<Branch>();
+  /** A branch comes after those below it. */
+  readonly #idle = new IdleBranches();
   #branches = 0;
   #forgotten = 0;
   #folded = 0;
@@ -126,8 +152,9 @@ export class FairnessTree {
     };
   }
 
-  ready(flow: Member<Leaves>): void {
+  ready(flow: Member<Leaf>): void {
     const leaf = this.#leafOf(flow);
+    if (leaf.tree !== this) this.#move(leaf, flow);
     const path = flow.head.request.fairnessPath ?? '';
     if (leaf.parent === undefined || leaf.path !== path || leaf.parent.isForgotten) this.#plant(leaf, path);
     // A flow that was parked meanwhile has kept all that it stands below eligible.
@@ -139,13 +166,13 @@ export class FairnessTree {
       this.#options.node.ready(branch.band, child);
       branch.ready += 1;
       if (branch.ready > 1) return;
-      this.#idle.delete(branch);
+      this.#idle.remove(branch);
       if (!wasParked) branch.spell += 1;
       child = branch;
     }
   }
 
-  unready(flow: Member<Leaves>): void {
+  unready(flow: Member<Leaf>): void {
     let child: Child = this.#leafOf(flow);
     for (let branch = child.parent; branch !== undefined; branch = branch.parent) {
       this.#options.node.unready(branch.band, child);
@@ -156,20 +183,20 @@ export class FairnessTree {
     }
   }
 
-  pick(): Member<Leaves> | undefined {
+  pick(): Member<Leaf> | undefined {
     let child = this.#root.next;
     while (child instanceof Branch) child = child.next;
     return (child as Leaf | undefined)?.flow;
   }
 
   /** Charges the flow's leaves, and every branch above them. */
-  charge({ state }: Member<Leaves>, cost: number): void {
-    if (state.band !== undefined) this.#charge(state.band, cost);
+  charge({ state }: Member<Leaf>, cost: number): void {
+    this.#charge(state, cost);
     if (state.lot !== undefined) this.#charge(state.lot, cost);
   }
 
-  settle({ state }: Member<Leaves>, delta: number): void {
-    if (state.band !== undefined) this.#settle(state.band, delta);
+  settle({ state }: Member<Leaf>, delta: number): void {
+    this.#settle(state, delta);
     if (state.lot !== undefined) this.#settle(state.lot, delta);
   }
 
@@ -191,13 +218,16 @@ export class FairnessTree {
     }
   }
 
-  #leafOf(flow: Member<Leaves>): Leaf {
-    const which = this.isLot ? 'lot' : 'band';
-    const known = flow.state[which];
-    if (known?.tree === this) return known;
-    const leaf = new Leaf(flow, this);
-    flow.state[which] = leaf;
-    return leaf;
+  #leafOf({ state }: Member<Leaf>): Leaf {
+    return this.isLot ? (state.lot ??= new Leaf()) : state;
+  }
+
+  /** Puts a leaf into this tree: it is new, or comes from another lot. */
+  #move(leaf: Leaf, flow: Member<Leaf>): void {
+    leaf.flow = flow;
+    leaf.tree = this;
+    leaf.parent = undefined;
+    leaf.spell = -1;
   }
 
   /** Puts a leaf where its path says, with nothing charged there yet. */
@@ -236,10 +266,10 @@ export class FairnessTree {
 
   /** Forgets the branch that was idle for longest and has none below it; never one that is about to be used. */
   #forgetOne(spared: Branch): boolean {
-    for (const branch of this.#idle) {
+    for (let branch = this.#idle.first; branch !== undefined; branch = branch.idleAfter) {
       if (branch === spared || branch.children.size > 0 || branch.others !== undefined) continue;
       const parent = branch.parent!;
-      this.#idle.delete(branch);
+      this.#idle.remove(branch);
       branch.isForgotten = true;
       this.#forgotten += 1;
       // The place of the others is none of those that are counted.

@@ -20,10 +20,10 @@
 
 import type { BandContext, FairnessPolicy, Member } from '../../flow-control/policies.ts';
 import { definePlugin } from '../../plugin-registry/plugin.ts';
-import { FairnessTree, Leaves } from './fairness-tree.ts';
+import { FairnessTree, Leaf } from './fairness-tree.ts';
 import type { TreeOptions } from './fairness-tree.ts';
 
-class Hierarchical implements FairnessPolicy<FairnessTree, Leaves> {
+class Hierarchical implements FairnessPolicy<FairnessTree, Leaf> {
   readonly type: string;
   readonly name: string;
   readonly #options: Omit<TreeOptions, 'context'>;
@@ -38,27 +38,27 @@ class Hierarchical implements FairnessPolicy<FairnessTree, Leaves> {
     return new FairnessTree({ ...this.#options, context }, band !== undefined);
   }
 
-  newMemberState(): Leaves {
-    return new Leaves();
+  newMemberState(): Leaf {
+    return new Leaf();
   }
 
-  ready(tree: FairnessTree, member: Member<Leaves>): void {
+  ready(tree: FairnessTree, member: Member<Leaf>): void {
     tree.ready(member);
   }
 
-  unready(tree: FairnessTree, member: Member<Leaves>): void {
+  unready(tree: FairnessTree, member: Member<Leaf>): void {
     tree.unready(member);
   }
 
-  pick(tree: FairnessTree): Member<Leaves> | undefined {
+  pick(tree: FairnessTree): Member<Leaf> | undefined {
     return tree.pick();
   }
 
-  charge(tree: FairnessTree, member: Member<Leaves>, cost: number): void {
+  charge(tree: FairnessTree, member: Member<Leaf>, cost: number): void {
     tree.charge(member, cost);
   }
 
-  settle(tree: FairnessTree, member: Member<Leaves>, delta: number): void {
+  settle(tree: FairnessTree, member: Member<Leaf>, delta: number): void {
     tree.settle(member, delta);
   }
 

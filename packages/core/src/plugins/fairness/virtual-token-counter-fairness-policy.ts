@@ -21,8 +21,7 @@ import { definePlugin } from '../../plugin-registry/plugin.ts';
 import { VirtualService, VirtualTime } from './virtual-service.ts';
 
 /** A member's counter and its place in a heap. */
-class Counter {
-  readonly service = new VirtualService();
+class Counter extends VirtualService {
   heap: Counters | undefined;
   slot = -1;
   /** Which of two that are level became ready first. */
@@ -45,7 +44,7 @@ class Counters extends IndexedHeap<Counter> {
   }
 
   protected override before(a: Counter, b: Counter): boolean {
-    return a.service.at === b.service.at ? a.turn < b.turn : a.service.at < b.service.at;
+    return a.at === b.at ? a.turn < b.turn : a.at < b.at;
   }
   protected override slotOf(counter: Counter): number {
     return counter.slot;
@@ -55,9 +54,9 @@ class Counters extends IndexedHeap<Counter> {
   }
 
   enter(counter: Counter, { spell, weight }: Member): void {
-    const least = this.peek()?.service.at;
-    if (this.#isLot) counter.service.park(this.time, least);
-    else counter.service.join(spell, this.time, least);
+    const least = this.peek()?.at;
+    if (this.#isLot) counter.park(this.time, least);
+    else counter.join(spell, this.time, least);
     this.toEnd(counter);
     this.push(counter);
     this.weight += weight;
@@ -108,15 +107,15 @@ class VirtualTokenCounter implements FairnessPolicy<Counters, Counter> {
   charge(counters: Counters, member: Member<Counter>, cost: number): void {
     const counter = member.state;
     const by = cost / member.weight;
-    if (counters.peek() === counter) counters.time.served(counter.service.at, by, member.weight / counters.weight);
-    counter.service.charge(by);
+    if (counters.peek() === counter) counters.time.served(counter.at, by, member.weight / counters.weight);
+    counter.charge(by);
     counter.heap?.toEnd(counter);
     counter.heap?.moved(counter);
   }
 
   settle(_: Counters, member: Member<Counter>, delta: number): void {
     const counter = member.state;
-    counter.service.settle(delta / member.weight);
+    counter.settle(delta / member.weight);
     counter.heap?.moved(counter);
   }
 

@@ -11,25 +11,23 @@
  * the flow's weight; the reference counts when they end. It is kept with the flow and forgotten with it, so that a request
  * that is abandoned leaves nothing behind; `evictionTtlSeconds` and `evictionSweepSeconds` have nothing to do.
  *
- * Bound: none; who has had much waits for as long as others come who had little. Least and most are taken anew at every
- * change among up to thirty-two flows, and among more of them whenever as many changes have been; so a change is
- * O(log flows) on average, where a scan of all would cost each dispatch as much as there are flows. `pick` is O(1).
+ * Bound: none; who has had much waits for as long as others come who had little. Least and most are taken anew for every
+ * pick among up to thirty-two flows, and among more of them whenever as many changes have been; so a change, with the pick
+ * behind it, is O(log flows) on average, where a scan of all would cost each dispatch as much as there are flows.
  */
 
 import { IndexedHeap } from '../../flow-control/indexed-heap.ts';
 import type { BandContext, FairnessPolicy, Member } from '../../flow-control/policies.ts';
 import { definePlugin } from '../../plugin-registry/plugin.ts';
 
-/** So many flows are looked at anew at every change. */
+/** So many flows are looked at anew for every pick. */
 const FEW = 32;
-/** Then everything is reckoned from now: numbers end somewhere. */
+/** Then everything is reckoned from then on: numbers end somewhere. */
 const MOST_HALF_LIVES = 100;
 
 interface Weights {
   readonly service: number;
   readonly headWait: number;
-  /** 0: nothing is forgotten. */
-  readonly halfLifeMs: number;
 }
 
 /** A flow's side. */
@@ -46,22 +44,56 @@ class Program {
   heap: Programs | undefined;
 }
 
-class Programs extends IndexedHeap<Program> {
-  readonly #context: BandContext;
-  readonly #weights: Weights;
-  /** What a unit of service, and a millisecond of arrival, are to the key; as of `#sinceMs`. */
-  #perService = 0;
-  #perMs = 0;
-  #sinceMs = 0;
+/**
+ * How a band forgets, and its lots with it: what was served stays as it is, and what is served later counts for more. All
+ * service is as of `sinceMs`.
+ */
+class Forgetting {
+  sinceMs = 0;
+  readonly #halfLifeMs: number;
   #nowMs = 0;
   #growth = 1;
+
+  /** `halfLifeMs` 0: nothing is forgotten. */
+  constructor(halfLifeMs: number) {
+    this.#halfLifeMs = halfLifeMs;
+  }
+
+  /** What service is worth that is given now: powers are dear, and this one is the same for a while. */
+  growth(nowMs: number): number {
+    if (nowMs !== this.#nowMs && this.#halfLifeMs > 0) {
+      if (nowMs - this.sinceMs > MOST_HALF_LIVES * this.#halfLifeMs) this.sinceMs = nowMs;
+      this.#growth = 2 ** ((nowMs - this.sinceMs) / this.#halfLifeMs);
+    }
+    this.#nowMs = nowMs;
+    return this.#growth;
+  }
+
+  serviceOf(program: Program): number {
+    if (program.atMs !== this.sinceMs) {
+      if (program.service > 0) program.service *= 2 ** ((program.atMs - this.sinceMs) / this.#halfLifeMs);
+      program.atMs = this.sinceMs;
+    }
+    return program.service;
+  }
+}
+
+class Programs extends IndexedHeap<Program> {
+  readonly forgetting: Forgetting;
+  readonly #context: BandContext;
+  readonly #weights: Weights;
+  /** What a unit of service, and a millisecond of arrival, are to the key; as of `#keyedMs`. */
+  #perService = 0;
+  #perMs = 0;
+  #keyedMs = 0;
   #changes = 0;
   #turns = 0;
 
-  constructor(context: BandContext, weights: Weights) {
+  constructor(context: BandContext, weights: Weights, forgetting: Forgetting) {
     super();
     this.#context = context;
     this.#weights = weights;
+    this.forgetting = forgetting;
   }
 
   protected override before(a: Program, b: Program): boolean {
@@ -82,7 +114,7 @@ class Programs extends IndexedHeap<Program> {
     program.turn = this.#turns;
     program.key = this.#keyOf(program);
     this.push(program);
-    this.#changed();
+    this.#changed(this.size === FEW + 1);
   }
 
   leave(program: Program): void {
@@ -98,54 +130,41 @@ class Programs extends IndexedHeap<Program> {
     this.#changed();
   }
 
+  /** The program to serve next. */
+  get next(): Program | undefined {
+    if (this.#isStale || (this.#changes > 0 && this.size <= FEW)) this.#measure();
+    return this.peek();
+  }
+
   /** Adds to a program's service what it was served, or gives back what it was not. */
   serve(program: Program, cost: number): void {
-    const nowMs = Math.floor(this.#context.now());
-    if (nowMs !== this.#nowMs) this.#advance(nowMs);
-    program.service = Math.max(0, this.#serviceOf(program) + cost * this.#growth);
-    program.atMs = this.#sinceMs;
+    const worth = cost * this.forgetting.growth(Math.floor(this.#context.now()));
+    program.service = Math.max(0, this.forgetting.serviceOf(program) + worth);
   }
 
-  /** What service is worth that is given now, as of `#sinceMs`: powers are dear, and this one is the same for a while. */
-  #advance(nowMs: number): void {
-    const { halfLifeMs } = this.#weights;
-    this.#nowMs = nowMs;
-    if (nowMs - this.#sinceMs > MOST_HALF_LIVES * halfLifeMs) this.#measure(nowMs);
-    this.#growth = halfLifeMs === 0 ? 1 : 2 ** ((nowMs - this.#sinceMs) / halfLifeMs);
-  }
-
-  /** A program's service as of `#sinceMs`. */
-  #serviceOf({ service, atMs }: Program): number {
-    const { halfLifeMs } = this.#weights;
-    if (service === 0 || halfLifeMs === 0 || atMs === this.#sinceMs) return service;
-    return service * 2 ** ((atMs - this.#sinceMs) / halfLifeMs);
+  /** Keys are as of another time than service. */
+  get #isStale(): boolean {
+    return this.#keyedMs !== this.forgetting.sinceMs;
   }
 
   #keyOf(program: Program): number {
-    return this.#perService * this.#serviceOf(program) + this.#perMs * (program.enqueuedMs - this.#sinceMs);
+    return this.#perService * this.forgetting.serviceOf(program) + this.#perMs * (program.enqueuedMs - this.#keyedMs);
   }
 
-  #changed(): void {
+  /** Measures anew when there are many by now, or have been many changes among many: who asks changes nothing. */
+  #changed(areManyNow = false): void {
     this.#changes += 1;
-    if (this.size > FEW && this.#changes < this.size) return;
-    this.#changes = 0;
-    this.#measure(Math.floor(this.#context.now()));
+    if (this.#isStale || areManyNow || (this.size > FEW && this.#changes >= this.size)) this.#measure();
   }
 
   /** Least and most of service and waits, and every key by them. */
-  #measure(nowMs: number): void {
+  #measure(): void {
+    this.#changes = 0;
+    this.#keyedMs = this.forgetting.sinceMs;
     const programs = this.values();
-    const beforeMs = this.#sinceMs;
-    const { halfLifeMs } = this.#weights;
-    const left = halfLifeMs === 0 ? 1 : 2 ** ((beforeMs - nowMs) / halfLifeMs);
-    this.#sinceMs = nowMs;
-    this.#nowMs = nowMs;
-    this.#growth = 1;
     let [leastService, mostService, firstMs, lastMs] = [Infinity, 0, Infinity, -Infinity];
     for (const program of programs) {
-      program.service = program.atMs === beforeMs ? program.service * left : this.#serviceOf(program);
-      program.atMs = nowMs;
-      const { service } = program;
+      const service = this.forgetting.serviceOf(program);
       leastService = Math.min(leastService, service);
       mostService = Math.max(mostService, service);
       firstMs = Math.min(firstMs, program.enqueuedMs);
@@ -163,15 +182,17 @@ class ProgramAware implements FairnessPolicy<Programs, Program> {
   readonly type: string;
   readonly name: string;
   readonly #weights: Weights;
+  readonly #halfLifeMs: number;
 
-  constructor(type: string, name: string, weights: Weights) {
+  constructor(type: string, name: string, { halfLifeMs, ...weights }: Weights & { readonly halfLifeMs: number }) {
     this.type = type;
     this.name = name;
     this.#weights = weights;
+    this.#halfLifeMs = halfLifeMs;
   }
 
-  newState(context: BandContext): Programs {
-    return new Programs(context, this.#weights);
+  newState(context: BandContext, band?: Programs): Programs {
+    return new Programs(context, this.#weights, band?.forgetting ?? new Forgetting(this.#halfLifeMs));
   }
 
   newMemberState(): Program {
@@ -192,7 +213,7 @@ class ProgramAware implements FairnessPolicy<Programs, Program> {
   }
 
   pick(programs: Programs): Member<Program> | undefined {
-    return programs.peek()?.member;
+    return programs.next?.member;
   }
 
   charge(programs: Programs, member: Member<Program>, cost: number): void {

@@ -58,9 +58,13 @@ describe('A simulation', () => {
     assert.ok(tenant(after, 'batch').maxLagTokens > 100 * tenant(before, 'batch').maxLagTokens);
   });
 
-  it('lets a higher band go first, and entitles the lower one to the rest', async () => {
-    const result = await played(
-      `
+  for (const [whose, band] of [
+    ['a higher band', '  priorityBands: [{ priority: 10 }]'],
+    ['a priority that the scenario alone names', ''],
+  ] as const) {
+    it(`lets ${whose} go first, and entitles the lower one to the rest`, async () => {
+      const result = await played(
+        `
 duration: 60s
 warmUp: 10s
 fleet: { servers: 1, slots: 4 }
@@ -68,11 +72,14 @@ tenants:
   - { name: high, priority: 10, arrivals: { kind: poisson, ratePerS: 2 } }
   - { name: low, arrivals: { loops: 50 } }
 `,
-      `${EIGHT.replace('8', '4')}  priorityBands: [{ priority: 10 }]`,
-    );
-    assert.ok(tenant(result, 'high').entitlement > 0.4 && tenant(result, 'low').entitlement < 0.6);
-    assert.ok((tenant(result, 'high').waitMs.p50 ?? Infinity) < (tenant(result, 'low').waitMs.p50 ?? 0));
-  });
+        EIGHT.replace('8', '4') + band,
+      );
+      const [high, low] = [tenant(result, 'high'), tenant(result, 'low')];
+      assert.ok(high.entitlement > 0.4 && Math.abs(high.share - high.entitlement) < 0.03, `${high.share}`);
+      assert.ok(high.waitMs.p99! < 2000 && low.waitMs.p50! > 5000, `${high.waitMs.p99} and ${low.waitMs.p50} ms`);
+      assert.ok(high.boundTokens !== null && low.boundTokens !== null);
+    });
+  }
 
   it('breaks what a killed server was answering, and nothing else', async () => {
     const result = await played(`

@@ -99,8 +99,12 @@ class Simulation {
         return (plan.promptTokens - cached) * inputToken + cached * cachedInputToken + output * outputToken;
       },
     });
+    this.#identities = simulatedIdentities(workload.tenants, config.identity, new TenantMemory(() => clock.now()));
+    // A scenario may name priorities as keys and objectives do.
+    const priorities = [...this.#identities.values()].map(({ priority }) => priority);
+    const knownPriorities = [...new Set([...config.flowControl.knownPriorities, ...priorities])];
     this.#director = new Director({
-      config,
+      config: { ...config, flowControl: { ...config.flowControl, knownPriorities } },
       clock,
       fleet: this.#fleet,
       upstream: this.#fleet,
@@ -108,7 +112,6 @@ class Simulation {
       identify: () => ({ status: 401, message: 'nobody comes by the front door' }),
       observer: { flowEvent: (_pool, event) => this.#tallies.observe(event), finished: () => undefined },
     });
-    this.#identities = simulatedIdentities(workload.tenants, config.identity, new TenantMemory(() => clock.now()));
     this.#bandSelection = config.flowControl.bandSelection;
     this.#sharedIds = new Map(workload.tenants.map(({ name }, index) => [name, index]));
     // Before whatever else is due at that moment.

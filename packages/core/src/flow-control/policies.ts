@@ -124,6 +124,8 @@ export interface FairnessPolicy<B = unknown, S = unknown> extends Plugin {
    * undefined, the policy promises nothing.
    */
   lagBound?(facts: LagFacts): number | undefined;
+  /** Where flows share in a tree, by their requests' paths: the weight of what stands there. */
+  weightAt?(path: string): number;
   /** Figures of a band that are worth a look, by name: for `/state`. */
   facts?(band: B): Readonly<Record<string, number>>;
 }

@@ -2,10 +2,10 @@
 
 /**
  * Who should have had how much of what was served: each band what its selection leaves it, and within a band each tenant
- * its part by weighted max-min fairness, as far as it asks for that and is allowed it.
+ * its part by weighted max-min fairness, as far as it asks for that and is allowed it; in a hierarchy, at each level.
  */
 
-import type { BandSelectionPolicy, Contender } from '@fairlead/core';
+import type { BandSelectionPolicy, Contender, FairnessPolicy } from '@fairlead/core';
 import { maxMinShare } from '@fairlead/core/testing';
 import { sum } from '../demo/sum.ts';
 import type { Identity } from '../tenancy/identify.ts';
@@ -19,6 +19,8 @@ export interface Service {
   readonly seconds: number;
   readonly identities: ReadonlyMap<string, Identity>;
   readonly bandSelection: BandSelectionPolicy;
+  /** The policy of the band of that priority. */
+  readonly fairnessOf: (priority: number) => FairnessPolicy;
   readonly tallies: Tallies;
 }
 
@@ -41,14 +43,48 @@ export function entitlementsOf(service: Service): Map<string, number> {
   const capacities = capacitiesOf(bands, served, promisedShares(bandSelection, priorities));
   const entitlements = new Map<string, number>();
   bands.forEach(({ members }, band) => {
-    const claimants = members.map(({ name }) => ({
-      demand: demands.get(name)!,
-      weight: identities.get(name)!.weight,
-    }));
-    const shares = maxMinShare(capacities[band]!, claimants);
-    members.forEach(({ name }, index) => entitlements.set(name, shares[index]!));
+    const fairness = service.fairnessOf(priorities[band]!);
+    const leaves = members.map(({ name }): Leaf => {
+      const { weight, path = '' } = identities.get(name)!;
+      const names = path.split('/').slice(0, -1);
+      const above = fairness.weightAt === undefined ? [] : names.filter((each) => each !== '');
+      return { name, demand: demands.get(name)!, weight, above };
+    });
+    share(capacities[band]!, leaves, { path: '', weightAt: (path) => fairness.weightAt?.(path) ?? 1, entitlements });
   });
   return entitlements;
+}
+
+/** A tenant below what is left of its path. */
+interface Leaf {
+  readonly name: string;
+  readonly demand: number;
+  readonly weight: number;
+  readonly above: readonly string[];
+}
+
+interface Tree {
+  /** Of the node whose part is shared. */
+  readonly path: string;
+  readonly weightAt: (path: string) => number;
+  readonly entitlements: Map<string, number>;
+}
+
+/** Among what stands directly below a node; then below each of that. */
+function share(capacity: number, leaves: readonly Leaf[], { path, weightAt, entitlements }: Tree): void {
+  const children = [...Map.groupBy(leaves, ({ name, above }) => above[0] ?? { name })].map(([key, below]) => {
+    const at = typeof key === 'string' ? (path === '' ? key : `${path}/${key}`) : undefined;
+    const weight = at === undefined ? below[0]!.weight : weightAt(at);
+    return { at, below, weight, demand: sum(below, ({ demand }) => demand) };
+  });
+  const shares = maxMinShare(capacity, children);
+  children.forEach(({ at, below }, index) => {
+    if (at === undefined) entitlements.set(below[0]!.name, shares[index]!);
+    else {
+      const deeper = below.map((leaf) => ({ ...leaf, above: leaf.above.slice(1) }));
+      share(shares[index]!, deeper, { path: at, weightAt, entitlements });
+    }
+  });
 }
 
 /** Each band its promised share, as far as it asks for that; the rest goes to the others. */

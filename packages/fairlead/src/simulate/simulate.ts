@@ -6,7 +6,7 @@
  */
 
 import { CostModel } from '@fairlead/core';
-import type { BandSelectionPolicy } from '@fairlead/core';
+import type { BandTemplate, FlowControlConfig } from '@fairlead/core';
 import { drawSize, seededRandom, startArrivals, VirtualClock } from '@fairlead/core/testing';
 import type { Arrivals, Sizes } from '@fairlead/core/testing';
 import type { ResolvedConfig } from '../config/resolved.ts';
@@ -71,7 +71,7 @@ class Simulation {
   readonly #requests = new Map<string, SimulatedRequest>();
   readonly #work = new WeakMap<object, SimulatedRequest>();
   readonly #tallies: Tallies;
-  readonly #bandSelection: BandSelectionPolicy;
+  readonly #flowControl: FlowControlConfig;
   readonly #sharedIds: ReadonlyMap<string, number>;
   #count = 0;
 
@@ -112,7 +112,7 @@ class Simulation {
       identify: () => ({ status: 401, message: 'nobody comes by the front door' }),
       observer: { flowEvent: (_pool, event) => this.#tallies.observe(event), finished: () => undefined },
     });
-    this.#bandSelection = config.flowControl.bandSelection;
+    this.#flowControl = config.flowControl;
     this.#sharedIds = new Map(workload.tenants.map(({ name }, index) => [name, index]));
     // Before whatever else is due at that moment.
     clock.at(workload.warmUp, () => this.#beginToCount());
@@ -143,7 +143,8 @@ class Simulation {
       seed: this.#seed,
       seconds: Math.max(0, this.#clock.now() - this.#workload.warmUp) / 1000,
       identities: this.#identities,
-      bandSelection: this.#bandSelection,
+      bandSelection: this.#flowControl.bandSelection,
+      fairnessOf: (priority) => bandOf(this.#flowControl, priority).fairness,
       tallies: this.#tallies,
       bands,
     });
@@ -213,4 +214,9 @@ class Simulation {
     this.#tallies.asked(request);
     request.send(this.#director);
   }
+}
+
+/** What a band of that priority is made of. */
+function bandOf({ bands, defaultBand, defaultNegativeBand }: FlowControlConfig, priority: number): BandTemplate {
+  return bands.find((band) => band.priority === priority) ?? (priority < 0 ? defaultNegativeBand : defaultBand);
 }

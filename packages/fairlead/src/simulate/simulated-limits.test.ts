@@ -89,6 +89,10 @@ identity:
     for (const [index, due] of [2 / 5, 2 / 15, 2 / 15, 1 / 3].entries()) {
       assert.ok(Math.abs(shares[index]! - due) < 0.01, shares.join());
     }
+    for (const { name, entitlement } of result.tenants) {
+      const due = { one: 2 / 5, two: 2 / 15, 'org/other': 2 / 15 }[name] ?? 1 / 3;
+      assert.ok(Math.abs(entitlement - due) < 1e-9, `${name} is entitled to ${entitlement}`);
+    }
   });
 
   it('on times to first token end requests whose server takes longer', async () => {

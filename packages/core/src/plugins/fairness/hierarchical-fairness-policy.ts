@@ -34,6 +34,10 @@ class Hierarchical implements FairnessPolicy<FairnessTree, Leaf> {
     this.#options = options;
   }
 
+  weightAt(path: string): number {
+    return this.#options.weightOf(path);
+  }
+
   newState(context: BandContext, band?: FairnessTree): FairnessTree {
     return new FairnessTree({ ...this.#options, context }, band !== undefined);
   }

@@ -85,7 +85,7 @@ export class Client implements Answer, ServerWork {
     this.#hasUsage = isAll;
   }
 
-  headersFor(): string[] {
+  headersToSend(): string[] {
     this.#expect('waiting', 'is sent');
     return [];
   }

@@ -18,7 +18,7 @@ describe('a journey', () => {
     clock.advance(0);
     assert.partialDeepStrictEqual(tries[0]?.request, {
       path: '/v1/x?y',
-      headers: ['host', 'server-0'],
+      headers: ['x-trace', '7'],
       freshConnection: false,
     });
     clock.advance(40);
@@ -323,7 +323,7 @@ describe('a journey', () => {
   it('survives a request that cannot be sent and a head that cannot be passed on', () => {
     const { clock, tries, begin, controller } = stand();
     const mute = new Notebook();
-    mute.headersFor = () => {
+    mute.headersToSend = () => {
       throw new TypeError('no such header');
     };
     begin(mute);

@@ -223,7 +223,7 @@ export class Journey implements UpstreamHandler {
     const { method, path, body } = this.#cargo as Arrival;
     this.#sentMs = this.#context.nowMs();
     try {
-      const headers = this.#answer.headersFor(endpoint);
+      const headers = this.#answer.headersToSend();
       this.#call = upstream.send(
         { endpoint, method, path, headers, body, firstByteTimeoutMs, idleTimeoutMs, freshConnection },
         this,

@@ -59,8 +59,8 @@ export interface AnswerHead {
  * `fail` alone. After `Journey.cancel` nothing more is called but `usage`.
  */
 export interface Answer {
-  /** The headers to send to the endpoint that was chosen; asked again for another try. */
-  headersFor(endpoint: Endpoint): string[];
+  /** What goes to the model server of the request's headers, names and values in turn; asked again for another try. */
+  headersToSend(): string[];
   /** Returns whether the answer is an event stream. */
   begin(head: AnswerHead): boolean;
   /** False: no more until `Journey.resume`. */

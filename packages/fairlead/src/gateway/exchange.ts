@@ -7,7 +7,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import type { Endpoint, PromptPrefix, Usage } from '@fairlead/core';
+import type { PromptPrefix, Usage } from '@fairlead/core';
 import type { GatewayConfig } from '../config/resolved.ts';
 import type { Director } from '../director/director.ts';
 import type { Journey } from '../director/journey.ts';
@@ -15,12 +15,10 @@ import type { RewrittenModel } from '../director/model-rewrites.ts';
 import type { Answer, AnswerHead } from '../director/ports.ts';
 import { reportDraft } from '../director/request-report.ts';
 import type { ReportDraft } from '../director/request-report.ts';
-import type { RequestHead } from '../tenancy/control-names.ts';
 import type { Identity, Refusal } from '../tenancy/identify.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
 import type { ClientConnection, Underway } from './client-connection.ts';
 import { isPacked, malformedHead, writable } from './head-facts.ts';
-import { hostOf } from './host-of.ts';
 import { inSlices } from './in-slices.ts';
 import { modelCard, modelList } from './models-route.ts';
 import { answerHeaders, problemBody, problemEvent, problemHeaders, retryHeaders } from './problem-answer.ts';
@@ -37,17 +35,12 @@ import {
   wrongRoute,
 } from './problems.ts';
 import type { PerClient } from './per-client.ts';
+import { readControlHeaders } from './protocol/control-headers.ts';
+import type { ControlHeaders, HeaderProblem } from './protocol/control-headers.ts';
 import { BodyScan } from './protocol/body-scan.ts';
 import type { BodyFacts } from './protocol/body-scan.ts';
 import type { ApiFormat } from './protocol/error-bodies.ts';
-import {
-  answerHeader,
-  readControlHeaders,
-  requestHeaders,
-  responseHeaders,
-  wantedHeaders,
-} from './protocol/headers.ts';
-import type { ControlHeaders, HeaderProblem } from './protocol/headers.ts';
+import { answerHeader, requestHeaders, responseHeaders, wantedHeaders } from './protocol/headers.ts';
 import { PromptHash } from './protocol/prompt-hash.ts';
 import { bodyFor } from './protocol/rewrite-body.ts';
 import { BodyReceiver } from './receive-body.ts';
@@ -89,7 +82,6 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   readonly request: ClientRequest;
   readonly response: ClientResponse;
   readonly #connection: ClientConnection;
-  readonly #head: RequestHead;
   readonly #receivedMs: number;
   readonly #relay: Relay;
   /** The report as far as it is known. */
@@ -99,8 +91,6 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   #route: InferenceRoute | undefined;
   #identity: Identity | undefined;
   #receiver: BodyReceiver | undefined;
-  /** As it goes to the model server. */
-  #sentBytes = 0;
   #rewritten: RewrittenModel | undefined;
   #journey: Journey | undefined;
   /** In whose name it counts among the requests under way; undefined while it does not. */
@@ -116,10 +106,9 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.request = request;
     this.response = response;
     this.#connection = connection;
-    this.#head = request.head.headers;
     this.#receivedMs = context.director.nowMs();
     this.#relay = new Relay(response, context.config, this);
-    this.#control = readControlHeaders(this.#head, false);
+    this.#control = readControlHeaders(request.head.headers, false);
     this.#timer = setTimeout(() => this.#tooLong(), context.config.requestTimeoutMs);
     this.#timer.unref();
     this.id = 'requestId' in this.#control ? this.#control.requestId : randomUUID();
@@ -130,14 +119,14 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#connection.begin(this);
     const { head, remoteAddress } = this.request;
     const route = this.#context.routes.find(head.method, head.target);
-    this.#api = apiOf(route, this.#head);
+    this.#api = apiOf(route, head.headers);
     const malformed = malformedHead(head);
     if (malformed !== undefined) {
       this.fail(malformed);
       return;
     }
     if ('path' in route) this.#facts.route = route.path;
-    const known = this.#context.director.identify({ headers: this.#head, remoteAddress });
+    const known = this.#context.director.identify({ headers: head.headers, remoteAddress });
     // Keys are found at once; only a token that nobody has shown before takes a turn.
     if (!(known instanceof Promise)) this.#enter(route, known);
     else void known.then((identity) => this.#enter(route, identity));
@@ -196,7 +185,6 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   #direct(body: Body, facts: BodyFacts, prefix?: PromptPrefix): void {
     this.#facts.model = facts.model;
-    this.#sentBytes = body.sizeBytes;
     const { ttlMs, deadlineInMs, ttftSloMs } = this.#control as ControlHeaders;
     this.#journey = this.#context.director.direct(
       {
@@ -217,7 +205,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
         deadlineMs: deadlineInMs === undefined ? undefined : this.#receivedMs + deadlineInMs,
         ttftSloMs,
         prefix,
-        headers: wantedHeaders(this.#head, this.#context.director.requestHeaders),
+        headers: wantedHeaders(this.request.head.headers, this.#context.director.requestHeaders),
       },
       this,
     );
@@ -229,15 +217,10 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     else this.fail(director.noRoom('The bytes of request bodies held at once are at their limit.'));
   }
 
-  headersFor(endpoint: Endpoint): string[] {
-    const { config } = this.#context;
-    return requestHeaders(this.request.head.rawHeaders, {
-      forwardAuthorization: config.forwardAuthorization,
-      viaProxy: this.#identity?.viaProxy,
-      host: hostOf(endpoint),
-      contentLength: this.#sentBytes,
-      requestId: this.id,
-    });
+  headersToSend(): string[] {
+    const { forwardAuthorization } = this.#context.config;
+    const { viaProxy } = this.#identity as Identity;
+    return requestHeaders(this.request.head.rawHeaders, { forwardAuthorization, viaProxy, requestId: this.id });
   }
 
   begin({ status, headers, waitMs, added }: AnswerHead): boolean {
@@ -292,7 +275,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   /** What is wrong with the head, in the order in which a caller should learn of it. */
   #refusal(route: Route, identity: Identity | Refusal): GatewayProblem | undefined {
-    const { method } = this.request.head;
+    const { method, headers } = this.request.head;
     if ('status' in identity) return notAuthorized(identity);
     this.#identity = identity;
     this.#facts.tenant = identity.tenant;
@@ -301,11 +284,9 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#facts.unknownObjective = identity.unknownObjective;
     const wrong = wrongRoute(method, route);
     if (wrong !== undefined) return wrong;
-    if (identity.trusted) this.#control = readControlHeaders(this.#head, true);
+    if (identity.trusted) this.#control = readControlHeaders(headers, true);
     if ('message' in this.#control) return wrongHeader(this.#control);
-    return route.kind === 'inference' && isPacked(this.#head['content-encoding'] as string | undefined)
-      ? packedBody
-      : undefined;
+    return route.kind === 'inference' && isPacked(headers['content-encoding']) ? packedBody : undefined;
   }
 
   #takeBody(route: InferenceRoute): void {

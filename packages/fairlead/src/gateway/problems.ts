@@ -6,7 +6,7 @@ import type { BadMessageKind } from '../sockets/bad-message.ts';
 import type { Refusal } from '../tenancy/identify.ts';
 import type { GatewayProblem } from './problem-answer.ts';
 import type { BodyError } from './protocol/body-scan.ts';
-import type { HeaderProblem } from './protocol/headers.ts';
+import type { HeaderProblem } from './protocol/control-headers.ts';
 import type { BodyLimits, BodyProblem } from './receive-body.ts';
 import type { Route } from './routes.ts';
 

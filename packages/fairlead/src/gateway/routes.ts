@@ -5,7 +5,7 @@
  * also answers on paths that are nobody's business but its operator's (loading adapters, sleeping, profiling).
  */
 
-import type { RequestHead } from '../tenancy/control-names.ts';
+import type { RequestHeaders } from '../tenancy/control-names.ts';
 import type { BodyFamily } from './protocol/body-shapes.ts';
 import type { ApiFormat } from './protocol/error-bodies.ts';
 
@@ -96,7 +96,7 @@ export class Routes {
 }
 
 /** Whose clients ask: the path says so, and where both ask alike, the header that all of Anthropic's clients send. */
-export function apiOf(route: Route, headers: RequestHead): ApiFormat {
+export function apiOf(route: Route, headers: RequestHeaders): ApiFormat {
   if (route.kind === 'inference') return route.api;
   if (headers['anthropic-version'] !== undefined) return 'anthropic';
   return 'api' in route ? route.api : 'openai';

@@ -99,7 +99,7 @@ export class SimulatedRequest implements Answer, ServerWork {
     this.#hasUsage = isAll;
   }
 
-  headersFor(): string[] {
+  headersToSend(): string[] {
     return [];
   }
 

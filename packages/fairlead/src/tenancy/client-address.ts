@@ -12,7 +12,7 @@
  */
 
 import { isIP } from 'node:net';
-import type { RequestHead } from './control-names.ts';
+import type { RequestHeaders } from './control-names.ts';
 import { present } from './control-names.ts';
 import { createTrustedSources } from './source-address.ts';
 
@@ -32,7 +32,7 @@ const MAX_HOPS = 32;
  */
 export function createClientAddress(
   trustedProxies: readonly string[],
-): (headers: RequestHead, remoteAddress: string | undefined) => Client {
+): (headers: RequestHeaders, remoteAddress: string | undefined) => Client {
   const isProxy = createTrustedSources(trustedProxies);
   return (headers, remoteAddress) => {
     if (!isProxy(remoteAddress)) return { address: remoteAddress, viaProxy: false };

@@ -5,8 +5,8 @@
  * when both are present the current one wins, even with an empty value: presence decides, not content.
  */
 
-/** Request headers as `node:http` gives them: lower-case names. */
-export type RequestHead = Readonly<Record<string, string | readonly string[] | undefined>>;
+/** Headers of a request by lower-case name; of one that was sent more than once, its values joined. */
+export type RequestHeaders = Readonly<Record<string, string | undefined>>;
 
 /** Spellings, the current one first. */
 export const FAIRNESS_ID_NAMES = ['x-llm-d-inference-fairness-id', 'x-gateway-inference-fairness-id'] as const;
@@ -15,18 +15,16 @@ export const OBJECTIVE_NAMES = ['x-llm-d-inference-objective', 'x-gateway-infere
 /** The longest fairness id: it becomes a metric label and a line in logs. */
 export const MAX_FAIRNESS_ID_LENGTH = 256;
 
-/** The header that counts among several spellings. A header sent more than once counts as its values, joined. */
-export function present(headers: RequestHead, names: readonly string[]): { name: string; value: string } | undefined {
+/** The header that counts among several spellings. */
+export function present(
+  headers: RequestHeaders,
+  names: readonly string[],
+): { name: string; value: string } | undefined {
   for (const name of names) {
     const value = headers[name];
-    if (value !== undefined) return { name, value: joined(value) };
+    if (value !== undefined) return { name, value };
   }
   return undefined;
-}
-
-/** A header's value; of one that was sent more than once, its values as one. */
-export function joined(value: string | readonly string[]): string {
-  return typeof value === 'string' ? value : value.join(', ');
 }
 
 /** Whether a text is printable ASCII and of a length that can be shown everywhere. Says nothing of empty texts. */

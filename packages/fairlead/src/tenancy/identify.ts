@@ -14,15 +14,8 @@
 import type { InFlightCap, TokenBucket } from '@fairlead/core';
 import type { IdentityConfig, InferenceObjective } from '../config/resolved.ts';
 import { createClientAddress } from './client-address.ts';
-import {
-  FAIRNESS_ID_NAMES,
-  MAX_FAIRNESS_ID_LENGTH,
-  OBJECTIVE_NAMES,
-  isPrintable,
-  joined,
-  present,
-} from './control-names.ts';
-import type { RequestHead } from './control-names.ts';
+import { FAIRNESS_ID_NAMES, MAX_FAIRNESS_ID_LENGTH, OBJECTIVE_NAMES, isPrintable, present } from './control-names.ts';
+import type { RequestHeaders } from './control-names.ts';
 import { FairnessWeights } from './fairness-weights.ts';
 import { Grants } from './grants.ts';
 import type { Grant } from './grants.ts';
@@ -32,9 +25,9 @@ import type { KeyTable } from './key-table.ts';
 import { addressTenant, createTrustedSources } from './source-address.ts';
 import { TenantMemory } from './tenant-memory.ts';
 
-/** What `identify` reads: parsed headers and the peer's address of the connection. */
+/** What `identify` reads: the headers and the peer's address of the connection. */
 export interface CallerHead {
-  readonly headers: RequestHead;
+  readonly headers: RequestHeaders;
   readonly remoteAddress: string | undefined;
 }
 
@@ -180,18 +173,17 @@ function firstFound<T>(digests: readonly string[], keys: KeyTable<T>): T | undef
 }
 
 /** What the caller presents as a key, in the order in which it is tried. */
-function presentedKeys(headers: RequestHead): string[] {
+function presentedKeys(headers: RequestHeaders): string[] {
   const keys: string[] = [];
-  const authorization = headers['authorization'];
-  const bearer = authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(joined(authorization))?.[1];
+  const bearer = /^bearer +(\S+) *$/i.exec(headers['authorization'] ?? '')?.[1];
   if (bearer !== undefined) keys.push(bearer);
-  const apiKey = headers['x-api-key'];
-  if (apiKey !== undefined && joined(apiKey).trim() !== '') keys.push(joined(apiKey).trim());
+  const apiKey = headers['x-api-key']?.trim();
+  if (apiKey !== undefined && apiKey !== '') keys.push(apiKey);
   return keys;
 }
 
 /** The tenant a trusted source names; a bad name is refused where control headers are checked, and ignored here. */
-function namedTenant(headers: RequestHead): string | undefined {
+function namedTenant(headers: RequestHeaders): string | undefined {
   const named = present(headers, FAIRNESS_ID_NAMES)?.value;
   return named && isPrintable(named, MAX_FAIRNESS_ID_LENGTH) ? named : undefined;
 }

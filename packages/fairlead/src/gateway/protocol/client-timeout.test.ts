@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { clientTimeoutMs } from './client-timeout.ts';
-import { readControlHeaders } from './headers.ts';
+import { readControlHeaders } from './control-headers.ts';
 
 describe("A client's own time-out", () => {
   for (const [name, value, ms] of [

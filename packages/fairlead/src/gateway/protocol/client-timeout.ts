@@ -6,7 +6,7 @@
  * be read is as good as not sent: whoever wrote the request did not write these, and could do nothing about an error.
  */
 
-import type { RequestHead } from '../../tenancy/control-names.ts';
+import type { RequestHeaders } from '../../tenancy/control-names.ts';
 
 const GRPC_UNITS_MS: Readonly<Record<string, number>> = {
   H: 3_600_000,
@@ -38,11 +38,11 @@ const READERS: Readonly<Record<string, Read>> = {
 const KNOWN = Object.entries(READERS);
 
 /** The shortest time, in milliseconds, that any of them gives; undefined when none says anything. */
-export function clientTimeoutMs(headers: RequestHead): number | undefined {
+export function clientTimeoutMs(headers: RequestHeaders): number | undefined {
   let shortestMs = Infinity;
   for (const [name, read] of KNOWN) {
     const value = headers[name];
-    if (typeof value !== 'string') continue;
+    if (value === undefined) continue;
     const ms = read(value.trim());
     // Libraries cut to whole seconds, so that 0 may be half a second, or none at all.
     if (ms > 0 && ms < shortestMs) shortestMs = ms;

@@ -20,11 +20,12 @@ export const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'http2-settings',
 ]);
 
-/** The gateway writes these itself, or has answered them already (`expect`), so a client's are not sent upstream. */
+/** Written anew on the way, or answered already (`expect`): a client's are not sent upstream. */
 export const REWRITTEN_UPSTREAM: ReadonlySet<string> = new Set([
   'host',
   'content-length',
   'expect',
+  'x-request-id',
   // Answers are read in passing for their usage, so they have to come uncompressed.
   'accept-encoding',
 ]);

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { MAX_DURATION_MS, readControlHeaders } from './control-headers.ts';
+import type { ControlHeaders, HeaderProblem } from './control-headers.ts';
+
+function read(headers: Record<string, string>, trusted: boolean): ControlHeaders {
+  const result = readControlHeaders(headers, trusted);
+  assert.ok(!('message' in result), 'message' in result ? result.message : '');
+  return result;
+}
+
+function problem(headers: Record<string, string>, trusted = true): HeaderProblem {
+  const result = readControlHeaders(headers, trusted);
+  assert.ok('message' in result);
+  return result;
+}
+
+const everything = {
+  'x-request-id': 'r-1',
+  'x-fairlead-ttl-ms': '1500',
+  'x-fairlead-deadline-ms': '9000',
+  'x-llm-d-slo-ttft-ms': '200',
+  'x-llm-d-inference-fairness-id': 'alice',
+  'x-llm-d-inference-objective': 'interactive',
+};
+
+describe('control headers', () => {
+  it('are all read from a trusted source', () => {
+    assert.deepEqual(read(everything, true), {
+      ...{ requestId: 'r-1', ttlMs: 1500, deadlineInMs: 9000, ttftSloMs: 200 },
+      ...{ fairnessId: 'alice', objective: 'interactive' },
+    });
+  });
+
+  it('are not looked at from anyone else, but for the TTL and the request id', () => {
+    assert.deepEqual(read({ ...everything, 'x-llm-d-slo-ttft-ms': 'garbage' }, false), {
+      requestId: 'r-1',
+      ttlMs: 1500,
+    });
+  });
+
+  it('are read in their older spelling, unless the current one is present, even if empty', () => {
+    const older = {
+      'x-gateway-inference-fairness-id': 'old',
+      'x-gateway-inference-objective': 'old',
+      'x-slo-ttft-ms': '7',
+    };
+    const { requestId: _, ...fromOlder } = read(older, true);
+    assert.deepEqual(fromOlder, { fairnessId: 'old', objective: 'old', ttftSloMs: 7 });
+    assert.equal(read({ ...older, 'x-llm-d-inference-fairness-id': 'new' }, true).fairnessId, 'new');
+    assert.equal(read({ ...older, 'x-llm-d-inference-fairness-id': '' }, true).fairnessId, undefined);
+  });
+
+  it('replace a request id that is missing or not sane', () => {
+    for (const id of [undefined, '', 'x'.repeat(129), 'a\u0080b', ' ']) {
+      const { requestId } = read(id === undefined ? {} : { 'x-request-id': id }, false);
+      assert.match(requestId, /^[0-9a-f-]{36}$/);
+    }
+    assert.equal(read({ 'x-request-id': 'x'.repeat(128) }, false).requestId.length, 128);
+  });
+
+  for (const value of [
+    '-5',
+    '0',
+    '1.5',
+    '',
+    'soon',
+    '1e3',
+    '0x10',
+    String(MAX_DURATION_MS + 1),
+    '99999999999',
+    '5, 6',
+  ]) {
+    it(`are refused with header, value and what is allowed: a TTL of '${value}'`, () => {
+      assert.deepEqual(problem({ 'x-fairlead-ttl-ms': value }, false), {
+        header: 'x-fairlead-ttl-ms',
+        value,
+        allowed: 'an integer of milliseconds from 1 to 3600000',
+        message: `x-fairlead-ttl-ms: '${value}' is not an integer of milliseconds from 1 to 3600000`,
+      });
+    });
+  }
+
+  it('are refused with control bytes or too long, shown so that a log line stays one', () => {
+    assert.match(
+      problem({ 'x-llm-d-inference-objective': 'a\nb\u0085' }).message,
+      /'a\\x0ab\\x85' is not at most 256 printable/,
+    );
+    const long = problem({ 'x-gateway-inference-fairness-id': 'x'.repeat(257) });
+    assert.equal(long.header, 'x-gateway-inference-fairness-id');
+    assert.equal(long.value, `${'x'.repeat(64)}…`);
+  });
+
+  it('never make it throw, and are accepted only within bounds', () => {
+    const names = Object.keys(everything);
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.constantFrom(...names), fc.oneof(fc.string({ unit: 'binary' }), fc.integer().map(String))),
+        fc.boolean(),
+        (headers, trusted) => {
+          const result = readControlHeaders(headers, trusted);
+          if ('message' in result) return assert.match(result.message, /^[\x20-\x7e…]+$/);
+          assert.match(result.requestId, /^[\x20-\x7e]{1,128}$/);
+          const { ttlMs = 1, deadlineInMs = 1, ttftSloMs = 1 } = result;
+          for (const value of [ttlMs, deadlineInMs, ttftSloMs]) assert.ok(value >= 1 && value <= MAX_DURATION_MS);
+        },
+      ),
+    );
+  });
+});

@@ -65,7 +65,7 @@ anything is wrong with it, nowhere: every problem is in the log, \`fairlead_conf
 \`fairlead status\` and \`/state\` say what and when. What waits keeps its place. A plugin whose name, type and parameters are the
 same keeps what it remembers (turns, learned limits); another fairness policy is told of the flows in the order of their
 turns, another ordering ranks anew what waits, and a band that is gone serves what waits in it. New wait budgets count
-from when a request came; new limits of a head (\`maxHeaderBytes\`, \`headersTimeout\`) for connections that come later. Keys
+from when a request came; new limits of a head (\`maxHeaderBytes\`, \`headersTimeout\`) for open connections as well. Keys
 and certificates of model servers are read anew. Flags, the environment and the code of a \`module\` stay as they are until
 a restart.
 

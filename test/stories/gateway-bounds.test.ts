@@ -140,6 +140,13 @@ describe('a bad request', () => {
       says: /not well-formed HTTP/,
     },
     {
+      title: 'whose chunk extensions have no end is refused',
+      send: (raw) =>
+        raw.write(`POST ${chat} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;${'x'.repeat(2000)}`),
+      status: 413,
+      says: /chunk extensions or trailers/,
+    },
+    {
       title: 'that expects what nobody knows is a 417',
       send: (raw) => raw.post(good, ['expect: the-inquisition']),
       status: 417,

@@ -101,10 +101,6 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
     socket.on('close', () => owner.onClosed(this, this.#underway));
   }
 
-  get underway(): number {
-    return this.#underway.length;
-  }
-
   get maxHeadBytes(): number {
     return this.#owner.maxHeadBytes;
   }

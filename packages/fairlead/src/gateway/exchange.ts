@@ -136,7 +136,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   #enter(route: Route, identity: Identity | Refusal): void {
     if (this.#isAnswered()) return;
     const problem =
-      this.#refusal(route, identity) ?? (this.request.head.expects === 'unknown' ? unmetExpectation() : undefined);
+      this.#refusal(route, identity) ?? (this.request.head.expects === 'unknown' ? unmetExpectation : undefined);
     if (problem !== undefined) this.fail(problem);
     else if (route.kind === 'inference') this.#takeBody(route);
     else if (route.kind === 'models' || route.kind === 'model') this.#answerModels(route);

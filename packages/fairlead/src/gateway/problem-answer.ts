@@ -7,6 +7,7 @@
 import type { Problem } from '../director/problem.ts';
 import { errorBody, streamErrorEvent } from './protocol/error-bodies.ts';
 import type { ApiError, ApiFormat } from './protocol/error-bodies.ts';
+import { statusLine } from './wire/client-response.ts';
 
 /** A problem of the gateway itself; `headers` (names and values in turn) go with it. */
 export interface GatewayProblem extends Problem {
@@ -76,15 +77,7 @@ export function problemBytes(requestId: string, problem: GatewayProblem): Buffer
     'connection',
     'close',
   ];
-  let head = `HTTP/1.1 ${problem.status} ${REASONS[problem.status] ?? 'Error'}\r\n`;
+  let head = statusLine(problem.status);
   for (let index = 0; index < headers.length; index += 2) head += `${headers[index]}: ${headers[index + 1]}\r\n`;
   return Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), body]);
 }
-
-const REASONS: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  405: 'Method Not Allowed',
-  408: 'Request Timeout',
-  413: 'Payload Too Large',
-  431: 'Request Header Fields Too Large',
-};

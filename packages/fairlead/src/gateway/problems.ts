@@ -166,7 +166,7 @@ const BAD_MESSAGES: Readonly<Record<BadMessageKind, GatewayProblem>> = {
   'extensions-too-large': {
     status: 413,
     code: 'request_too_large',
-    message: 'The chunk extensions of the body are too large.',
+    message: 'The chunk extensions or trailers of the body are too large.',
   },
 };
 
@@ -183,6 +183,8 @@ export const methodConnect: GatewayProblem = {
   headers: ['allow', 'GET, HEAD, POST'],
 };
 
-export function unmetExpectation(): GatewayProblem {
-  return { status: 417, code: 'expectation_failed', message: 'The only `Expect` served here is `100-continue`.' };
-}
+export const unmetExpectation: GatewayProblem = {
+  status: 417,
+  code: 'expectation_failed',
+  message: 'The only `Expect` served here is `100-continue`.',
+};

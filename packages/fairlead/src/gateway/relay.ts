@@ -77,10 +77,6 @@ export class Relay implements ResponseOwner {
     this.#owner = owner;
   }
 
-  get isStream(): boolean {
-    return this.#isStream;
-  }
-
   /** Events passed on, to within one or two: an end that was cut by two chunks is not seen. */
   get events(): number {
     return this.#events;

@@ -41,7 +41,12 @@ export class ChunkedBody {
   /** Of the extension or of all trailers. */
   #ignoredBytes = 0;
 
-  /** As `feed` of the parser, from `at` on; what the chunk holds of data is handed on even when it goes wrong after. */
+  /**
+   * Reads on from `at`. Returns the place just behind the body, or -1 when its end is yet to come. What the chunk holds of
+   * data is handed on even when it goes wrong after.
+   *
+   * @throws {BadMessage} for what is no chunk, and for extensions or trailers without end.
+   */
   take(chunk: Buffer, at: number, sink: BodySink): number {
     let from = -1;
     let to = -1;

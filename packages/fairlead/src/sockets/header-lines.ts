@@ -6,8 +6,8 @@ import { BadMessage } from './bad-message.ts';
 
 const CR = 0x0d;
 
-/** What the name of a header is made of (RFC 9110, 5.6.2). */
-export const FIELD_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
+/** What the name of a header, and a method, is made of (RFC 9110, 5.6.2). */
+export const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
 
 /** Control characters, and the first half of a line end alone; for the second half alone the lines are looked at. */
 const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)/;

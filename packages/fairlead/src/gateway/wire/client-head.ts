@@ -6,7 +6,7 @@
  */
 
 import { BadMessage } from '../../sockets/bad-message.ts';
-import { FIELD_NAME, badLine, headerLines } from '../../sockets/header-lines.ts';
+import { TOKEN, badLine, headerLines } from '../../sockets/header-lines.ts';
 import { KnownTexts } from '../../sockets/known-texts.ts';
 
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~\w-]+) ([\x21-\x7e]+) HTTP\/1\.([01])$/;
@@ -29,7 +29,7 @@ interface FieldName {
 
 const names = new KnownTexts<FieldName>((spelled) => {
   const name = spelled.toLowerCase();
-  if (!FIELD_NAME.test(spelled)) return { name, role: 'none' };
+  if (!TOKEN.test(spelled)) return { name, role: 'none' };
   return { name, role: FRAMING.find((known) => known === name) ?? (SINGLE.has(name) ? 'single' : 'other') };
 });
 

@@ -60,6 +60,7 @@ export class ClientResponse {
   #isLast = false;
   #isBodiless = false;
   #isChunked = false;
+  /** A client can tell by itself where it ends. */
   #isSelfDelimited = false;
   #isEnded = false;
   /** What was written before its turn. */
@@ -93,11 +94,6 @@ export class ClientResponse {
   /** It is first in line on its connection. */
   get isInTurn(): boolean {
     return this.#target.isTurnOf(this);
-  }
-
-  /** A client can tell by itself where it ends. */
-  get isSelfDelimited(): boolean {
-    return this.#isSelfDelimited;
   }
 
   /** Tells the client to send its body. */
@@ -175,7 +171,8 @@ export class ClientResponse {
 
 const lines = new Map<number, string>();
 
-function statusLine(status: number): string {
+/** The first line of an answer, with its end. */
+export function statusLine(status: number): string {
   let line = lines.get(status);
   if (line === undefined) {
     line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`;

@@ -10,7 +10,7 @@
 import { BadMessage } from '../../sockets/bad-message.ts';
 import { ChunkedBody } from '../../sockets/chunked-body.ts';
 import { HeadCollector } from '../../sockets/head-collector.ts';
-import { FIELD_NAME, badLine, headerLines } from '../../sockets/header-lines.ts';
+import { TOKEN, badLine, headerLines } from '../../sockets/header-lines.ts';
 import { KnownTexts } from '../../sockets/known-texts.ts';
 import type { AnswerSink } from './answer-sink.ts';
 
@@ -26,7 +26,7 @@ const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: .*)?$/;
 const FRAMING = ['connection', 'keep-alive', 'content-length', 'transfer-encoding'] as const;
 
 const names = new KnownTexts<(typeof FRAMING)[number] | 'other' | 'none'>((name) => {
-  if (!FIELD_NAME.test(name)) return 'none';
+  if (!TOKEN.test(name)) return 'none';
   const lower = name.toLowerCase();
   return FRAMING.find((known) => known === lower) ?? 'other';
 });

@@ -6,6 +6,7 @@
  */
 
 import type { Socket } from 'node:net';
+import { TOKEN } from '../../sockets/header-lines.ts';
 import { KnownTexts } from '../../sockets/known-texts.ts';
 import { holdForTurn } from '../../sockets/turn-writes.ts';
 
@@ -24,7 +25,6 @@ const OWN_HEADERS: ReadonlySet<string> = new Set([
   'expect',
 ]);
 
-const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
 const NOT_OF_PATH = /[^\x21-\xff]/;
 const NOT_OF_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 

@@ -7,7 +7,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import type { PromptPrefix, Usage } from '@fairlead/core';
+import type { Usage } from '@fairlead/core';
 import type { GatewayConfig } from '../config/resolved.ts';
 import type { Director } from '../director/director.ts';
 import type { Journey } from '../director/journey.ts';
@@ -19,7 +19,6 @@ import type { Identity, Refusal } from '../tenancy/identify.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
 import type { ClientConnection, Underway } from './client-connection.ts';
 import { isPacked, malformedHead, writable } from './head-facts.ts';
-import { inSlices } from './in-slices.ts';
 import { modelCard, modelList } from './models-route.ts';
 import { answerHeaders, problemBody, problemEvent, problemHeaders, retryHeaders } from './problem-answer.ts';
 import type { Asker, GatewayProblem } from './problem-answer.ts';
@@ -37,18 +36,16 @@ import {
 import type { PerClient } from './per-client.ts';
 import { readControlHeaders } from './protocol/control-headers.ts';
 import type { ControlHeaders, HeaderProblem } from './protocol/control-headers.ts';
-import { BodyScan } from './protocol/body-scan.ts';
-import type { BodyFacts } from './protocol/body-scan.ts';
 import type { ApiFormat } from './protocol/error-bodies.ts';
-import { answerHeader, requestHeaders, responseHeaders, wantedHeaders } from './protocol/headers.ts';
-import { PromptHash } from './protocol/prompt-hash.ts';
-import { bodyFor } from './protocol/rewrite-body.ts';
+import { answerHeader, responseHeaders, upstreamHeaders, wantedHeaders } from './protocol/headers.ts';
 import { BodyReceiver } from './receive-body.ts';
 import type { Body, BodyLimits, BodyProblem, BodyTaker } from './receive-body.ts';
 import { Relay } from './relay.ts';
 import type { RelayOwner } from './relay.ts';
 import { apiOf, originForm } from './routes.ts';
 import type { InferenceRoute, Route, Routes } from './routes.ts';
+import { understandBody } from './understand-body.ts';
+import type { UnderstoodBody } from './understand-body.ts';
 import { sendWhole } from './whole-answer.ts';
 import type { WholeAnswer } from './whole-answer.ts';
 import type { ClientRequest } from './wire/client-request.ts';
@@ -159,43 +156,35 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   onBody(body: Body): void {
     this.#facts.requestBytes = body.sizeBytes;
-    this.#connection.inTurn(this, () => this.#read(body));
+    this.#connection.inTurn(this, () => this.#understand(body));
   }
 
-  #read(body: Body): void {
-    const scan = new BodyScan(body.chunks, (this.#route as InferenceRoute).family);
-    inSlices(scan, this.#isAnswered, (facts) => {
-      if ('message' in facts) this.fail(malformedBody(facts));
-      else this.#understand(body, facts, scan);
+  #understand(body: Body): void {
+    const { family } = this.#route as InferenceRoute;
+    const { modelRewrite } = this.#control as ControlHeaders;
+    const { director } = this.#context;
+    understandBody(body, { family, director, modelRewrite, isAnswered: this.#isAnswered }, (understood) => {
+      if ('message' in understood) this.fail(malformedBody(understood));
+      else this.#direct(understood);
     });
   }
 
-  /** Hashes the prompt, if a plugin wants that, while its bytes are at hand. */
-  #understand(body: Body, facts: BodyFacts, scan: BodyScan): void {
+  #direct({ facts, rewritten, sent, prefix }: UnderstoodBody): void {
     const { director } = this.#context;
-    const rewritten = director.rewriteOf(facts.model, (this.#control as ControlHeaders).modelRewrite);
-    const wish = director.promptWish(rewritten?.target ?? facts.model);
-    const hash = wish && new PromptHash(body.chunks, scan, wish);
+    const { ttlMs, deadlineInMs, ttftSloMs } = this.#control as ControlHeaders;
     this.#rewritten = rewritten;
     this.#facts.modelRewrite = rewritten?.rewrite;
-    const sent = rewritten === undefined ? body : bodyFor(rewritten.target, body, scan.modelSpan);
-    if (hash === undefined) this.#direct(sent, facts);
-    else inSlices(hash, this.#isAnswered, (prefix) => this.#direct(sent, facts, prefix));
-  }
-
-  #direct(body: Body, facts: BodyFacts, prefix?: PromptPrefix): void {
     this.#facts.model = facts.model;
-    const { ttlMs, deadlineInMs, ttftSloMs } = this.#control as ControlHeaders;
-    this.#journey = this.#context.director.direct(
+    this.#journey = director.direct(
       {
         id: this.id,
         identity: this.#identity as Identity,
         model: facts.model,
-        rewritten: this.#rewritten,
+        rewritten,
         method: 'POST',
         path: originForm(this.request.head.target),
-        body: body.chunks,
-        sizeBytes: body.sizeBytes,
+        body: sent.chunks,
+        sizeBytes: sent.sizeBytes,
         sequences: facts.sequences,
         streamed: facts.stream,
         maxOutputTokens: facts.maxTokens,
@@ -205,7 +194,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
         deadlineMs: deadlineInMs === undefined ? undefined : this.#receivedMs + deadlineInMs,
         ttftSloMs,
         prefix,
-        headers: wantedHeaders(this.request.head.headers, this.#context.director.requestHeaders),
+        headers: wantedHeaders(this.request.head.headers, director.requestHeaders),
       },
       this,
     );
@@ -220,7 +209,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   headersToSend(): string[] {
     const { forwardAuthorization } = this.#context.config;
     const { viaProxy } = this.#identity as Identity;
-    return requestHeaders(this.request.head.rawHeaders, { forwardAuthorization, viaProxy, requestId: this.id });
+    return upstreamHeaders(this.request.head.rawHeaders, { forwardAuthorization, viaProxy, requestId: this.id });
   }
 
   begin({ status, headers, waitMs, added }: AnswerHead): boolean {

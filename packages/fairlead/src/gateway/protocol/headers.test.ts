@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { requestHeaders, responseHeaders, wantedHeaders } from './headers.ts';
+import { responseHeaders, upstreamHeaders, wantedHeaders } from './headers.ts';
 
 const upstream = { forwardAuthorization: false, viaProxy: false, requestId: 'ours' };
 const ours = ['x-request-id', 'ours'];
@@ -10,7 +10,7 @@ const ours = ['x-request-id', 'ours'];
 describe('the headers sent upstream', () => {
   it('keep what speaks of the request, in spelling and order, and have our request id in place of the client’s', () => {
     const kept = ['Content-Type', 'application/json', 'X-Trace', 'a', 'x-trace', 'b'];
-    assert.deepEqual(requestHeaders(['Host', 'gateway', 'X-Request-Id', 'theirs', ...kept], upstream), [
+    assert.deepEqual(upstreamHeaders(['Host', 'gateway', 'X-Request-Id', 'theirs', ...kept], upstream), [
       ...kept,
       ...ours,
     ]);
@@ -22,7 +22,7 @@ describe('the headers sent upstream', () => {
       'Accept-Encoding', 'X-Hop', 'X-Other-Hop',
     ]; // prettier-ignore
     const raw = ['Connection', 'close, X-Hop', ...names.flatMap((name) => [name, '1']), 'connection', ' x-other-hop '];
-    assert.deepEqual(requestHeaders(raw, upstream), ours);
+    assert.deepEqual(upstreamHeaders(raw, upstream), ours);
   });
 
   it('leave out everything that steers', () => {
@@ -30,19 +30,19 @@ describe('the headers sent upstream', () => {
       'X-Gateway-Destination-Endpoint', 'x-gateway-inference-fairness-id', 'X-LLM-D-Inference-Fairness-Id', 'x-llm-d-inference-objective',
       'x-slo-ttft-ms', 'x-llm-d-slo-ttft-ms', 'x-fairlead-ttl-ms', 'x-went-into-resp-headers', 'x-prefiller-host-port', 'test-epp-endpoint-selection',
     ].flatMap((name) => [name, '1']); // prettier-ignore
-    assert.deepEqual(requestHeaders(raw, upstream), ours);
+    assert.deepEqual(upstreamHeaders(raw, upstream), ours);
   });
 
   it('say who a proxy speaks for only when it is a trusted one', () => {
     const raw = ['Forwarded', 'X-Forwarded-For', 'X-Forwarded-Proto', 'x-real-ip'].flatMap((name) => [name, '1']);
-    assert.deepEqual(requestHeaders(raw, upstream), ours);
-    assert.deepEqual(requestHeaders(raw, { ...upstream, viaProxy: true }), [...raw, ...ours]);
+    assert.deepEqual(upstreamHeaders(raw, upstream), ours);
+    assert.deepEqual(upstreamHeaders(raw, { ...upstream, viaProxy: true }), [...raw, ...ours]);
   });
 
   it('hold the credentials of the client only when asked', () => {
     const raw = ['Authorization', 'Bearer client', 'X-Api-Key', 'client', 'Cookie', 'a=b'];
-    assert.deepEqual(requestHeaders(raw, upstream), ours);
-    assert.deepEqual(requestHeaders(raw, { ...upstream, forwardAuthorization: true }), [...raw, ...ours]);
+    assert.deepEqual(upstreamHeaders(raw, upstream), ours);
+    assert.deepEqual(upstreamHeaders(raw, { ...upstream, forwardAuthorization: true }), [...raw, ...ours]);
   });
 });
 

@@ -38,7 +38,7 @@ const fates = new KnownTexts<Fate>((spelled) => {
 });
 
 /** What of a client's headers goes upstream; host, length, connection and the server's own key are the upstream client's. */
-export function requestHeaders(raw: readonly string[], options: UpstreamHeaderOptions): string[] {
+export function upstreamHeaders(raw: readonly string[], options: UpstreamHeaderOptions): string[] {
   const { forwardAuthorization, viaProxy, requestId } = options;
   const sent: string[] = [];
   const listed = listedByConnection(raw, fates, 'connection');

@@ -3,6 +3,7 @@
 /** What is given back to the byte budget is given back to the machine, and nobody holds more of it than his share. */
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -42,6 +43,32 @@ describe('the memory of a request body', () => {
     const held = heldBytes() - before;
     assert.ok(held < 4 * MEGABYTE, `${Math.round(held / MEGABYTE)} of 32 MB are still held`);
     for (const client of clients) client.destroy();
+    await house.quiet();
+    house.assertEmpty();
+    await house.close();
+    await loopback.end();
+  });
+
+  it('is not given back while the server still reads it, though its answer has begun', async () => {
+    const loopback = new Loopback();
+    const begun = Promise.withResolvers<void>();
+    const url = await loopback.http((request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('data: begun\n\n');
+      const hash = createHash('sha256');
+      // Read once the gateway has passed the beginning of the answer on.
+      void begun.promise.then(() => {
+        request.on('data', (chunk: Buffer) => hash.update(chunk));
+        request.on('end', () => response.end(`data: ${hash.digest('hex')}\n\n`));
+      });
+    });
+    const house = await openHouse({ servers: [{ url, models: ['m'] }] });
+    const body = JSON.stringify({ model: 'm', stream: true, prompt: 'abcdefg'.repeat(2 * MEGABYTE) });
+    const client = new RawClient(house.url).post(body);
+    await client.saw('data: begun');
+    begun.resolve();
+    await client.saw(createHash('sha256').update(body).digest('hex'));
+    client.destroy();
     await house.quiet();
     house.assertEmpty();
     await house.close();

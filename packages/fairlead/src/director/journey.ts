@@ -143,7 +143,13 @@ export class Journey implements UpstreamHandler {
     else this.#context.health.answered(endpoint, fairnessId);
     try {
       const added = this.#permit && this.#lane.scheduler.answerHeaders(this.#request, this.#permit.endpoint);
-      this.#streamed = this.#answer.begin({ status, headers, waitMs: this.#waitMs, added });
+      this.#streamed = this.#answer.begin({
+        status,
+        headers,
+        waitMs: this.#waitMs,
+        isBodyDone: this.#call?.isTaken === true,
+        added,
+      });
     } catch {
       // A head that cannot be passed on (a byte no header may hold) is no answer.
       const message = 'the head of its answer cannot be passed on';

@@ -50,6 +50,8 @@ export interface AnswerHead {
   readonly headers: readonly string[];
   /** How long the request waited for its turn. */
   readonly waitMs: number;
+  /** Nobody needs the body of the request any more. */
+  readonly isBodyDone: boolean;
   /** What plugins add, by lower-case name. */
   readonly added?: Readonly<Record<string, string>> | undefined;
 }
@@ -119,6 +121,8 @@ export interface UpstreamHandler {
 }
 
 export interface UpstreamCall {
+  /** The system has taken all of the request: nothing of it is needed for this try any more. */
+  readonly isTaken?: boolean;
   abort(reason: string): void;
   resume(): void;
 }

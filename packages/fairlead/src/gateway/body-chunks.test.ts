@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { BodyChunks } from './body-chunks.ts';
+import { BodyChunks, giveBack } from './body-chunks.ts';
 
 describe('body chunks', () => {
   it('keep a body that came in one piece as that piece', () => {
@@ -41,5 +41,17 @@ describe('body chunks', () => {
     assert.equal(chunks.take().length, 1);
     assert.equal(chunks.take().length, 0);
     assert.equal(chunks.sizeBytes, 100);
+  });
+
+  it('are given back at once when they are long, unless something stands behind them in the same memory', () => {
+    const alone = new Uint8Array(10_000);
+    const behindHead = new Uint8Array(new ArrayBuffer(10_100), 100);
+    const beforeAnother = new Uint8Array(new ArrayBuffer(10_100), 0, 10_000);
+    const short = new Uint8Array(100);
+    giveBack([alone, behindHead, beforeAnother, short]);
+    assert.deepEqual(
+      [alone, behindHead, beforeAnother, short].map(({ byteLength }) => byteLength),
+      [0, 0, 10_000, 100],
+    );
   });
 });

@@ -52,3 +52,15 @@ export class BodyChunks {
     this.#blockUsed = 0;
   }
 }
+
+/**
+ * Gives the memory of a body that nobody needs any more back at once. Left to the collector, which sees that memory is
+ * short and not whose it is, prompts of some hundred KB had it look through the whole heap many times a second.
+ */
+export function giveBack(chunks: readonly Uint8Array[]): void {
+  for (const { buffer, byteOffset, byteLength } of chunks) {
+    // What is read with a long piece of a body is before it, and has been looked at: behind it another request may begin.
+    const isLast = byteOffset + byteLength === buffer.byteLength;
+    if (isLast && byteLength >= BLOCK_BYTES && buffer instanceof ArrayBuffer) buffer.transfer(0);
+  }
+}

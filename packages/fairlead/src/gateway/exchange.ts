@@ -17,6 +17,7 @@ import { reportDraft } from '../director/request-report.ts';
 import type { ReportDraft } from '../director/request-report.ts';
 import type { Identity, Refusal } from '../tenancy/identify.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
+import { giveBack } from './body-chunks.ts';
 import type { ClientConnection, Underway } from './client-connection.ts';
 import { isPacked, malformedHead, writable } from './head-facts.ts';
 import { modelCard, modelList } from './models-route.ts';
@@ -72,6 +73,7 @@ export interface ExchangeParts {
 
 /** Status reported for a client that left before it was given one. */
 const CLIENT_LEFT = 499;
+const NO_BODY: readonly Uint8Array[] = [];
 
 export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   readonly id: string;
@@ -88,6 +90,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   #route: InferenceRoute | undefined;
   #identity: Identity | undefined;
   #receiver: BodyReceiver | undefined;
+  #body: readonly Uint8Array[] = NO_BODY;
   #rewritten: RewrittenModel | undefined;
   #journey: Journey | undefined;
   /** In whose name it counts among the requests under way; undefined while it does not. */
@@ -155,6 +158,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   }
 
   onBody(body: Body): void {
+    this.#body = body.chunks;
     this.#facts.requestBytes = body.sizeBytes;
     this.#connection.inTurn(this, () => this.#understand(body));
   }
@@ -212,7 +216,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     return upstreamHeaders(this.request.head.rawHeaders, { forwardAuthorization, viaProxy, requestId: this.id });
   }
 
-  begin({ status, headers, waitMs, added }: AnswerHead): boolean {
+  begin({ status, headers, waitMs, isBodyDone, added }: AnswerHead): boolean {
     const own = answerHeaders(this.#asker, waitMs);
     const extra = added === undefined ? own : { ...writable(added), ...own };
     if ((status === 429 || status === 503) && answerHeader(headers, 'retry-after') === undefined) {
@@ -223,6 +227,8 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     const isStream = this.#relay.begin(status, responseHeaders(headers, extra), form);
     // No retry is possible any more, so nobody needs the body.
     this.#receiver?.release();
+    if (isBodyDone) giveBack(this.#body);
+    this.#body = NO_BODY;
     return isStream;
   }
 

@@ -91,6 +91,11 @@ export class Connection {
     this.#socket.on('close', () => this.#lost(closedError()));
   }
 
+  /** The system has taken everything that was written. */
+  get isDrained(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
   /** Sends a request; the try is told what comes. At most one at a time. */
   send(request: WireRequest, current: Passenger): void {
     this.#current = current;

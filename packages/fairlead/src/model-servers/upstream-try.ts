@@ -39,6 +39,10 @@ export class UpstreamTry implements UpstreamCall, Passenger {
     return this.#deadlineMs;
   }
 
+  get isTaken(): boolean {
+    return this.#isSent && this.#options.connection.isDrained;
+  }
+
   abort(reason: string): void {
     this.#fail(new UpstreamError('aborted', reason));
   }

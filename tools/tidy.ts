@@ -22,8 +22,8 @@ export interface TidyRule {
   readonly harmless: Source;
 }
 
-const maxFileLines = 400;
-const maxFunctionLines = 70;
+const MAX_FILE_LINES = 400;
+const MAX_FUNCTION_LINES = 70;
 
 const inCore = 'packages/core/src/flow-control/queue.ts';
 const inTest = 'packages/core/src/flow-control/queue.test.ts';
@@ -79,29 +79,29 @@ export const tidyRules: readonly TidyRule[] = [
     harmless: { path: inCore, text: 'class Implicit {} interface Management {}' },
   },
   {
-    rule: `a file has at most ${maxFileLines} lines`,
+    rule: `a file has at most ${MAX_FILE_LINES} lines`,
     appliesTo: isCode,
     find: ({ text }) => {
       const count = text.trimEnd().split('\n').length;
-      return count > maxFileLines ? [{ line: maxFileLines, message: `${count} lines` }] : [];
+      return count > MAX_FILE_LINES ? [{ line: MAX_FILE_LINES, message: `${count} lines` }] : [];
     },
-    examples: [{ path: inCore, text: 'a;\n'.repeat(maxFileLines + 1) }],
-    harmless: { path: inCore, text: 'a;\n'.repeat(maxFileLines) },
+    examples: [{ path: inCore, text: 'a;\n'.repeat(MAX_FILE_LINES + 1) }],
+    harmless: { path: inCore, text: 'a;\n'.repeat(MAX_FILE_LINES) },
   },
   {
-    rule: `a function has at most ${maxFunctionLines} lines`,
+    rule: `a function has at most ${MAX_FUNCTION_LINES} lines`,
     appliesTo: isCode,
     find: (source) =>
       nodes(
         source,
-        (node) => isBody(node) && lineCount(node) > maxFunctionLines,
+        (node) => isBody(node) && lineCount(node) > MAX_FUNCTION_LINES,
         (node) => `${lineCount(node)} lines`,
       ),
     examples: [
-      { path: inCore, text: `function f() {\n${'a;\n'.repeat(maxFunctionLines)}}` },
-      { path: inTest, text: `it('x', async () => {\n${'a;\n'.repeat(maxFunctionLines)}});` },
+      { path: inCore, text: `function f() {\n${'a;\n'.repeat(MAX_FUNCTION_LINES)}}` },
+      { path: inTest, text: `it('x', async () => {\n${'a;\n'.repeat(MAX_FUNCTION_LINES)}});` },
     ],
-    harmless: { path: inTest, text: `describe('x', () => {\n${'it(1);\n'.repeat(maxFunctionLines)}});` },
+    harmless: { path: inTest, text: `describe('x', () => {\n${'it(1);\n'.repeat(MAX_FUNCTION_LINES)}});` },
   },
   {
     rule: 'a test waits for an event or moves a clock, it never sleeps',

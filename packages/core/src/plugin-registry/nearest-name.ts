@@ -6,18 +6,18 @@
  * near, the only name that begins so is meant, with or without hyphens: `round-robin`, `RoundRobin`.
  */
 
-const maxNameLength = 100;
-const minBeginningLength = 3;
+const MAX_NAME_LENGTH = 100;
+const MIN_BEGINNING_LENGTH = 3;
 
 /** The nearest of `candidates` to `name`, the first among equals, else the one that begins so; undefined when none is near. */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
-  if (name.length > maxNameLength) return undefined;
+  if (name.length > MAX_NAME_LENGTH) return undefined;
   const all = [...candidates];
   return nearest(name.toLowerCase(), all) ?? onlyBeginning(bare(name), all);
 }
 
 function onlyBeginning(word: string, candidates: readonly string[]): string | undefined {
-  if (word.length < minBeginningLength) return undefined;
+  if (word.length < MIN_BEGINNING_LENGTH) return undefined;
   const found = candidates.filter((candidate) => bare(candidate).startsWith(word));
   return found.length === 1 ? found[0] : undefined;
 }

@@ -33,14 +33,14 @@ export function dotted(path: Path): string {
   return text;
 }
 
-const shownLength = 80;
+const SHOWN_LENGTH = 80;
 
 /** A value for a message: JSON, on one line, at most 80 characters. */
 export function shown(value: unknown): string {
   if (typeof value === 'number') return String(value);
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object' && value !== null) return 'a mapping';
-  const cut = typeof value === 'string' && value.length > shownLength ? `${value.slice(0, shownLength)}…` : value;
+  const cut = typeof value === 'string' && value.length > SHOWN_LENGTH ? `${value.slice(0, SHOWN_LENGTH)}…` : value;
   return JSON.stringify(cut) ?? 'nothing';
 }
 

@@ -11,12 +11,12 @@ const unitsPerMs: Readonly<Record<string, number>> = { us: 1_000, µs: 1_000, μ
 
 /** 2^63 nanoseconds, about 292 years: the longest Go duration. */
 const maxDurationMs = 2 ** 63 / 1e6;
-const maxTextLength = 64;
+const MAX_TEXT_LENGTH = 64;
 const nsPerMs = 1e6;
 
 /** Milliseconds, negative ones included; undefined when the text is no duration. */
 export function parseDuration(text: string): number | undefined {
-  if (text.length > maxTextLength) return undefined;
+  if (text.length > MAX_TEXT_LENGTH) return undefined;
   const negative = text.startsWith('-');
   const rest = /^[-+]/.test(text) ? text.slice(1) : text;
   if (rest === '0') return 0;
@@ -66,7 +66,7 @@ export function parseQuantity(given: string | number): number | undefined {
 }
 
 function parseQuantityText(text: string): number | undefined {
-  if (text.length > maxTextLength) return undefined;
+  if (text.length > MAX_TEXT_LENGTH) return undefined;
   const match = /^([-+]?(?:\d+(?:\.\d*)?|\.\d+))([KMGTPE]i|[numkMGTPE]|[eE][-+]?\d+)?$/.exec(text);
   if (match === null) return undefined;
   const number = Number(match[1]);

@@ -48,8 +48,8 @@ type Routes = ReadonlyMap<string, Readonly<Record<string, Handler>>>;
 
 const json = 'application/json; charset=utf-8';
 /** `{"on":false}` and some white space. */
-const maxBodyBytes = 1_024;
-const maxConnections = 256;
+const MAX_BODY_BYTES = 1_024;
+const MAX_CONNECTIONS = 256;
 
 /** Listens, then resolves. @throws the listen error (`EADDRINUSE`, `EACCES`, …). */
 export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
@@ -59,7 +59,7 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
     { maxHeaderSize: 8_192, headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 30_000 },
     (request, response) => void respond(routes, { request, response, onFault }).catch(onFault),
   );
-  server.maxConnections = maxConnections;
+  server.maxConnections = MAX_CONNECTIONS;
   await listen(server, options);
   const { port, address, family } = server.address() as AddressInfo;
   return {
@@ -152,7 +152,7 @@ async function bypass(options: AdminOptions, request: IncomingMessage): Promise<
     return problem(415, 'bypass takes content-type application/json');
   }
   const text = await readBody(request);
-  if (text === undefined) return problem(413, `the body may have ${maxBodyBytes} bytes at most`);
+  if (text === undefined) return problem(413, `the body may have ${MAX_BODY_BYTES} bytes at most`);
   const on = switchIn(text);
   if (on === undefined) return problem(400, 'the body must be {"on":true} or {"on":false}');
   options.setBypass(on);
@@ -165,7 +165,7 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
   let sizeBytes = 0;
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     sizeBytes += chunk.length;
-    if (sizeBytes > maxBodyBytes) return undefined;
+    if (sizeBytes > MAX_BODY_BYTES) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

@@ -10,7 +10,7 @@ import type { ConfigStatus } from '../config/config-status.ts';
 import type { EndpointView, PoolView } from '../director/pool-view.ts';
 
 /** Flows listed per band; the others are summed up. */
-const maxFlows = 100;
+const MAX_FLOWS = 100;
 
 export interface FlowState {
   readonly fairnessId: string;
@@ -163,7 +163,7 @@ function poolState(view: PoolView, nowMs: number): PoolState {
 
 function bandState(band: BandSnapshot): BandState {
   const ranked = [...band.flows].sort((a, b) => b.waiting - a.waiting || b.inFlight - a.inFlight);
-  const others = ranked.slice(maxFlows);
+  const others = ranked.slice(MAX_FLOWS);
   return {
     priority: band.priority,
     waiting: band.waiting,
@@ -181,7 +181,7 @@ function bandState(band: BandSnapshot): BandState {
       promised: band.promisedShare === undefined ? null : thousandths(band.promisedShare),
       recent: thousandths(band.recentShare),
     },
-    flows: ranked.slice(0, maxFlows).map(flowState),
+    flows: ranked.slice(0, MAX_FLOWS).map(flowState),
     otherFlows: {
       count: others.length,
       waiting: others.reduce((sum, flow) => sum + flow.waiting, 0),

@@ -25,8 +25,8 @@ export const adminFlag: Flag<URL> = {
   },
 };
 
-const timeoutMs = 10_000;
-const maxAnswerBytes = 64 * 1024 * 1024;
+const TIMEOUT_MS = 10_000;
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 export interface AdminRequest {
   readonly admin: URL;
@@ -69,7 +69,7 @@ function exchange(input: AdminRequest): Promise<{ status: number; text: string }
       {
         method: body === undefined ? 'GET' : 'POST',
         agent: false,
-        signal: AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]),
+        signal: AbortSignal.any([stop, AbortSignal.timeout(TIMEOUT_MS)]),
         headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       },
       (response) => {
@@ -78,8 +78,8 @@ function exchange(input: AdminRequest): Promise<{ status: number; text: string }
         response.on('error', fail);
         response.on('data', (chunk: Buffer) => {
           sizeBytes += chunk.length;
-          if (sizeBytes > maxAnswerBytes)
-            response.destroy(new AdminError(`the answer is longer than ${maxAnswerBytes} bytes`));
+          if (sizeBytes > MAX_ANSWER_BYTES)
+            response.destroy(new AdminError(`the answer is longer than ${MAX_ANSWER_BYTES} bytes`));
           chunks.push(chunk);
         });
         response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));

@@ -11,11 +11,11 @@ import { readFileSync } from 'node:fs';
 import { commands } from './commands.ts';
 import { runProgram } from './program.ts';
 
-const exitInterrupted = 130;
+const EXIT_INTERRUPTED = 130;
 
 const stop = new AbortController();
 const end = (signal: NodeJS.Signals): void => {
-  if (stop.signal.aborted) process.exit(exitInterrupted);
+  if (stop.signal.aborted) process.exit(EXIT_INTERRUPTED);
   stop.abort(signal);
 };
 let hangUp: (() => void) | undefined;

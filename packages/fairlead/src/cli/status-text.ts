@@ -7,8 +7,8 @@ import { problemLine } from '../config/config-problem.ts';
 import { printable } from './admin-client.ts';
 
 /** Flows shown per pool: those that wait most. */
-const maxFlows = 20;
-const maxNameLength = 40;
+const MAX_FLOWS = 20;
+const MAX_NAME_LENGTH = 40;
 
 type Row = readonly string[];
 
@@ -90,7 +90,7 @@ function flowTable(bands: readonly BandState[]): string {
     .sort((a, b) => b.flow.waiting - a.flow.waiting || b.flow.inFlight - a.flow.inFlight);
   if (flows.length === 0) return '';
   const rows = flows
-    .slice(0, maxFlows)
+    .slice(0, MAX_FLOWS)
     .map(({ band, flow }): Row => [
       name(flow.fairnessId),
       String(band.priority),
@@ -137,7 +137,7 @@ function table(heads: Row, rows: readonly Row[]): string {
 
 function name(text: string): string {
   const safe = printable(text);
-  return safe.length > maxNameLength ? `${safe.slice(0, maxNameLength - 1)}…` : safe;
+  return safe.length > MAX_NAME_LENGTH ? `${safe.slice(0, MAX_NAME_LENGTH - 1)}…` : safe;
 }
 
 function ratio(value: number): string {

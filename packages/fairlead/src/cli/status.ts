@@ -8,9 +8,9 @@ import { adminFlag, askAdmin } from './admin-client.ts';
 import type { Command, CommandInput } from './command.ts';
 import { statusText } from './status-text.ts';
 
-const watchIntervalMs = 1_000;
+const WATCH_INTERVAL_MS = 1_000;
 /** Cursor to the top, and everything below it erased. */
-const clearScreen = '\u001b[H\u001b[J';
+const CLEAR_SCREEN = '\u001b[H\u001b[J';
 
 export const statusCommand: Command = {
   name: 'status',
@@ -34,8 +34,8 @@ Examples:
     while (!stop.aborted) {
       try {
         const text = await page(input);
-        stdout.write(stdout.isTTY === true ? `${clearScreen}${text}` : text);
-        await wait(watchIntervalMs, undefined, { signal: stop });
+        stdout.write(stdout.isTTY === true ? `${CLEAR_SCREEN}${text}` : text);
+        await wait(WATCH_INTERVAL_MS, undefined, { signal: stop });
       } catch (error) {
         // Ctrl-C is how one leaves.
         if (!stop.aborted) throw error;

@@ -2,7 +2,7 @@
 
 /** The address of a model server, checked before anything connects to it. */
 
-const maxUrlLength = 2_048;
+const MAX_URL_LENGTH = 2_048;
 
 export type EndpointUrl =
   | { readonly url: string; readonly message?: undefined }
@@ -14,7 +14,7 @@ const allowed = 'http://host:port[/prefix] or https://host[:port][/prefix]';
 /** The URL without a trailing slash, as endpoints are told apart by it. */
 export function readEndpointUrl(text: string): EndpointUrl {
   const refused = (why: string): EndpointUrl => ({ message: `${why}; allowed is ${allowed}`, allowed });
-  if (text.length > maxUrlLength) return refused(`must be a URL of at most ${maxUrlLength} characters`);
+  if (text.length > MAX_URL_LENGTH) return refused(`must be a URL of at most ${MAX_URL_LENGTH} characters`);
   if (/^[\w.-]+:\d+(\/[\w./-]*)?$/.test(text)) {
     const suggestion = `http://${text}`;
     return { message: `must begin with http:// or https://; did you mean \`${suggestion}\`?`, allowed, suggestion };

@@ -15,7 +15,7 @@ import { TreeReader } from './tree-reader.ts';
 /** Bytes of a configuration file at most. */
 export const MAX_CONFIG_BYTES = 1024 * 1024;
 
-const maxSyntaxProblems = 20;
+const MAX_SYNTAX_PROBLEMS = 20;
 
 export interface Position {
   /** From 1. */
@@ -56,7 +56,7 @@ export function readConfig(text: string): ReadConfig {
   } catch {
     return refused('cannot be read as YAML');
   }
-  const syntax = [...document.errors, ...document.warnings].slice(0, maxSyntaxProblems);
+  const syntax = [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_PROBLEMS);
   if (syntax.length > 0) return { ...refused(''), problems: syntax.map((error) => syntaxProblem(error, text, at)) };
   const reader = new TreeReader();
   const value = reader.read(document.contents);

@@ -8,11 +8,11 @@ import { jwtFields } from './schema-jwt.ts';
 const KiB = 1024;
 const MiB = 1024 * KiB;
 const GiB = 1024 * MiB;
-const secondMs = 1_000;
-const minuteMs = 60 * secondMs;
-const dayMs = 24 * 60 * minuteMs;
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const DAY_MS = 24 * 60 * MINUTE_MS;
 
-const time = { type: 'duration', min: 1, max: dayMs } as const;
+const time = { type: 'duration', min: 1, max: DAY_MS } as const;
 
 export const gatewayFields = {
   maxBodyBytes: {
@@ -56,44 +56,44 @@ export const gatewayFields = {
     max: 1_000_000,
     doc: 'Requests of one tenant (of one address, when nobody proved the tenant) under way at once, waiting ones included; beyond, 429.',
   },
-  headersTimeout: { ...time, default: 15 * secondMs, doc: 'A complete request head within this time, or 408.' },
+  headersTimeout: { ...time, default: 15 * SECOND_MS, doc: 'A complete request head within this time, or 408.' },
   bodyIdleTimeout: {
     ...time,
-    default: 10 * secondMs,
+    default: 10 * SECOND_MS,
     doc: 'A body of which nothing comes for so long is given up: 408.',
   },
-  keepAliveTimeout: { ...time, default: 75 * secondMs, doc: 'How long idle connections of clients are kept.' },
+  keepAliveTimeout: { ...time, default: 75 * SECOND_MS, doc: 'How long idle connections of clients are kept.' },
   clientWriteTimeout: {
     ...time,
-    default: 60 * secondMs,
+    default: 60 * SECOND_MS,
     doc: 'A client that reads nothing of its answer for so long is cut.',
   },
   clientStallTimeout: {
     ...time,
-    default: 2 * minuteMs,
+    default: 2 * MINUTE_MS,
     doc: 'A client that has held up its answer for so long in all, while a model server was still at it, is cut.',
   },
   requestTimeout: {
     ...time,
-    default: 60 * minuteMs,
+    default: 60 * MINUTE_MS,
     doc: 'From the head of a request to the last byte of its answer; beyond, 504, or the end of a stream with an error event.',
   },
-  connectTimeout: { ...time, default: 5 * secondMs, doc: 'Time to connect to a model server.' },
+  connectTimeout: { ...time, default: 5 * SECOND_MS, doc: 'Time to connect to a model server.' },
   firstByteTimeout: {
     ...time,
-    default: 15 * minuteMs,
+    default: 15 * MINUTE_MS,
     doc: "First byte of a model server's answer within this time, or 504.",
   },
   upstreamIdleTimeout: {
     ...time,
-    default: 5 * minuteMs,
+    default: 5 * MINUTE_MS,
     doc: "Longest silence between two pieces of a model server's answer.",
   },
   drainTimeout: {
     type: 'duration',
     min: 0,
-    max: dayMs,
-    default: 30 * secondMs,
+    max: DAY_MS,
+    default: 30 * SECOND_MS,
     doc: 'After the first stop signal, how long what was accepted may take.',
   },
   forwardAuthorization: {

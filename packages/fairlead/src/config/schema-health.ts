@@ -4,15 +4,15 @@
 
 import type { ParameterSpecs } from '@fairlead/core';
 
-const secondMs = 1_000;
-const hourMs = 3_600 * secondMs;
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600 * SECOND_MS;
 
 export const healthFields = {
   slowStart: {
     type: 'duration',
-    default: 10 * secondMs,
+    default: 10 * SECOND_MS,
     min: 0,
-    max: hourMs,
+    max: HOUR_MS,
     doc: 'An endpoint that comes back is given a tenth of its limit, and the rest evenly over this time: it has to warm up, and everybody has waited for it. `0s` for all at once.',
   },
 } as const satisfies ParameterSpecs;
@@ -47,9 +47,9 @@ export const outlierDetectionFields = {
   },
   interval: {
     type: 'duration',
-    default: 30 * secondMs,
-    min: secondMs,
-    max: hourMs,
+    default: 30 * SECOND_MS,
+    min: SECOND_MS,
+    max: HOUR_MS,
     doc: 'The time over which the share is taken.',
   },
   slowFirstByteFactor: {
@@ -61,23 +61,23 @@ export const outlierDetectionFields = {
   },
   slowFirstByte: {
     type: 'duration',
-    default: 2 * secondMs,
+    default: 2 * SECOND_MS,
     min: 1,
-    max: hourMs,
+    max: HOUR_MS,
     doc: '… when it is at least this long.',
   },
   baseEjectionTime: {
     type: 'duration',
-    default: 2 * secondMs,
+    default: 2 * SECOND_MS,
     min: 100,
-    max: hourMs,
+    max: HOUR_MS,
     doc: 'How long an endpoint is set aside the first time; twice as long each time that it comes back as bad.',
   },
   maxEjectionTime: {
     type: 'duration',
-    default: 300 * secondMs,
+    default: 300 * SECOND_MS,
     min: 100,
-    max: 24 * hourMs,
+    max: 24 * HOUR_MS,
     doc: 'How long it is set aside at most; at least `baseEjectionTime`.',
   },
   maxEjectedShare: {

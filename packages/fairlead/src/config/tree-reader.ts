@@ -11,11 +11,11 @@ import { isAlias, isMap, isScalar, isSeq } from 'yaml';
 import type { Node, Scalar, YAMLMap } from 'yaml';
 
 /** Values in the tree at most, those reached through aliases included. */
-const maxNodes = 50_000;
-const maxDepth = 32;
+const MAX_NODES = 50_000;
+const MAX_DEPTH = 32;
 /** Reaching a prototype through data is never wanted. */
 const pollutingKeys: readonly string[] = ['__proto__', 'constructor', 'prototype'];
-const maxProblems = 100;
+const MAX_PROBLEMS = 100;
 
 export type OffsetProblem = Problem & { readonly offset: number };
 
@@ -34,8 +34,8 @@ export class TreeReader {
   read(node: unknown, path: Path = []): unknown {
     if (node === null || node === undefined) return null;
     this.#nodes += 1;
-    if (this.#nodes > maxNodes) return this.#refuse(node, path, `has more than ${maxNodes} values, aliases included`);
-    if (path.length > maxDepth) return this.#refuse(node, path, `is nested more than ${maxDepth} levels deep`);
+    if (this.#nodes > MAX_NODES) return this.#refuse(node, path, `has more than ${MAX_NODES} values, aliases included`);
+    if (path.length > MAX_DEPTH) return this.#refuse(node, path, `is nested more than ${MAX_DEPTH} levels deep`);
     if (isAlias(node)) return this.#readAlias(node, path);
     const anchor = (node as { anchor?: string }).anchor;
     if (anchor !== undefined) this.#anchors.set(anchor, node as Node);
@@ -109,7 +109,7 @@ export class TreeReader {
   }
 
   #refuse(node: unknown, path: Path, message: string): null {
-    if (this.problems.length < maxProblems) this.problems.push({ path, message, offset: startOf(node) ?? 0 });
+    if (this.problems.length < MAX_PROBLEMS) this.problems.push({ path, message, offset: startOf(node) ?? 0 });
     return null;
   }
 }

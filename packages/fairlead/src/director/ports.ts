@@ -99,15 +99,20 @@ export interface UpstreamFailure {
   readonly message: string;
 }
 
+/** One try at a model server. */
 export interface UpstreamRequest {
   readonly endpoint: Endpoint;
   readonly method: string;
+  /** Path and query, put behind the prefix of the endpoint's URL. */
   readonly path: string;
-  readonly headers: string[];
+  /** Names and values in turn. Host, length and connection headers are made upstream; those given are left out. */
+  readonly headers: readonly string[];
   readonly body: readonly Uint8Array[];
+  /** From the request to the head of the answer; 0 is for ever. Kept to about a second. */
   readonly firstByteTimeoutMs: number;
+  /** Silence within the answer; 0 is for ever. Kept to about a second. */
   readonly idleTimeoutMs: number;
-  /** Use a new connection, never one that was idle. */
+  /** Use a new connection, never one that was idle: the retry after `reset-idle`. */
   readonly freshConnection: boolean;
 }
 

@@ -8,6 +8,9 @@
 
 import type { Ending, Outcome, Usage } from '@fairlead/core';
 
+/** Status reported of a client that left before it was given one, as nginx has it. */
+export const CLIENT_LEFT = 499;
+
 /** `refused`: another endpoint after a refused connection. `reset-idle`: a fresh connection after a kept-alive one was reset. */
 export const RETRY_KINDS = ['refused', 'reset-idle'] as const;
 
@@ -31,7 +34,7 @@ export interface RequestReport {
   readonly pool?: string | undefined;
   /** Name of the endpoint that answered, or was tried last. */
   readonly endpoint?: string | undefined;
-  /** Status the client was given, 499 when it left before one was. */
+  /** Status the client was given; `CLIENT_LEFT` when it left before one was. */
   readonly status: number;
   /** How its wait ended; undefined when it was refused before it could wait. */
   readonly outcome?: Outcome | undefined;

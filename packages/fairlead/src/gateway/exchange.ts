@@ -13,7 +13,7 @@ import type { Director } from '../director/director.ts';
 import type { Journey } from '../director/journey.ts';
 import type { RewrittenModel } from '../director/model-rewrites.ts';
 import type { Answer, AnswerHead } from '../director/ports.ts';
-import { reportDraft } from '../director/request-report.ts';
+import { CLIENT_LEFT, reportDraft } from '../director/request-report.ts';
 import type { ReportDraft } from '../director/request-report.ts';
 import type { Identity, Refusal } from '../tenancy/identify.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
@@ -71,8 +71,6 @@ export interface ExchangeParts {
   readonly connection: ClientConnection;
 }
 
-/** Status reported for a client that left before it was given one. */
-const CLIENT_LEFT = 499;
 const NO_BODY: readonly Uint8Array[] = [];
 
 export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {

@@ -13,7 +13,7 @@ import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { UpstreamTls } from './tls-files.ts';
 import { AnswerParser } from './wire/answer-parser.ts';
-import type { AnswerSink } from './wire/answer-sink.ts';
+import type { AnswerSink } from './wire/answer-parser.ts';
 import { writeRequest } from './wire/request-bytes.ts';
 import type { WireRequest } from './wire/request-bytes.ts';
 

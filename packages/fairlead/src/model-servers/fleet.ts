@@ -189,6 +189,11 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
     return this.#pools.models();
   }
 
+  /** How often each endpoint was set aside for what it did to requests, and why. */
+  ejections(): ReturnType<EndpointWatch['ejections']> {
+    return this.#watch.ejections();
+  }
+
   /** Calls back after pools came or went, and before any pool's members are told of the same change. */
   onPools(callback: (added: readonly Pool[], removed: readonly Pool[]) => void): void {
     this.#pools.onPools(callback);
@@ -204,7 +209,7 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
     this.#scraping.scrapeSoon(endpoint);
   }
 
-  /** Where endpoints come from; where two disagree, the first is right. */
+  /** Where endpoints come from. */
   #sourcesOf({ endpoints, dnsEndpoints = [], fileDiscovery }: FleetConfig): DiscoverySource[] {
     const { clock } = this.#shared;
     const source = (what: unknown, make: () => Discovery): DiscoverySource => ({ key: JSON.stringify(what), make });
@@ -239,12 +244,7 @@ export class Fleet implements FleetPort, Reconfigurable<FleetConfig> {
     }
   }
 
-  /** How often each endpoint was set aside for what it did to requests, and why. */
-  ejections(): ReturnType<EndpointWatch['ejections']> {
-    return this.#watch.ejections();
-  }
-
-  /** What requests tell: those that look at an endpoint in their own ways hear it in turn. */
+  /** Makes the fleet what discovery wants now: who is gone is let go of before whoever is new comes in. */
   #discovered(): void {
     const wanted = this.#merge();
     const removed = [...this.#members.values()].filter(({ config }) => !isSame(wanted.get(config.name), config));

@@ -10,7 +10,7 @@ import { Loopback } from '../../../../test/kit/loopback.ts';
 import type { UpstreamCall, UpstreamFailure } from '../director/ports.ts';
 import { UpstreamError } from './upstream-error.ts';
 import { Upstream } from './upstream.ts';
-import type { UpstreamOptions, UpstreamRequest } from './upstream.ts';
+import type { AddressedRequest, UpstreamOptions } from './upstream.ts';
 
 const loopback = new Loopback();
 const http = (listener: RequestListener): Promise<string> => loopback.http(listener);
@@ -39,7 +39,7 @@ interface Exchange {
 function start(
   client: Upstream,
   url: string,
-  options: Partial<UpstreamRequest> & { onData?: (chunk: Uint8Array) => boolean } = {},
+  options: Partial<AddressedRequest> & { onData?: (chunk: Uint8Array) => boolean } = {},
 ): Exchange {
   const { onData, ...given } = options;
   const answer: Answer = { status: 0, headers: [], body: '', error: undefined };

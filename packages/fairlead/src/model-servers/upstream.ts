@@ -7,7 +7,14 @@
  */
 
 import { performance } from 'node:perf_hooks';
-import type { UpstreamCall, UpstreamErrorKind, UpstreamHandler, UpstreamPort } from '../director/ports.ts';
+import type { Endpoint } from '@fairlead/core';
+import type {
+  UpstreamCall,
+  UpstreamErrorKind,
+  UpstreamHandler,
+  UpstreamPort,
+  UpstreamRequest,
+} from '../director/ports.ts';
 import { Connection } from './connection.ts';
 import type { ConnectTarget } from './connection.ts';
 import { UpstreamError, upstreamError } from './upstream-error.ts';
@@ -16,23 +23,8 @@ import { UpstreamTry } from './upstream-try.ts';
 import { wireRequest } from './wire/request-bytes.ts';
 import type { WireRequest } from './wire/request-bytes.ts';
 
-/** A request as it goes on the wire. */
-export interface UpstreamRequest {
-  /** Where to: only its base URL counts, `http://host:port[/prefix]`. */
-  readonly endpoint: { readonly url: string };
-  readonly method: string;
-  /** Path and query, put behind the prefix of the endpoint's URL. */
-  readonly path: string;
-  /** Names and values in turn. Host, length and connection headers are made here; those given are left out. */
-  readonly headers: readonly string[];
-  readonly body: readonly Uint8Array[];
-  /** From the request to the head of the answer; 0 is for ever. Kept to about a second. */
-  readonly firstByteTimeoutMs: number;
-  /** Silence within the answer; 0 is for ever. Kept to about a second. */
-  readonly idleTimeoutMs: number;
-  /** Use a new connection, never one that was idle: the retry after `reset-idle`. */
-  readonly freshConnection: boolean;
-}
+/** A request to send; of its endpoint only the base URL counts, `http://host:port[/prefix]`. */
+export type AddressedRequest = Omit<UpstreamRequest, 'endpoint'> & { readonly endpoint: Pick<Endpoint, 'url'> };
 
 export interface UpstreamOptions {
   /** Connected, TLS included, within. */
@@ -75,7 +67,7 @@ export class Upstream implements UpstreamPort {
   readonly #connections = new Set<Connection>();
   #isClosing = false;
   #onQuiet: (() => void) | undefined;
-  #underWay = 0;
+  #underway = 0;
   #sweeping: NodeJS.Timeout | undefined;
 
   constructor(options: UpstreamOptions) {
@@ -87,11 +79,11 @@ export class Upstream implements UpstreamPort {
    * at any point, with an `UpstreamError`. The last call is exactly one of `onEnd` and `onError`; `abort` makes it
    * `onError` with kind `aborted` unless it has been made.
    */
-  send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamCall {
+  send(request: AddressedRequest, handler: UpstreamHandler): UpstreamCall {
     const origin = this.#originOf(request.endpoint.url);
     const connection = this.#connectionTo(origin, request.freshConnection);
     const { url } = request.endpoint;
-    this.#underWay += 1;
+    this.#underway += 1;
     const { firstByteTimeoutMs, idleTimeoutMs } = request;
     const call = new UpstreamTry({
       connection,
@@ -149,7 +141,7 @@ export class Upstream implements UpstreamPort {
   /** Refuses further requests, lets those under way end, closes idle connections. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#onQuiet = resolve));
+    if (this.#underway > 0) await new Promise<void>((resolve) => (this.#onQuiet = resolve));
     await this.destroy();
   }
 
@@ -208,8 +200,8 @@ export class Upstream implements UpstreamPort {
       connection.idle = true;
       origin.idle.push(connection);
     } else this.#discard(origin, connection);
-    this.#underWay -= 1;
-    if (this.#underWay === 0) this.#onQuiet?.();
+    this.#underway -= 1;
+    if (this.#underway === 0) this.#onQuiet?.();
   }
 
   #discard(origin: Origin, connection: Connection): void {
@@ -240,7 +232,7 @@ function targetOf(url: string, tls: UpstreamTls): ConnectTarget {
 }
 
 /** The bytes to send, or why they cannot be. */
-function bytesOf(request: UpstreamRequest, { host, prefix, authorization }: Origin): WireRequest | UpstreamError {
+function bytesOf(request: AddressedRequest, { host, prefix, authorization }: Origin): WireRequest | UpstreamError {
   const { method, headers, body } = request;
   try {
     return wireRequest({ method, path: prefix + request.path, host, authorization, headers, body });

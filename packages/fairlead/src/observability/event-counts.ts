@@ -7,9 +7,10 @@
 
 import { DROPS, OUTCOMES } from '@fairlead/core';
 import type { DropCause, FlowEvent } from '@fairlead/core';
+import { CLIENT_LEFT } from '../director/request-report.ts';
 import type { RequestReport, RetryKind } from '../director/request-report.ts';
 import type { FlowSeries } from './flow-series.ts';
-import { labelValue, otherLabel } from './label.ts';
+import { labelValue, OTHER_LABEL } from './label.ts';
 import { measure } from './request-series.ts';
 import type { SeriesBudget } from './series-budget.ts';
 import { PoolSeries, RequestTable } from './series-table.ts';
@@ -23,11 +24,10 @@ const dropOutcome = new Map<DropCause, number>();
 for (const [cause, drop] of Object.entries(DROPS)) dropOutcome.set(cause as DropCause, OUTCOMES.indexOf(drop.outcome));
 
 /** Refusals told apart by status and reason at most, and pools at most: both come from short lists of ours. */
-const maxRefusals = 100;
+const MAX_REFUSALS = 100;
 
 /** Rules for every model see names that clients make up; more than these count as other. */
-const maxRewrites = 1000;
-const leftStatus = 499;
+const MAX_REWRITES = 1000;
 
 export class EventCounts {
   readonly requests: RequestTable;
@@ -83,7 +83,7 @@ export class EventCounts {
     if (report.unknownObjective === true) this.objectiveUnknown += 1;
     for (const kind of report.retries ?? []) this.retries.set(kind, (this.retries.get(kind) ?? 0) + 1);
     if (report.modelRewrite !== undefined) this.#rewrite(report.modelRewrite, report);
-    if (report.ending === undefined && report.status >= 400 && report.status !== leftStatus) this.#refuse(report);
+    if (report.ending === undefined && report.status >= 400 && report.status !== CLIENT_LEFT) this.#refuse(report);
     const series = this.#seriesOf(report);
     if (series === undefined || report.ending !== 'succeeded') return;
     const { request } = series;
@@ -99,14 +99,14 @@ export class EventCounts {
 
   #rewrite(rule: string, { model = '', targetModel = '' }: RequestReport): void {
     let key = [rule, model, targetModel].map(labelValue).join('\n');
-    if (!this.rewrites.has(key) && this.rewrites.size >= maxRewrites)
-      key = [rule, otherLabel, targetModel].map(labelValue).join('\n');
+    if (!this.rewrites.has(key) && this.rewrites.size >= MAX_REWRITES)
+      key = [rule, OTHER_LABEL, targetModel].map(labelValue).join('\n');
     this.rewrites.set(key, (this.rewrites.get(key) ?? 0) + 1);
   }
 
   #refuse({ status, reason }: RequestReport): void {
     let key = `${status} ${labelValue(reason ?? '')}`;
-    if (!this.refused.has(key) && this.refused.size >= maxRefusals) key = `${status} ${otherLabel}`;
+    if (!this.refused.has(key) && this.refused.size >= MAX_REFUSALS) key = `${status} ${OTHER_LABEL}`;
     this.refused.set(key, (this.refused.get(key) ?? 0) + 1);
   }
 

@@ -11,9 +11,9 @@ import { FloodLimit } from './flood-limit.ts';
 import type { Log } from './log.ts';
 
 /** A gate that was closed for less is not worth a line. */
-const gatedForMs = 1_000;
+const GATED_FOR_MS = 1_000;
 /** Lines of refused requests in a second. */
-const refusalsPerSecond = 20;
+const REFUSALS_PER_SECOND = 20;
 
 interface Gate {
   sinceMs: number;
@@ -26,7 +26,7 @@ interface Gate {
 export class EventLog {
   readonly #log: Log;
   readonly #nowMs: () => number;
-  readonly #refusals = new FloodLimit(refusalsPerSecond);
+  readonly #refusals = new FloodLimit(REFUSALS_PER_SECOND);
   readonly #gates = new Map<string, Gate>();
   /** What was told last of each; undefined: nothing yet. */
   readonly #endpoints = new Map<Endpoint, { up: boolean; problem: string | undefined } | undefined>();
@@ -52,7 +52,7 @@ export class EventLog {
           isTold: before?.isTold ?? false,
         });
         // One timer for all pools, only while some gate is closed.
-        this.#gateTimer ??= setInterval(() => this.tellGates(), gatedForMs).unref();
+        this.#gateTimer ??= setInterval(() => this.tellGates(), GATED_FOR_MS).unref();
         return;
       }
       case 'ungated':
@@ -147,7 +147,7 @@ export class EventLog {
   tellGates(): void {
     const nowMs = this.#nowMs();
     for (const [pool, gate] of this.#gates) {
-      if (gate.isTold || nowMs - gate.sinceMs < gatedForMs) continue;
+      if (gate.isTold || nowMs - gate.sinceMs < GATED_FOR_MS) continue;
       gate.isTold = true;
       const { band, saturation, ceiling } = gate;
       this.#log.warn('bands are gated: saturation has reached the ceiling', {

@@ -25,7 +25,7 @@ interface Line {
 
 const noLabels = Object.freeze({});
 /** Lines written before others get a turn. */
-const linesPerTurn = 500;
+const LINES_PER_TURN = 500;
 
 /** The lines of one family. */
 export class FamilyLines {
@@ -63,9 +63,9 @@ export async function exposition(families: Iterable<FamilyLines>): Promise<strin
   const parts: string[] = [];
   let sinceTurn = 0;
   for (const { family, lines } of families) {
-    for (let from = 0; from < lines.length; from += linesPerTurn) {
-      const some = lines.slice(from, from + linesPerTurn);
-      if (sinceTurn > 0 && sinceTurn + some.length > linesPerTurn) {
+    for (let from = 0; from < lines.length; from += LINES_PER_TURN) {
+      const some = lines.slice(from, from + LINES_PER_TURN);
+      if (sinceTurn > 0 && sinceTurn + some.length > LINES_PER_TURN) {
         await nextTurn();
         sinceTurn = 0;
       }

@@ -5,7 +5,7 @@
  * log a second and not one each.
  */
 
-const windowMs = 1_000;
+const WINDOW_MS = 1_000;
 
 export class FloodLimit {
   readonly #perWindow: number;
@@ -19,7 +19,7 @@ export class FloodLimit {
 
   /** Whether this one may pass. */
   passes(nowMs: number): boolean {
-    if (nowMs - this.#windowStartMs >= windowMs) {
+    if (nowMs - this.#windowStartMs >= WINDOW_MS) {
       this.#windowStartMs = nowMs;
       this.#passed = 0;
     }
@@ -33,7 +33,7 @@ export class FloodLimit {
 
   /** How many were held back, once their second is over (or `nowMs` is Infinity); then 0 until there are more. */
   takeHeldBack(nowMs: number): number {
-    if (nowMs - this.#windowStartMs < windowMs) return 0;
+    if (nowMs - this.#windowStartMs < WINDOW_MS) return 0;
     const heldBack = this.#heldBack;
     this.#heldBack = 0;
     return heldBack;

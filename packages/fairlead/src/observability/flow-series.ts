@@ -13,7 +13,7 @@ import { Tally } from './tally.ts';
 import type { Labels } from './tally.ts';
 
 /** Lines of a flow series without its histograms: queue size and bytes. */
-export const flowLines = 2;
+export const FLOW_LINES = 2;
 
 const queueBounds = flowFamilies.queueDuration.buckets ?? [];
 
@@ -67,7 +67,7 @@ export class FlowSeries {
 
   /** Gives its room back; it is not to be used any more. */
   release(): void {
-    this.#budget.givePlain(flowLines);
+    this.#budget.givePlain(FLOW_LINES);
     this.#budget.giveHistogram(this.histograms.length * Tally.lines(queueBounds));
   }
 

@@ -6,12 +6,12 @@
  */
 
 /** Longest label value, in UTF-16 units. */
-export const maxLabelLength = 128;
+export const MAX_LABEL_LENGTH = 128;
 
 /** The label of everything for which there is no room of its own. */
-export const otherLabel = 'other';
+export const OTHER_LABEL = 'other';
 
 export function labelValue(text: string): string {
-  const bounded = text.length > maxLabelLength ? text.slice(0, maxLabelLength) : text;
+  const bounded = text.length > MAX_LABEL_LENGTH ? text.slice(0, MAX_LABEL_LENGTH) : text;
   return bounded.toWellFormed().replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?');
 }

@@ -32,10 +32,10 @@ import { SeriesBudget } from './series-budget.ts';
  * Series on the page at most: a thousand tenants have their counters and gauges, the first two dozen their histograms, too.
  * Measured on one core of a busy 2-core machine: 8 ms for the whole page, in turns of 1 to 2 ms.
  */
-export const defaultMaxSeries = 10_000;
+export const DEFAULT_MAX_SERIES = 10_000;
 
 /** How often the event loop's lag is sampled: often enough to see a stall, rarely enough to cost nothing. */
-const lagResolutionMs = 50;
+const LAG_RESOLUTION_MS = 50;
 
 export interface MetricsSources {
   pools(): readonly PoolView[];
@@ -52,7 +52,7 @@ export interface MetricsSources {
   /** The configuration that runs, and what became of the last try to replace it. */
   config(): ConfigStatus;
   readonly version: string;
-  /** `defaultMaxSeries` by default. */
+  /** `DEFAULT_MAX_SERIES` by default. */
   readonly maxSeries?: number | undefined;
 }
 
@@ -68,9 +68,9 @@ export interface Metrics {
 
 /** @throws RangeError when `maxSeries` is not a positive integer. */
 export function createMetrics(sources: MetricsSources): Metrics {
-  const budget = new SeriesBudget(sources.maxSeries ?? defaultMaxSeries);
+  const budget = new SeriesBudget(sources.maxSeries ?? DEFAULT_MAX_SERIES);
   const counts = new EventCounts(budget);
-  const lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
+  const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   lag.enable();
   let rendering: Promise<string> | undefined;
 
@@ -162,7 +162,7 @@ function addLagSamples(samples: Samples, lag: ReturnType<typeof monitorEventLoop
     ['0.99', lag.percentile(99)],
     ['1', lag.max],
   ] as const) {
-    samples.add(processFamilies.eventLoopLag, { quantile }, Math.max(0, nanoseconds / 1e9 - lagResolutionMs / 1000));
+    samples.add(processFamilies.eventLoopLag, { quantile }, Math.max(0, nanoseconds / 1e9 - LAG_RESOLUTION_MS / 1000));
   }
 }
 

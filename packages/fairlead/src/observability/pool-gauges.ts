@@ -9,7 +9,7 @@ import type { BandSnapshot, FlowControlSnapshot } from '@fairlead/core';
 import type { EndpointView, PoolView } from '../director/pool-view.ts';
 import { endpointFamilies, poolFamilies } from './catalogue.ts';
 import type { MetricFamily } from './catalogue.ts';
-import { labelValue, otherLabel } from './label.ts';
+import { labelValue, OTHER_LABEL } from './label.ts';
 import type { Labels } from './tally.ts';
 
 export interface Sample {
@@ -31,7 +31,7 @@ export class Samples {
 }
 
 /** Tenants of a pool whose oldest wait is shown by name. */
-const maxOldestWaits = 100;
+const MAX_OLDEST_WAITS = 100;
 
 /** Adds what `pools` look like now. */
 export function readPools(pools: readonly PoolView[], samples: Samples): void {
@@ -85,9 +85,9 @@ function readOldestWaits(pool: string, snapshot: FlowControlSnapshot, samples: S
     }
   }
   const byAge = [...oldest].sort(([, a], [, b]) => b - a);
-  const shown = new Map(byAge.slice(0, maxOldestWaits));
-  for (const [, waitMs] of byAge.slice(maxOldestWaits)) {
-    shown.set(otherLabel, Math.max(shown.get(otherLabel) ?? 0, waitMs));
+  const shown = new Map(byAge.slice(0, MAX_OLDEST_WAITS));
+  for (const [, waitMs] of byAge.slice(MAX_OLDEST_WAITS)) {
+    shown.set(OTHER_LABEL, Math.max(shown.get(OTHER_LABEL) ?? 0, waitMs));
   }
   for (const [tenant, waitMs] of shown) samples.add(poolFamilies.oldestWait, { pool, tenant }, waitMs / 1000);
 }

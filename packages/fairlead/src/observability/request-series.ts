@@ -52,7 +52,7 @@ export const measure = {
 export type MeasureKind = (typeof measure)[keyof typeof measure];
 
 /** Lines of a request series without its errors and histograms: total and running. */
-export const requestLines = 2;
+export const REQUEST_LINES = 2;
 
 export class RequestSeries {
   readonly labels: Labels;
@@ -90,7 +90,7 @@ export class RequestSeries {
 
   /** Gives its room back; it is not to be used any more. */
   release(): void {
-    this.#budget.givePlain(requestLines + this.errors.size);
+    this.#budget.givePlain(REQUEST_LINES + this.errors.size);
     for (const { family } of this.histograms) this.#budget.giveHistogram(Tally.lines(family.buckets ?? []));
   }
 

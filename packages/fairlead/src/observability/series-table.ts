@@ -10,18 +10,18 @@
 
 import { OUTCOMES } from '@fairlead/core';
 import type { InferenceRequest } from '@fairlead/core';
-import { FlowSeries, flowLines } from './flow-series.ts';
-import { labelValue, otherLabel } from './label.ts';
-import { RequestSeries, requestLines } from './request-series.ts';
+import { FlowSeries, FLOW_LINES } from './flow-series.ts';
+import { labelValue, OTHER_LABEL } from './label.ts';
+import { RequestSeries, REQUEST_LINES } from './request-series.ts';
 import type { SeriesBudget } from './series-budget.ts';
 import type { Labels } from './tally.ts';
 
 /** Models and priorities that may have a series called `other` of their own; the rest share one. */
-const maxOthers = 32;
+const MAX_OTHERS = 32;
 /** Combinations remembered per pool at most; those beyond are looked up by label each time. */
-const maxEntries = 100_000;
+const MAX_ENTRIES = 100_000;
 /** A combination that held nothing for so long is dropped, should nobody say that its flow is forgotten. */
-const idleMs = 15 * 60_000;
+const IDLE_MS = 15 * 60_000;
 
 /** One combination of names as events carry it, and the series it counts into. */
 interface Entry {
@@ -94,7 +94,7 @@ export class PoolSeries {
       entry.lastMs = atMs;
       return entry.series;
     }
-    if (this.#entryCount >= maxEntries) return this.#otherFor(requestLabels(request), String(band));
+    if (this.#entryCount >= MAX_ENTRIES) return this.#otherFor(requestLabels(request), String(band));
     const series = this.#seriesFor(requestLabels(request), String(band));
     const { priority, model, targetModel } = request;
     this.#entries.set(request.fairnessId, { priority, model, targetModel, band, series, next: first, lastMs: atMs });
@@ -120,7 +120,7 @@ export class PoolSeries {
     for (const fairnessId of this.#entries.keys()) {
       this.#keep(
         fairnessId,
-        ({ lastMs, series }) => nowMs - lastMs < idleMs || series.waiting > 0 || series.request.running > 0,
+        ({ lastMs, series }) => nowMs - lastMs < IDLE_MS || series.waiting > 0 || series.request.running > 0,
       );
     }
   }
@@ -156,28 +156,28 @@ export class PoolSeries {
     const known = this.flows.get(keyOf(labels));
     if (known !== undefined) return known;
     // A tenant that is really called so shares, too: the series must not fall back to itself.
-    if (labels.fairness_id === otherLabel) return this.#otherFor(labels, band);
+    if (labels.fairness_id === OTHER_LABEL) return this.#otherFor(labels, band);
     const other = (): FlowSeries => this.#otherFor(labels, band);
-    const lines = flowLines + (this.#requests.has(labels) ? 0 : requestLines);
+    const lines = FLOW_LINES + (this.#requests.has(labels) ? 0 : REQUEST_LINES);
     return this.#requests.budget.takePlain(lines) ? this.#make(labels, band, other) : other();
   }
 
   /** Shared by the tenants without room: one per model and priority, and one for what is beyond those. */
   #otherFor(labels: Labels, band: string): FlowSeries {
-    const own = { ...labels, fairness_id: otherLabel };
+    const own = { ...labels, fairness_id: OTHER_LABEL };
     const known = this.flows.get(keyOf(own));
     if (known !== undefined) return known;
-    if (this.#others < maxOthers) {
+    if (this.#others < MAX_OTHERS) {
       this.#others += 1;
       return this.#make(own, band, undefined);
     }
     const last = {
-      model_name: otherLabel,
-      target_model_name: otherLabel,
-      fairness_id: otherLabel,
-      priority: otherLabel,
+      model_name: OTHER_LABEL,
+      target_model_name: OTHER_LABEL,
+      fairness_id: OTHER_LABEL,
+      priority: OTHER_LABEL,
     };
-    return this.flows.get(keyOf(last)) ?? this.#make(last, otherLabel, undefined);
+    return this.flows.get(keyOf(last)) ?? this.#make(last, OTHER_LABEL, undefined);
   }
 
   /** `band` is the label of the band that serves it: what waits there is counted as waiting there. */
@@ -191,7 +191,7 @@ export class PoolSeries {
       { key: keyOf(labels), labels: { ...labels, inference_pool: this.name } },
       {
         request,
-        endings: this.#endingsOf(labels.priority ?? otherLabel),
+        endings: this.#endingsOf(labels.priority ?? OTHER_LABEL),
         budget: this.#requests.budget,
         other,
         served,
@@ -202,7 +202,7 @@ export class PoolSeries {
   }
 
   #endingsOf(priority: string): Float64Array {
-    const label = this.endings.has(priority) || this.endings.size < maxOthers ? priority : otherLabel;
+    const label = this.endings.has(priority) || this.endings.size < MAX_OTHERS ? priority : OTHER_LABEL;
     let endings = this.endings.get(label);
     if (endings === undefined) this.endings.set(label, (endings = new Float64Array(OUTCOMES.length)));
     return endings;

@@ -9,10 +9,16 @@
 
 import { BadMessage } from '../../sockets/bad-message.ts';
 import { ChunkedBody } from '../../sockets/chunked-body.ts';
+import type { BodySink } from '../../sockets/chunked-body.ts';
 import { HeadCollector } from '../../sockets/head-collector.ts';
 import { TOKEN, badLine, headerLines } from '../../sockets/header-lines.ts';
 import { KnownTexts } from '../../sockets/known-texts.ts';
-import type { AnswerSink } from './answer-sink.ts';
+
+/** Takes an answer in this order: one `onHead`, any number of `onBody`, whose chunks are only lent: the next read overwrites them. */
+export interface AnswerSink extends BodySink {
+  /** Names and values in turn, as they came, each byte a character. */
+  onHead(status: number, headers: string[]): void;
+}
 
 /** A larger head of an answer is refused. */
 const MAX_HEAD_BYTES = 64 * 1024;

@@ -55,6 +55,11 @@ export class Llama {
     });
   }
 
+  /** Of its process; undefined while there is none. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   /** `kill -9`; resolves when it is gone. Idempotent. */
   async kill(): Promise<void> {
     const engine = this.#process;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { ModelledServer, seededRandom, VirtualClock } from '@fairlead/core/testing';
 import type { ServerModel } from '@fairlead/core/testing';
@@ -69,7 +72,7 @@ async function fitted(model: ServerModel): Promise<FittedFleet> {
 
 describe('A fitted fleet', () => {
   it('has the slots of the server that was asked, and figures that a scenario takes', { timeout: 60_000 }, async () => {
-    const server = await startModelServer({ models: ['m'], maxNumSeqs: 3, prefillMs: 20, tokenMs: 5 });
+    const server = await startModelServer({ models: ['m'], maxNumSeqs: 3, prefillMs: 8, tokenMs: 2 });
     const random = seededRandom(1);
     const prober = new Prober({ baseUrl: server.url, model: 'm' }, random, new AbortController().signal);
     try {
@@ -77,7 +80,7 @@ describe('A fitted fleet', () => {
       const fleet = await fitFleet({ prober, random, onStep: (what) => steps.push(what), fullMs: 500 });
       assert.deepEqual([fleet.slots, fleet.hasMoreSlots], [3, false]);
       // Whatever else this machine does meanwhile, it is no faster than it was told to be.
-      assert.ok(fleet.tokenMs > 4 && fleet.prefillMs > 15, JSON.stringify(fleet));
+      assert.ok(fleet.tokenMs > 1.6 && fleet.prefillMs > 6, JSON.stringify(fleet));
       assert.deepEqual(steps.slice(-4, -2), ['2 at once', '4 at once']);
       const { scenario, problems } = readScenario(fleetText(fleet, { url: server.url, model: 'm' }), 'fleet.yaml');
       assert.equal(problems, undefined);
@@ -99,7 +102,7 @@ describe('A fitted fleet', () => {
     assert.deepEqual([slots, prefillStopsDecode, prefixCacheBlockTokens], [3, true, BLOCK_TOKENS]);
     for (const name of ['prefillMs', 'prefillTokensPerS', 'prefillSlowdown', 'tokenMs'] as const) close(name);
     for (const name of ['batchSlowdown', 'contextSlowdown'] as const) close(name);
-    assert.ok(fleet.prefixCacheTokens > 1000 && fleet.noise < 0.05, JSON.stringify(fleet));
+    assert.ok(fleet.prefixCacheTokens > 1000 && fleet.noise < 0.1, JSON.stringify(fleet));
 
     /** Within a tenth. */
     function close(
@@ -120,6 +123,37 @@ describe('A fitted fleet', () => {
       { prefillTokensPerS: 0, prefillSlowdown: 0, prefillStopsDecode: false, contextSlowdown: 0, prefixCacheTokens: 0 },
     );
     assert.ok(fleet.batchSlowdown < 0.02 && fleet.noise < 0.05, JSON.stringify(fleet));
+  });
+
+  it('does not mind a connection that is closed when it is used again', { timeout: 20_000 }, async () => {
+    const server = await startModelServer({ models: ['m'], prefillMs: 0, tokenMs: 1 });
+    const cut = new Set<Socket>();
+    const target = new URL(server.url);
+    // Passes the first request of a connection on, and closes it with the second.
+    const proxy = createServer((client) => {
+      const upstream = connect(Number(target.port), target.hostname);
+      for (const socket of [client, upstream]) cut.add(socket.on('error', () => undefined));
+      let requests = 0;
+      client.on('data', (bytes) => {
+        if (bytes.includes('POST ') && (requests += 1) > 1) client.destroy();
+        else upstream.write(bytes);
+      });
+      upstream.on('data', (bytes) => client.write(bytes));
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const baseUrl = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const prober = new Prober({ baseUrl, model: 'm' }, seededRandom(1), new AbortController().signal);
+    try {
+      for (const outputTokens of [2, 3, 4]) {
+        assert.equal((await prober.ask({ promptWords: 3, outputTokens })).tokensMs.length, outputTokens);
+      }
+    } finally {
+      await prober.close();
+      for (const socket of cut) socket.destroy();
+      await new Promise((resolve) => proxy.close(resolve));
+      await server.destroy();
+    }
   });
 
   it('is none of a server that refuses', async () => {

@@ -2,9 +2,8 @@
 
 /** A fleet model from a real model server: the figures of the model with which it would have answered as it did. */
 
-import { sum } from '../../demo/sum.ts';
-import { batchTokens, contextSlopeMs, contextTokens, deviation, firstMs, lastMs, median } from './probe-times.ts';
-import { LEAST_SHARE, othersRead, readTokens, stepMs, tokenMs, ttft } from './probe-times.ts';
+import { besides, contextSlopeMs, contextTokens, deviation, firstMs, lastMs, median } from './probe-times.ts';
+import { LEAST_SHARE, othersRead, readTokens, tokenMs, ttft } from './probe-times.ts';
 import { leastDeviations } from './least-deviations.ts';
 import { probeServer } from './probe-server.ts';
 import type { Observed, ProbeOptions } from './probe-server.ts';
@@ -43,23 +42,25 @@ export async function fitFleet(options: ProbeOptions): Promise<FittedFleet> {
 
 function fleetOf(observed: Observed): FittedFleet {
   const { short, slots, hasMoreSlots, shallow, deep, full } = observed;
-  const [aloneMs, aloneTokens] = [median(short.map(tokenMs)), median(short.map(contextTokens))];
+  const [aloneMs, aloneTokens] = [median(short.map((result) => tokenMs(result))), median(short.map(contextTokens))];
   const contextMs = Math.min(contextSlopeMs(shallow, deep), (MOST_CONTEXT_SHARE * aloneMs) / aloneTokens);
   const ownMs = aloneMs - contextMs * aloneTokens;
-  const stillMs = median(shallow.map((batch) => stepMs(batch) - contextMs * batchTokens(batch)));
   const [prefillMs, promptMs, farMs] = prefillOf(full);
   const readMs = (result: ProbeResult): number => promptMs * readTokens(result) + farMs * pairsRead(result);
-  // Of a batch that is always full: long answers are in it for longer.
-  const tokens = sum(full, ({ tokensMs }) => tokensMs.length);
-  const fullTokens = (slots * sum(full, (result) => result.tokensMs.length * contextTokens(result))) / tokens;
   const others = new Map(full.map((result) => [result, othersRead(result, full, readMs)]));
-  /** Of its answer, what it takes at that pace. */
-  const decodeMs = ({ tokensMs }: ProbeResult, paceMs: number): number =>
-    (tokensMs.length - 1) * (paceMs + contextMs * fullTokens);
-  const lateMs = sum(full, (result) => lastMs(result) - firstMs(result) - decodeMs(result, stillMs));
-  const prefillStopsDecode = lateMs > STOPS * sum(full, (result) => others.get(result)!.duringMs) && promptMs > 0;
-  const paceMs = prefillStopsDecode ? stillMs : median(full.map(tokenMs)) - contextMs * fullTokens;
-  const leastMs = Math.min(ownMs, paceMs);
+  const prefillStopsDecode = promptMs > 0 && heldBack(full, (result) => others.get(result)!.duringMs) > STOPS;
+  const heldMs = (result: ProbeResult, when: 'beforeMs' | 'duringMs'): number =>
+    prefillStopsDecode ? others.get(result)![when] : 0;
+  /** What its tokens took, all prompts and contexts apart, and how full the batch was meanwhile. */
+  const paces = full.map((result) => {
+    const beside = besides(result, full);
+    const took = tokenMs(result, heldMs(result, 'duringMs'));
+    return { paceMs: took - contextMs * beside.tokens, fullness: beside.sequences / Math.max(1, slots - 1) };
+  });
+  const slowdowns = paces
+    .filter(({ fullness }) => fullness > 0)
+    .map(({ paceMs, fullness }) => (paceMs / ownMs - 1) / fullness);
+  const batchSlowdown = slots === 1 || slowdowns.length === 0 ? 0 : Math.max(0, median(slowdowns));
   return {
     slots,
     hasMoreSlots,
@@ -67,16 +68,26 @@ function fleetOf(observed: Observed): FittedFleet {
     prefillTokensPerS: promptMs === 0 ? 0 : 1000 / promptMs,
     prefillSlowdown: promptMs === 0 ? 0 : (1000 * farMs) / promptMs,
     prefillStopsDecode,
-    tokenMs: leastMs,
-    batchSlowdown: slots === 1 ? 0 : Math.max(0, paceMs / leastMs - 1),
-    contextSlowdown: (1000 * contextMs) / leastMs,
+    tokenMs: ownMs,
+    batchSlowdown,
+    contextSlowdown: (1000 * contextMs) / ownMs,
     ...cacheOf(observed),
     noise: deviation(full, (result) => {
-      const { beforeMs, duringMs } = others.get(result)!;
-      const heldMs = prefillStopsDecode ? beforeMs + duringMs : 0;
-      return prefillMs + readMs(result) + heldMs + decodeMs(result, paceMs);
+      const { sequences, tokens } = besides(result, full);
+      const stepMs = ownMs * (1 + (batchSlowdown * sequences) / Math.max(1, slots - 1)) + contextMs * tokens;
+      const reading = readMs(result) + heldMs(result, 'beforeMs') + heldMs(result, 'duringMs');
+      return prefillMs + reading + stepMs * (result.tokensMs.length - 1);
     }),
   };
+}
+
+/** How much of the time that others' prompts take is added to an answer: 0 when it is not held back, 1 when it stands still. */
+function heldBack(full: readonly ProbeResult[], othersMs: (result: ProbeResult) => number): number {
+  const sightings = full.map((result) => ({
+    causes: [result.tokensMs.length - 1, othersMs(result)],
+    seen: Math.max(0.01, lastMs(result) - firstMs(result)),
+  }));
+  return leastDeviations(sightings, 2)[1]!;
 }
 
 /** Of first tokens in a full batch: the fixed part, for each token, and for each token and token before it. */

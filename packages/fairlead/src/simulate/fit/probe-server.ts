@@ -50,8 +50,8 @@ const LONG_WORDS = [1500, 400, 100] as const;
 const TWICE_WORDS = [17, 24, 35, 47] as const;
 const ALONE_TOKENS = 32;
 const ALONE_TIMES = 12;
-const LONG_TIMES = 4;
-const BATCH_TIMES = 4;
+const LONG_TIMES = 2;
+const BATCH_TIMES = 6;
 /** No phase that repeats goes on for longer. */
 const PHASE_MS = 12_000;
 const MOST_AT_ONCE = 256;
@@ -60,7 +60,7 @@ const FULL_MS = 15_000;
 const ANSWER_PER_TTFT = 12;
 /** Longer prompts of a full batch are as long as can be read in so much time, all together. */
 const BATCH_READ_MS = 1000;
-const BATCH_TOKENS = 64;
+const BATCH_TOKENS = 128;
 const MOST_BATCH_WORDS = 200;
 /** Of an answer without a pause: so much time the longest of its prompts take. */
 const FULL_READ_SHARE = 0.25;
@@ -79,7 +79,10 @@ export async function probeServer(options: ProbeOptions): Promise<Observed> {
   const keptTokens: number[] = [];
   for (const promptWords of TWICE_WORDS) keptTokens.push((await askedAgain(prober, promptWords)).cachedTokens);
   const answerMs = ANSWER_PER_TTFT * median(short.map(ttft));
-  const outputTokens = Math.min(256, Math.max(16, Math.ceil(answerMs / median(short.map(tokenMs)))));
+  const outputTokens = Math.min(
+    256,
+    Math.max(16, Math.ceil(answerMs / median(short.map((result) => tokenMs(result))))),
+  );
   const found = await findSlots(options, outputTokens);
   const { slots } = found;
   onStep(`${slots} at once, with short prompts and with longer ones`);

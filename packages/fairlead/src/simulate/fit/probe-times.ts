@@ -35,9 +35,9 @@ export function ttft(result: ProbeResult): number {
   return firstMs(result) - result.sentMs;
 }
 
-/** Between two tokens; never nothing. */
-export function tokenMs(result: ProbeResult): number {
-  return Math.max(0.01, (lastMs(result) - firstMs(result)) / Math.max(1, result.tokensMs.length - 1));
+/** Between two tokens, less what they were held back by; never nothing. */
+export function tokenMs(result: ProbeResult, heldMs = 0): number {
+  return Math.max(0.01, (lastMs(result) - firstMs(result) - heldMs) / Math.max(1, result.tokensMs.length - 1));
 }
 
 /** Of its prompt, what the server had to read. */
@@ -56,7 +56,7 @@ export function stepMs(batch: readonly ProbeResult[]): number {
   const toMs = Math.min(...batch.map(lastMs));
   const tokens = sum(batch, ({ tokensMs }) => tokensMs.filter((atMs) => atMs > fromMs && atMs <= toMs).length);
   const steps = tokens / batch.length;
-  return steps < FEWEST_STEPS ? median(batch.map(tokenMs)) : (toMs - fromMs) / steps;
+  return steps < FEWEST_STEPS ? median(batch.map((result) => tokenMs(result))) : (toMs - fromMs) / steps;
 }
 
 /** For each token that is read of a prompt alone; never more than a short one would then have taken in all. */
@@ -84,7 +84,7 @@ export function contextSlopeMs(
 }
 
 /** Of all its answers, half-way. */
-export function batchTokens(batch: readonly ProbeResult[]): number {
+function batchTokens(batch: readonly ProbeResult[]): number {
   return sum(batch, contextTokens);
 }
 
@@ -103,6 +103,24 @@ export function othersRead(
     beforeMs: readWithin(result.sentMs, firstMs(result)),
     duringMs: readWithin(firstMs(result), lastMs(result)),
   };
+}
+
+/** While its answer came, on average: how many other answers came, and what all of them had by then, its own included. */
+export function besides(
+  result: ProbeResult,
+  all: readonly ProbeResult[],
+): { readonly sequences: number; readonly tokens: number } {
+  const [fromMs, toMs] = [firstMs(result), lastMs(result)];
+  let [sequences, tokens] = [0, contextTokens(result)];
+  for (const other of all) {
+    const [beginMs, endMs] = [Math.max(fromMs, firstMs(other)), Math.min(toMs, lastMs(other))];
+    if (other === result || endMs <= beginMs) continue;
+    const share = (endMs - beginMs) / (toMs - fromMs);
+    const midMs = (beginMs + endMs) / 2;
+    sequences += share;
+    tokens += share * (other.promptTokens + other.tokensMs.filter((atMs) => atMs <= midMs).length);
+  }
+  return { sequences, tokens };
 }
 
 /** Of the logarithm of how long each took, beside how long it should have. */

@@ -41,6 +41,10 @@ export class ProbeError extends Error {
   override readonly name = 'ProbeError';
 }
 
+/** Some servers close a connection in the moment in which it is used again. */
+const TRIES = 3;
+const NO_ANSWER = 'no answer';
+
 const WORDS = 'river stone amber candle orbit lantern meadow copper violet harbor pepper winter mirror ladder'.split(
   ' ',
 );
@@ -62,18 +66,23 @@ export class Prober implements ProbePort {
     return performance.now();
   }
 
-  ask(probe: Probe): Promise<ProbeResult> {
-    return new Promise((resolve, reject) => {
-      let promptTokens = probe.promptWords;
+  async ask(probe: Probe): Promise<ProbeResult> {
+    const prompt = this.#prompt(probe);
+    for (let tries = 1; ; tries += 1) {
+      const result = await this.#asked(prompt, probe);
+      if (typeof result !== 'string') return result;
+      if (!result.startsWith(NO_ANSWER) || tries === TRIES || this.#stop.aborted) throw new ProbeError(result);
+    }
+  }
+
+  /** What came, or what was wrong. */
+  #asked(prompt: string, { promptWords, outputTokens }: Probe): Promise<ProbeResult | string> {
+    return new Promise((resolve) => {
+      let promptTokens = promptWords;
       let cachedTokens = 0;
       const tokensMs: number[] = [];
-      const request = {
-        ...this.#target,
-        apiKey: undefined,
-        prompt: this.#prompt(probe),
-        maxTokens: probe.outputTokens,
-      };
       const cancel = (): void => stream.cancel();
+      const request = { ...this.#target, apiKey: undefined, prompt, maxTokens: outputTokens };
       const stream = this.#client.send(request, {
         firstToken: () => undefined,
         tokens: (count) => {
@@ -87,7 +96,7 @@ export class Prober implements ProbePort {
           this.#stop.removeEventListener('abort', cancel);
           if (ending.kind === 'ok' && tokensMs.length > 0) {
             resolve({ promptTokens, cachedTokens, tokensMs, sentMs: stream.sentAtMs, endMs: this.now() });
-          } else reject(new ProbeError(ending.kind === 'failed' ? ending.reason : 'no token came'));
+          } else resolve(ending.kind === 'failed' ? ending.reason : 'no token came');
         },
       });
       this.#stop.addEventListener('abort', cancel, { once: true });

@@ -169,6 +169,19 @@ describe('an answer', () => {
     });
   }
 
+  it('that is a stream of an announced length and breaks off is not filled up to it with the words for that', async () => {
+    const url = await loopback.raw((socket) => {
+      socket.on('data', () =>
+        socket.end('HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 20\r\n\r\ndata: {}\n\n'),
+      );
+    });
+    const client = connect(await houseWith(url)).post(body);
+    await client.closed;
+    assert.match(client.text, /upstream_died/);
+    assert.doesNotMatch(client.text, /content-length/i);
+    assert.doesNotMatch(client.text, /0\r\n\r\n$/);
+  });
+
   it('that is packed although nobody asked is passed on as it is, and never unpacked', async () => {
     const packed = gzipSync(Buffer.alloc(20_000_000, ' '));
     let accepted: string | undefined = 'nothing came';

@@ -170,9 +170,9 @@ export class Relay implements ResponseOwner {
     if (this.#held === undefined) return;
     const { status, headers, isLast } = this.#held;
     this.#held = undefined;
-    // Where the name that the client knows may be longer the end is told otherwise; and what has no body has no length,
-    // though some servers give it one.
-    const isAsItCame = this.#names === undefined && status !== 204 && status !== 304;
+    // Where the name that the client knows may be longer the end is told otherwise, and in a stream, whose last words may
+    // be that it broke off; and what has no body has no length, though some servers give it one.
+    const isAsItCame = this.#names === undefined && !this.#isStream && status !== 204 && status !== 304;
     this.#response.begin(status, isAsItCame ? headers : without(headers, 'content-length'), isLast);
   }
 

@@ -107,6 +107,23 @@ describe('a request behind another of its connection', () => {
     house.assertEmpty();
   });
 
+  it('is not taken any more when the gateway stops: who always sends one more does not hold that up', async () => {
+    const { house, answer } = await heldHouse();
+    const client = connect(house).post(body).post(body);
+    await house.heard('dispatched');
+    while (house.gateway.underway < 2) await new Promise((resolve) => setImmediate(resolve));
+    const closed = house.gateway.close();
+    for (let count = 0; count < 2; count += 1) {
+      client.post(body);
+      // Time enough for it to be read.
+      for (let turns = 0; turns < 50; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+      await answer();
+    }
+    await closed;
+    assert.equal(house.count('dispatched'), 2);
+    house.assertEmpty();
+  });
+
   it('is one of sixteen at most: what comes beyond is not looked at, and the connection ends with the sixteenth', async () => {
     const { house, answer } = await heldHouse();
     const client = connect(house);

@@ -241,10 +241,10 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
     if (this.#parser.isInHead) this.#headSinceMs ??= performance.now();
   }
 
-  /** Whether another request may come; one too many is the last. */
+  /** Whether another request may come; one too many is the last, and so is any when the gateway stops. */
   #takes(): boolean {
-    if (this.#isParting || this.#socket.destroyed) return false;
-    if (this.#underway.length >= MAX_UNDERWAY) this.#takesNoMore = true;
+    if (this.#isParting || !this.#socket.writable) return false;
+    if (this.#underway.length >= MAX_UNDERWAY || this.#owner.isDraining) this.#takesNoMore = true;
     if (!this.#takesNoMore) return true;
     this.#dropped += 1;
     if (this.#dropped > MAX_DROPPED) this.#socket.destroy();

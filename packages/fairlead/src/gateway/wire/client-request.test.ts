@@ -24,12 +24,13 @@ describe('the body of a request', () => {
   it('that comes before anybody reads it stops its connection, and is read from its beginning', () => {
     const { told, reader, request: early } = request();
     early.take(Buffer.from('a'));
+    // Something else on the connection, such as a request before this one, may have let it go on.
     early.take(Buffer.from('b'));
-    assert.deepEqual(told, ['pause']);
+    assert.deepEqual(told, ['pause', 'pause']);
     early.read(reader);
     early.take(Buffer.from('c'));
     early.end();
-    assert.deepEqual(told, ['pause', 'resume', 'a', 'b', 'c', 'end']);
+    assert.deepEqual(told, ['pause', 'pause', 'resume', 'a', 'b', 'c', 'end']);
     assert.equal(early.isComplete, true);
   });
 

@@ -61,12 +61,13 @@ export class ClientRequest {
 
   /** A piece of the body came. */
   take(chunk: Uint8Array): void {
-    if (this.#reader !== undefined) this.#reader.onData(chunk);
-    else if (this.#early !== undefined) this.#early.push(chunk);
-    else {
-      this.#early = [chunk];
-      this.#source.pause();
+    if (this.#reader !== undefined) {
+      this.#reader.onData(chunk);
+      return;
     }
+    (this.#early ??= []).push(chunk);
+    // Each time: a request before this one may have let it go on.
+    this.#source.pause();
   }
 
   /** The body is whole. */

@@ -14,14 +14,14 @@ import { RawClient } from '../kit/raw-client.ts';
 const MEGABYTE = 1 << 20;
 const chat = '/v1/chat/completions';
 
-/** Bytes of buffers that something still holds. */
-function heldBytes(): number {
+/** Bytes that something still holds, of buffers or of everything else. */
+function heldBytes(of: 'arrayBuffers' | 'heapUsed' = 'arrayBuffers'): number {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   // Buffers are freed in the collection after the one that finds their owners gone.
   collect();
   collect();
-  return process.memoryUsage().arrayBuffers;
+  return process.memoryUsage()[of];
 }
 
 describe('the memory of a request body', () => {
@@ -117,6 +117,26 @@ describe('the memory of a request body', () => {
     for (const client of [first, second]) client.destroy();
     await house.quiet();
     house.assertEmpty();
+    await house.close();
+  });
+});
+
+describe('the memory of a head', () => {
+  it('is free when its request is over, however long its connection is kept', async () => {
+    const house = await openHouse({ servers: [{ url: 'http://127.0.0.1:9', models: ['m'] }] });
+    const clients = Array.from({ length: 256 }, () => new RawClient(house.url));
+    const ask = async (value: string): Promise<void> => {
+      const head = `GET /v1/models HTTP/1.1\r\nhost: x\r\nx: ${value}\r\n\r\n`;
+      for (const client of clients) await client.write(head).answer();
+      await house.quiet();
+    };
+    await ask('short');
+    const before = heldBytes('heapUsed');
+    await ask('x'.repeat(60_000));
+    const held = heldBytes('heapUsed') - before;
+    assert.ok(held < 6 * MEGABYTE, `${Math.round(held / MEGABYTE)} of 15 MB are still held`);
+    for (const client of clients) client.destroy();
+    await Promise.all(clients.map(({ closed }) => closed));
     await house.close();
   });
 });

@@ -9,7 +9,7 @@ const MOST_PIECES = 16;
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 export class HeadCollector {
-  /** The head without its empty line, each byte a character; valid when `take` has found that. */
+  /** The head without its empty line, each byte a character; from when `take` has found that until `clear`. */
   text = '';
   #pieces: Buffer[] = [];
   #bytes = 0;
@@ -43,14 +43,15 @@ export class HeadCollector {
     } else if (this.#bytes === 0) this.text = chunk.toString('latin1', at, end - HEAD_END.length);
     else {
       const whole = Buffer.concat([...this.#pieces, chunk.subarray(at, end)]);
-      this.text = whole.toString('latin1', 0, bytes - HEAD_END.length);
       this.clear();
+      this.text = whole.toString('latin1', 0, bytes - HEAD_END.length);
     }
     return end;
   }
 
-  /** Forgets what came of a head. */
+  /** Forgets the head or what came of one: a connection that is kept for long holds neither. */
   clear(): void {
+    this.text = '';
     this.#pieces = [];
     this.#bytes = 0;
   }

@@ -62,6 +62,7 @@ export class RequestParser {
     }
     this.#last = '';
     const head = new ClientHead(this.#collector.text);
+    this.#collector.clear();
     this.#isInBody = true;
     this.#leftBytes = head.lengthBytes ?? 0;
     this.#chunked = head.lengthBytes === undefined ? new ChunkedBody() : undefined;

@@ -90,7 +90,9 @@ export class AnswerParser {
         return -1;
       }
       at = end;
-      if (this.#readHead(this.#head.text, sink) && this.#isEmpty()) return at;
+      const isFinal = this.#readHead(this.#head.text, sink);
+      this.#head.clear();
+      if (isFinal && this.#isEmpty()) return at;
     }
     if (this.#phase === 'length') return this.#takeLength(chunk, at, sink);
     if (this.#phase === 'chunked') return (this.#chunked as ChunkedBody).take(chunk, at, sink);

@@ -198,8 +198,9 @@ export class FlowController {
 
   /**
    * Moves a permit whose request was never sent to the first of its alternatives that has room, in this turn: the request
-   * keeps its turn, and nobody can come between. Undefined when none has room; the permit is then as it was.
-   * @throws Error when the permit has ended already or is another controller's.
+   * keeps its turn, and nobody can come between. Undefined when none has room or the controller is closed; the permit is
+   * then as it was.
+   * @throws Error when the permit is another controller's, or has ended already while this one is open.
    */
   failOver(permit: Permit): Permit | undefined {
     assertOwn(permit, this);

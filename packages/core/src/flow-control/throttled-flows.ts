@@ -24,10 +24,6 @@ export class ThrottledFlows {
   readonly #heap = new RefillHeap();
   #order = 0;
 
-  get size(): number {
-    return this.#heap.size;
-  }
-
   add(flow: Flow, nowMs: number): void {
     flow.refillOrder = this.#order++;
     flow.refillMs = refillMs(flow, nowMs);

@@ -36,7 +36,6 @@ export class ByteBudget {
   #maxBytes: number;
   readonly #holders = new Map<string, Holding>();
   #used = 0;
-  #peak = 0;
 
   /** @throws RangeError unless `maxBytes` is a positive safe integer. */
   constructor(maxBytes: number) {
@@ -58,11 +57,6 @@ export class ByteBudget {
   /** Bytes reserved now. */
   get used(): number {
     return this.#used;
-  }
-
-  /** The most that was ever reserved. */
-  get peak(): number {
-    return this.#peak;
   }
 
   /**
@@ -105,7 +99,6 @@ export class ByteBudget {
     if (bytes > this.maxBytes - this.#used || holding.bytes + bytes > share) return false;
     this.#used += bytes;
     holding.bytes += bytes;
-    this.#peak = Math.max(this.#peak, this.#used);
     return true;
   }
 }

@@ -172,7 +172,7 @@ describe('the upstream client', () => {
 
   it('calls nothing before send has returned', async () => {
     const client = upstream();
-    await client.close();
+    await client.destroy();
     let called = false;
     const { over } = start(client, 'http://127.0.0.1:1', { onData: () => (called = true) });
     assert.equal(called, false);
@@ -360,21 +360,8 @@ describe('a try that fails', () => {
   });
 });
 
-describe('closing the upstream client', () => {
-  it('lets what is under way end, and refuses more', async () => {
-    const arrived = Promise.withResolvers<ServerResponse>();
-    const url = await http((_request, response) => arrived.resolve(response));
-    const client = upstream();
-    const exchanged = start(client, url);
-    const response = await arrived.promise;
-    const closed = client.close();
-    assert.equal(await kindOf(exchange(client, url)), 'aborted');
-    response.end('done');
-    assert.equal((await exchanged.over).body, 'done');
-    await closed;
-  });
-
-  it('cuts what is under way when destroyed, endpoints already forgotten included', async () => {
+describe('the end of the upstream client', () => {
+  it('cuts what is under way, endpoints already forgotten included, and refuses more', async () => {
     const arrived = Promise.withResolvers<void>();
     const url = await http(() => arrived.resolve());
     const client = upstream();
@@ -383,5 +370,6 @@ describe('closing the upstream client', () => {
     client.forget(url);
     await client.destroy();
     assert.equal(await kindOf(over), 'aborted');
+    assert.equal(await kindOf(exchange(client, url)), 'aborted');
   });
 });

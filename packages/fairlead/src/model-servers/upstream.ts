@@ -65,9 +65,7 @@ export class Upstream implements UpstreamPort {
   #options: Required<UpstreamOptions>;
   readonly #origins = new Map<string, Origin>();
   readonly #connections = new Set<Connection>();
-  #isClosing = false;
-  #onQuiet: (() => void) | undefined;
-  #underway = 0;
+  #isDestroyed = false;
   #sweeping: NodeJS.Timeout | undefined;
 
   constructor(options: UpstreamOptions) {
@@ -83,7 +81,6 @@ export class Upstream implements UpstreamPort {
     const origin = this.#originOf(request.endpoint.url);
     const connection = this.#connectionTo(origin, request.freshConnection);
     const { url } = request.endpoint;
-    this.#underway += 1;
     const { firstByteTimeoutMs, idleTimeoutMs } = request;
     const call = new UpstreamTry({
       connection,
@@ -97,7 +94,7 @@ export class Upstream implements UpstreamPort {
         if (error !== undefined && TELLING.has(error.kind)) this.#options.onFailure(url);
       },
     });
-    begin(connection, call, this.#isClosing ? closed() : bytesOf(request, origin));
+    begin(connection, call, this.#isDestroyed ? closed() : bytesOf(request, origin));
     return call;
   }
 
@@ -138,16 +135,9 @@ export class Upstream implements UpstreamPort {
     return { open: origin?.open ?? 0, idle: origin?.idle.length ?? 0 };
   }
 
-  /** Refuses further requests, lets those under way end, closes idle connections. */
-  async close(): Promise<void> {
-    this.#isClosing = true;
-    if (this.#underway > 0) await new Promise<void>((resolve) => (this.#onQuiet = resolve));
-    await this.destroy();
-  }
-
-  /** Cuts everything; what is under way fails as `aborted`. Resolves when every socket is gone. */
+  /** Refuses further requests and cuts everything; what is under way fails as `aborted`. Resolves when every socket is gone. */
   async destroy(): Promise<void> {
-    this.#isClosing = true;
+    this.#isDestroyed = true;
     const all = [...this.#connections];
     const gone = all.map((connection) => new Promise<void>((resolve) => connection.destroyed(resolve)));
     await Promise.all(gone);
@@ -196,12 +186,10 @@ export class Upstream implements UpstreamPort {
   }
 
   #over(origin: Origin, connection: Connection, isKept: boolean): void {
-    if (isKept && !this.#isClosing && !origin.isForgotten) {
+    if (isKept && !this.#isDestroyed && !origin.isForgotten) {
       connection.idle = true;
       origin.idle.push(connection);
     } else this.#discard(origin, connection);
-    this.#underway -= 1;
-    if (this.#underway === 0) this.#onQuiet?.();
   }
 
   #discard(origin: Origin, connection: Connection): void {

@@ -23,16 +23,13 @@ const everything = {
   'x-fairlead-ttl-ms': '1500',
   'x-fairlead-deadline-ms': '9000',
   'x-llm-d-slo-ttft-ms': '200',
-  'x-llm-d-inference-fairness-id': 'alice',
-  'x-llm-d-inference-objective': 'interactive',
+  'x-llm-d-model-name-rewrite': 'm',
 };
 
 describe('control headers', () => {
   it('are all read from a trusted source', () => {
-    assert.deepEqual(read(everything, true), {
-      ...{ requestId: 'r-1', ttlMs: 1500, deadlineInMs: 9000, ttftSloMs: 200 },
-      ...{ fairnessId: 'alice', objective: 'interactive' },
-    });
+    const told = { requestId: 'r-1', ttlMs: 1500, deadlineInMs: 9000, ttftSloMs: 200, modelRewrite: 'm' };
+    assert.deepEqual(read(everything, true), told);
   });
 
   it('are not looked at from anyone else, but for the TTL and the request id', () => {
@@ -43,15 +40,10 @@ describe('control headers', () => {
   });
 
   it('are read in their older spelling, unless the current one is present, even if empty', () => {
-    const older = {
-      'x-gateway-inference-fairness-id': 'old',
-      'x-gateway-inference-objective': 'old',
-      'x-slo-ttft-ms': '7',
-    };
-    const { requestId: _, ...fromOlder } = read(older, true);
-    assert.deepEqual(fromOlder, { fairnessId: 'old', objective: 'old', ttftSloMs: 7 });
-    assert.equal(read({ ...older, 'x-llm-d-inference-fairness-id': 'new' }, true).fairnessId, 'new');
-    assert.equal(read({ ...older, 'x-llm-d-inference-fairness-id': '' }, true).fairnessId, undefined);
+    const older = { 'x-gateway-model-name-rewrite': 'old', 'x-slo-ttft-ms': '7' };
+    assert.partialDeepStrictEqual(read(older, true), { modelRewrite: 'old', ttftSloMs: 7 });
+    assert.equal(read({ ...older, 'x-llm-d-model-name-rewrite': 'new' }, true).modelRewrite, 'new');
+    assert.equal(read({ ...older, 'x-llm-d-model-name-rewrite': '' }, true).modelRewrite, undefined);
   });
 
   it('replace a request id that is missing or not sane', () => {

@@ -25,8 +25,6 @@ export interface ControlHeaders {
    */
   readonly deadlineInMs?: number;
   readonly ttftSloMs?: number;
-  readonly fairnessId?: string;
-  readonly objective?: string;
   /** The model that the request is to be sent to instead of the one it names. */
   readonly modelRewrite?: string;
 }
@@ -72,9 +70,9 @@ export function readControlHeaders(headers: RequestHeaders, trusted: boolean): C
     tell(read, 'deadlineInMs', shorter(ownMs, clientTimeoutMs(headers)));
     if (!trusted) return read;
     tell(read, 'ttftSloMs', duration(headers, TTFT_SLO_NAMES));
-    tell(read, 'fairnessId', printable(headers, FAIRNESS_ID_NAMES));
-    tell(read, 'objective', printable(headers, OBJECTIVE_NAMES));
     tell(read, 'modelRewrite', printable(headers, MODEL_REWRITE_NAMES));
+    // Who they are for is read where callers are identified; a bad name is refused here.
+    for (const names of [FAIRNESS_ID_NAMES, OBJECTIVE_NAMES]) printable(headers, names);
     return read;
   } catch (error) {
     if (error instanceof BadHeader) return error.problem;

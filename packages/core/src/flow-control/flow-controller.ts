@@ -197,9 +197,8 @@ export class FlowController {
   }
 
   /**
-   * Moves a permit whose request was never sent to the first of its alternatives that has room, in this turn: the request
-   * keeps its turn, and nobody can come between. Undefined when none has room or the controller is closed; the permit is
-   * then as it was.
+   * Moves a permit whose request was never sent to the first of its alternatives that has room, in this turn: nobody can
+   * come between. Undefined, and the permit as it was, when none has room or the controller is closed.
    * @throws Error when the permit is another controller's, or has ended already while this one is open.
    */
   failOver(permit: Permit): Permit | undefined {

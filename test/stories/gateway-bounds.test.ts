@@ -224,6 +224,17 @@ describe('the byte budget', () => {
     await house.heard('report', before + 2);
   });
 
+  it('counts a long head beside the body: it is held for as long', async () => {
+    const long = head(50_000, `x: ${'y'.repeat(3500)}\r\nexpect: 100-continue\r\n`);
+    const holder = client().write(long);
+    assert.equal((await holder.answer()).status, 100);
+    assert.equal(house.gateway.budget.used, 50_000 + REQUEST_BYTES + long.length - '\r\n\r\n'.length - 2048);
+    const before = house.count('report');
+    holder.destroy();
+    await house.heard('report', before + 1);
+    assert.equal(house.gateway.budget.used, 0);
+  });
+
   it('is not asked for by a client that may not send: 100 Continue comes after the reservation', async () => {
     const answer = await client().write(head(200_000, 'expect: 100-continue\r\n')).answer();
     assert.equal(answer.status, 413);

@@ -26,7 +26,7 @@ export const gatewayFields = {
     type: 'quantity',
     default: 512 * MiB,
     min: 1,
-    doc: 'Request bodies held at once over all clients, each counted with 24 KiB more for what its request costs besides; beyond, 429. Several requests of one tenant (of one address, when nobody proved the tenant) get half of it at most. At least `maxBodyBytes`.',
+    doc: 'Request bodies held at once over all clients, each counted with 24 KiB more for what its request costs besides (and with what its head has beyond 2 KiB); beyond, 429. Several requests of one tenant (of one address, when nobody proved the tenant) get half of it at most. At least `maxBodyBytes`.',
   },
   maxHeaderBytes: {
     type: 'quantity',

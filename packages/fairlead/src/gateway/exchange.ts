@@ -295,7 +295,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
       return;
     }
     this.#client = client;
-    const receiver = new BodyReceiver(this.request, head.lengthBytes, { limits: bodyLimits, taker: this });
+    const receiver = new BodyReceiver(this.request, head, { limits: bodyLimits, taker: this });
     this.#receiver = receiver;
     if (!receiver.reserve(client)) return;
     if (head.expects === 'continue') this.response.continue();

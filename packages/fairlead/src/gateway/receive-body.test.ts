@@ -15,10 +15,15 @@ function receiving(othersBytes: number) {
   budget.reserve(othersBytes, 'others');
   const told: string[] = [];
   let nowMs = 0;
-  const receiver = new BodyReceiver({ read: () => undefined, discard: () => undefined }, 1_000_000, {
-    limits: { maxBodyBytes: 1_000_000, bodyIdleTimeoutMs: IDLE_MS, budget, nowMs: () => nowMs },
-    taker: { onBody: () => told.push('whole'), onProblem: (problem) => told.push(problem) },
-  });
+  const source = { read: () => undefined, discard: () => undefined };
+  const receiver = new BodyReceiver(
+    source,
+    { headBytes: 200, lengthBytes: 1_000_000 },
+    {
+      limits: { maxBodyBytes: 1_000_000, bodyIdleTimeoutMs: IDLE_MS, budget, nowMs: () => nowMs },
+      taker: { onBody: () => told.push('whole'), onProblem: (problem) => told.push(problem) },
+    },
+  );
   assert.equal(receiver.reserve('slow'), true);
   receiver.start();
   const send = (bytes: number, afterMs: number): void => {

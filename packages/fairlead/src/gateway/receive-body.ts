@@ -21,6 +21,8 @@ const SLOW_BYTES_PER_S = 16 * 1024;
  * would say little of small requests.
  */
 export const REQUEST_BYTES = 24 * 1024;
+/** Of its head, what that covers: a longer one is held as it came, and counts with what it has more. */
+const COVERED_HEAD_BYTES = 2048;
 
 export interface BodyLimits {
   readonly maxBodyBytes: number;
@@ -38,6 +40,13 @@ export interface Body {
 
 /** Why there is none: over the limit; no room in the budget; it stopped coming; it trickled while memory was short. */
 export type BodyProblem = 'too-large' | 'no-room' | 'idle' | 'slow';
+
+/** What the head of a request says of it. */
+export interface BodyOrigin {
+  readonly headBytes: number;
+  /** Length of the body as it is announced; undefined when it is not. */
+  readonly lengthBytes: number | undefined;
+}
 
 export interface BodyTaker {
   /** Called once, unless `BodyReceiver.stop` comes first. */
@@ -58,21 +67,23 @@ export class BodyReceiver implements BodyReader {
   readonly #limits: BodyLimits;
   readonly #taker: BodyTaker;
   readonly #announcedBytes: number | undefined;
+  /** What its request costs beside it. */
+  readonly #requestBytes: number;
   readonly #chunks = new BodyChunks();
   #reservation: Reservation | undefined;
   #startedMs = 0;
   #idle: NodeJS.Timeout | undefined;
 
-  /** `announcedBytes`: as the head of the request has it; undefined when it does not say. */
   constructor(
     source: BodySource,
-    announcedBytes: number | undefined,
+    { headBytes, lengthBytes }: BodyOrigin,
     { limits, taker }: { readonly limits: BodyLimits; readonly taker: BodyTaker },
   ) {
     this.#source = source;
     this.#limits = limits;
     this.#taker = taker;
-    this.#announcedBytes = announcedBytes;
+    this.#announcedBytes = lengthBytes;
+    this.#requestBytes = REQUEST_BYTES + Math.max(0, headBytes - COVERED_HEAD_BYTES);
   }
 
   /** Checks what is announced and makes room for it in the name of `holder`; true when the client may send. */
@@ -83,7 +94,7 @@ export class BodyReceiver implements BodyReader {
       this.#taker.onProblem('too-large');
       return false;
     }
-    this.#reservation = budget.reserve(Math.min(announced + REQUEST_BYTES, budget.maxBytes), holder);
+    this.#reservation = budget.reserve(Math.min(announced + this.#requestBytes, budget.maxBytes), holder);
     if (this.#reservation !== undefined) return true;
     this.#taker.onProblem('no-room');
     return false;
@@ -113,7 +124,7 @@ export class BodyReceiver implements BodyReader {
     this.#idle?.refresh();
     const sizeBytes = this.#chunks.sizeBytes + chunk.length;
     if (sizeBytes > this.#limits.maxBodyBytes) return this.#fail('too-large');
-    const unreserved = Math.min(sizeBytes + REQUEST_BYTES, budget.maxBytes) - (this.#reservation?.bytes ?? 0);
+    const unreserved = Math.min(sizeBytes + this.#requestBytes, budget.maxBytes) - (this.#reservation?.bytes ?? 0);
     if (unreserved > 0 && this.#reservation?.grow(unreserved) !== true) return this.#fail('no-room');
     this.#chunks.add(chunk, this.#announcedBytes);
     if (this.#isTooSlow(sizeBytes)) this.#fail('slow');

@@ -44,6 +44,8 @@ export class ClientHead {
   readonly method: string;
   readonly target: string;
   readonly isHttp10: boolean;
+  /** Without its empty line. */
+  readonly headBytes: number;
   /** Names and values in turn, as they came, each byte a character. */
   readonly rawHeaders: readonly string[];
   /** By lower-case name. */
@@ -65,6 +67,7 @@ export class ClientHead {
     this.method = line[1] as string;
     this.target = line[2] as string;
     this.isHttp10 = line[3] === '0';
+    this.headBytes = text.length;
     const raw = headerLines(text);
     this.rawHeaders = raw;
     const headers = new Fields();

@@ -151,6 +151,37 @@ describe('a connection', () => {
   });
 });
 
+describe('a request that is refused before its body is there', () => {
+  const refused = 'POST /nowhere HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n';
+
+  it('is told so, although what comes of the body is none', async () => {
+    const { house } = await heldHouse();
+    const client = connect(house).write(`${refused}zz\r\n`);
+    const answer = await client.answer();
+    assert.deepEqual([answer.status, answer.headers.connection], [404, 'close']);
+    await client.closed;
+    assert.equal(client.text, '');
+    house.assertEmpty();
+  });
+
+  it('is told so in its turn, behind others', async () => {
+    const { house, answer } = await heldHouse();
+    const client = connect(house).post(body).write(`GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n${refused}zz\r\n`);
+    await answer();
+    const answers = [await client.answer(), await client.answer(), await client.answer()];
+    assert.deepEqual(
+      answers.map(({ status, headers }) => [status, headers.connection]),
+      [
+        [200, 'keep-alive'],
+        [404, 'keep-alive'],
+        [404, 'close'],
+      ],
+    );
+    await client.closed;
+    house.assertEmpty();
+  });
+});
+
 describe('a request that is under way', () => {
   for (const [title, behind, status, options] of [
     ['a head that is never finished', `${HEAD}`, 408, { gateway: { headersTimeoutMs: 50 } }],

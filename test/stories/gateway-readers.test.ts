@@ -57,6 +57,26 @@ describe('an answer that its client has not read', () => {
     house.assertEmpty();
   });
 
+  it('is not taken for read when a request behind it breaks: that and those between are answered as well', async () => {
+    const url = await loopback.http((request, response) => {
+      request.resume().on('end', () => void response.end(ANSWER));
+    });
+    const house = await houseWith(url);
+    const { client, requests } = await stuffed(house);
+    client.write('GET /between HTTP/1.1\r\nhost: x\r\n\r\n');
+    client.write('POST /broken HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n');
+    while (house.gateway.underway < 3) await new Promise((resolve) => setImmediate(resolve));
+    client.write('zz\r\n').socket.resume();
+    await client.closed;
+    assert.equal(client.text.split(ANSWER.toString()).length - 1, requests);
+    assert.match(
+      client.text,
+      /HTTP\/1\.1 404 [^]*connection: keep-alive[^]*HTTP\/1\.1 404 [^]*connection: close[^]*\}$/,
+    );
+    await house.quiet();
+    house.assertEmpty();
+  });
+
   it('is given up after the time for writing, whether it came from a model server or was made here', async () => {
     const models = Array.from({ length: 500 }, (_, index) => `${'m'.repeat(200)}-${index}`);
     const url = await loopback.http((_request, response) => void response.end('{}'));

@@ -127,7 +127,7 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
     if (at < 0) return;
     this.#underway.splice(at, 1);
     this.#waiting?.delete(request);
-    this.#next();
+    if (at === 0) this.#next();
     this.#owner.onOver();
   }
 
@@ -262,27 +262,17 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
     this.#isSpoilt = true;
     this.#takesNoMore = true;
     const broken = this.#underway.find(({ request }) => !request.isComplete);
-    if (broken === this.#underway[0]) {
-      this.#part(problem);
+    if (broken?.response.isBegun === true) {
+      // It was refused for something else, and nobody needs the rest of it for that.
+      this.onEnd();
       return;
     }
     const id = broken?.id ?? randomUUID();
-    if (broken?.response.isBegun !== true) this.#words = problemBytes(id, problem);
+    const words = problemBytes(id, problem);
+    if (broken === this.#underway[0]) this.#say(words);
+    else this.#words = words;
     if (broken === undefined) this.#owner.onRefused(id, problem);
     else broken.clientGone(problem);
-  }
-
-  /** Says what is wrong and closes; requests under way have lost their client. */
-  #part(problem: GatewayProblem): void {
-    const underway = [...this.#underway];
-    if (underway.some(({ response }) => response.isBegun)) {
-      this.#socket.destroy();
-      return;
-    }
-    const id = underway[0]?.id ?? randomUUID();
-    this.#say(problemBytes(id, problem));
-    for (const request of underway) request.clientGone(problem);
-    if (underway.length === 0) this.#owner.onRefused(id, problem);
   }
 
   /** Writes the last words; a client that reads nothing is not waited for. */

@@ -203,6 +203,23 @@ describe('a bad request', () => {
     assert.equal(answer.status, 413);
     assert.equal(answer.headers.connection, 'close');
   });
+
+  it('has its body waited for when its connection is to be closed, so that its system does not throw the answer away', async () => {
+    for (const [version, header] of [
+      ['1.1', 'connection: close\r\n'],
+      ['1.0', ''],
+    ] as const) {
+      const raw = client().write(
+        `POST /nowhere HTTP/${version}\r\nhost: x\r\n${header}content-length: 20000\r\n\r\n${'x'.repeat(10_000)}`,
+      );
+      const answer = await raw.answer();
+      assert.deepEqual([answer.status, answer.headers.connection], [404, 'close']);
+      for (let turns = 0; turns < 50; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(raw.socket.readableEnded, false);
+      raw.write('x'.repeat(10_000));
+      await once(raw.socket, 'end');
+    }
+  });
 });
 
 describe('the byte budget', () => {

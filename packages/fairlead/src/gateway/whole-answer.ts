@@ -27,7 +27,7 @@ export interface WholeAnswer {
 /** Sends the answer, whatever the state of the request's body is. */
 export function sendWhole(request: ClientRequest, response: ClientResponse, answer: WholeAnswer): void {
   const isUnread = !request.isComplete;
-  const isLast = answer.isLast || (isUnread && !endsSoon(request));
+  const isLast = answer.isLast || !request.head.keepAlive || (isUnread && !endsSoon(request));
   response.begin(answer.status, [...answer.headers, 'content-length', String(answer.body.length)], isLast);
   response.write(answer.body);
   if (isUnread && isLast) linger(request, response);

@@ -20,6 +20,8 @@ import { Director } from '../../packages/fairlead/src/director/director.ts';
 import type { RequestReport } from '../../packages/fairlead/src/director/request-report.ts';
 import { startGateway } from '../../packages/fairlead/src/gateway/server.ts';
 import type { Gateway } from '../../packages/fairlead/src/gateway/server.ts';
+import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
+import type { ModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
 import { Fleet } from '../../packages/fairlead/src/model-servers/fleet.ts';
 import { systemClock } from '../../packages/fairlead/src/serve/system-clock.ts';
 import { OUTLIERS } from './outlier-detection.ts';
@@ -243,4 +245,10 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     port: 0,
   });
   return new House({ director, gateway, fleet, teller });
+}
+
+/** One model server that runs one sequence at a time, and a house in front of it. */
+export async function smallHouse(options: Partial<HouseOptions> = {}): Promise<[House, ModelServer]> {
+  const server = await startModelServer({ prefillMs: 1, tokenMs: 1, maxNumSeqs: 1, models: ['m'] });
+  return [await openHouse({ servers: [{ url: server.url, models: ['m'] }], ...options }), server];
 }

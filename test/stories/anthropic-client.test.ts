@@ -6,9 +6,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import { hashKey } from '../../packages/fairlead/src/tenancy/hash-key.ts';
-import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
 import type { ModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
-import { openHouse } from '../kit/house.ts';
+import { openHouse, smallHouse } from '../kit/house.ts';
 import type { House } from '../kit/house.ts';
 
 const messages = [{ role: 'user' as const, content: 'Tell me a story.' }];
@@ -25,11 +24,6 @@ const tools: Anthropic.Tool[] = [
 /** The official client, as a tenant who shows `key`. */
 function client(house: House, key = 'a key'): Anthropic {
   return new Anthropic({ baseURL: house.url, apiKey: key, maxRetries: 0 });
-}
-
-async function smallHouse(options: Partial<Parameters<typeof openHouse>[0]> = {}): Promise<[House, ModelServer]> {
-  const server = await startModelServer({ prefillMs: 1, tokenMs: 1, maxNumSeqs: 1, models: ['m'] });
-  return [await openHouse({ servers: [{ url: server.url, models: ['m'] }], ...options }), server];
 }
 
 describe('Anthropic’s client', () => {

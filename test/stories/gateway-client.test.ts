@@ -7,16 +7,10 @@ import { after, before, describe, it } from 'node:test';
 import OpenAI from 'openai';
 import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
 import type { ModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
-import { openHouse } from '../kit/house.ts';
+import { openHouse, smallHouse } from '../kit/house.ts';
 import type { House } from '../kit/house.ts';
 
 const messages = [{ role: 'user' as const, content: 'Tell me a story.' }];
-
-/** One server of one model that runs one sequence at a time. */
-async function smallHouse(options: Partial<Parameters<typeof openHouse>[0]> = {}): Promise<[House, ModelServer]> {
-  const server = await startModelServer({ prefillMs: 1, tokenMs: 1, maxNumSeqs: 1, models: ['m'] });
-  return [await openHouse({ servers: [{ url: server.url, models: ['m'] }], ...options }), server];
-}
 
 describe('the official client', () => {
   let house: House;

@@ -5,27 +5,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { afterEach, describe, it } from 'node:test';
-import { openHouse } from '../kit/house.ts';
-import type { House, HouseOptions } from '../kit/house.ts';
-import { Loopback } from '../kit/loopback.ts';
-import { RawClient } from '../kit/raw-client.ts';
+import { LoopbackHouses } from '../kit/loopback-houses.ts';
+import type { RawClient } from '../kit/raw-client.ts';
 
-const loopback = new Loopback();
+const loopback = new LoopbackHouses();
 const body = '{"model":"m"}';
 
 afterEach(() => loopback.end());
-
-async function houseWith(url: string, options: Partial<HouseOptions> = {}): Promise<House> {
-  const house = await openHouse({ servers: [{ url, models: ['m'] }], ...options });
-  loopback.atEnd(() => house.close());
-  return house;
-}
-
-function connect(house: House): RawClient {
-  const client = new RawClient(house.url);
-  loopback.atEnd(() => client.destroy());
-  return client;
-}
 
 /** A model server that takes requests and says nothing. */
 const silent = () => loopback.http((request) => void request.resume());
@@ -36,32 +22,33 @@ const quick = () =>
 
 describe('one client', () => {
   it('that has as many connections as it may is sent away with the next, and let in again when one is closed', async () => {
-    const house = await houseWith(await quick(), { gateway: { maxConnectionsPerClient: 1 } });
-    const first = connect(house).post(body);
+    const house = await loopback.house(await quick(), { gateway: { maxConnectionsPerClient: 1 } });
+    const first = loopback.connect(house).post(body);
     assert.equal((await first.answer()).status, 200);
-    await connect(house).closed;
+    await loopback.connect(house).closed;
     const reports = await house.heard('report', 2);
     assert.partialDeepStrictEqual(reports[1], { status: 503, reason: 'too_many_connections' });
     assert.equal((await first.post(body).answer()).status, 200);
     first.socket.end();
     await first.closed;
-    assert.equal((await connect(house).post(body).answer()).status, 200);
+    assert.equal((await loopback.connect(house).post(body).answer()).status, 200);
   });
 
   it('that is a trusted proxy may have as many connections as it likes', async () => {
-    const house = await houseWith(await quick(), {
+    const house = await loopback.house(await quick(), {
       gateway: { maxConnectionsPerClient: 1 },
       identity: { trustedProxies: ['127.0.0.1'] },
     });
-    for (let count = 0; count < 3; count += 1) assert.equal((await connect(house).post(body).answer()).status, 200);
+    for (let count = 0; count < 3; count += 1)
+      assert.equal((await loopback.connect(house).post(body).answer()).status, 200);
   });
 
   it('that has as many requests under way as it may is told so, and others are not', async () => {
-    const house = await houseWith(await silent(), {
+    const house = await loopback.house(await silent(), {
       gateway: { maxRequestsPerClient: 2 },
       identity: { trustedProxies: ['127.0.0.1'] },
     });
-    const from = (address: string): RawClient => connect(house).post(body, [`x-forwarded-for: ${address}`]);
+    const from = (address: string): RawClient => loopback.connect(house).post(body, [`x-forwarded-for: ${address}`]);
     const held = from('192.0.2.1');
     from('192.0.2.1');
     await house.heard('dispatched', 2);
@@ -78,10 +65,10 @@ describe('one client', () => {
   });
 
   it('cannot get around that with one connection', async () => {
-    const house = await houseWith(await quick(), { gateway: { maxRequestsPerClient: 3 } });
-    const client = connect(house).write(
-      `POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`.repeat(10),
-    );
+    const house = await loopback.house(await quick(), { gateway: { maxRequestsPerClient: 3 } });
+    const client = loopback
+      .connect(house)
+      .write(`POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`.repeat(10));
     const statuses: number[] = [];
     while (statuses.length < 10) statuses.push((await client.answer()).status);
     assert.deepEqual(statuses, [...Array<number>(3).fill(200), ...Array<number>(7).fill(429)]);
@@ -92,8 +79,8 @@ describe('one client', () => {
 
 describe('a request that as a whole takes too long', () => {
   it('is answered 504 when no answer has begun, and its server freed', async () => {
-    const house = await houseWith(await silent(), { gateway: { requestTimeoutMs: 50 } });
-    const answer = await connect(house).post(body).answer();
+    const house = await loopback.house(await silent(), { gateway: { requestTimeoutMs: 50 } });
+    const answer = await loopback.connect(house).post(body).answer();
     assert.equal(answer.status, 504);
     assert.match(answer.body, /was not over within 0\.05 s/);
     const [report] = await house.heard('report');
@@ -103,8 +90,10 @@ describe('a request that as a whole takes too long', () => {
   });
 
   it('is answered 408 when its body never came', async () => {
-    const house = await houseWith(await silent(), { gateway: { requestTimeoutMs: 50 } });
-    const client = connect(house).write('POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 13\r\n\r\n{');
+    const house = await loopback.house(await silent(), { gateway: { requestTimeoutMs: 50 } });
+    const client = loopback
+      .connect(house)
+      .write('POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 13\r\n\r\n{');
     const answer = await client.answer();
     assert.equal(answer.status, 408);
     await house.quiet();
@@ -117,8 +106,8 @@ describe('a request that as a whole takes too long', () => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       response.write('data: {}\n\n');
     });
-    const house = await houseWith(url, { gateway: { requestTimeoutMs: 50 } });
-    const client = connect(house).post(body);
+    const house = await loopback.house(url, { gateway: { requestTimeoutMs: 50 } });
+    const client = loopback.connect(house).post(body);
     await client.closed;
     assert.match(client.text, /data: \{\}[^]*"code":"request_timeout"/);
     assert.ok(!client.text.endsWith('0\r\n\r\n'));
@@ -138,8 +127,8 @@ describe('a client that reads a little now and then', () => {
       response.on('drain', fill);
       fill();
     });
-    const house = await houseWith(url, { gateway: { clientStallTimeoutMs: 300 } });
-    const client = connect(house).post(body);
+    const house = await loopback.house(url, { gateway: { clientStallTimeoutMs: 300 } });
+    const client = loopback.connect(house).post(body);
     let reads = 0;
     client.socket.on('data', () => {
       reads += 1;
@@ -167,8 +156,8 @@ describe('a model server', () => {
         response.writeHead(200, { 'content-type': 'text/event-stream' });
         response.write('data: {}\n\n');
       });
-      const house = await houseWith(url, { gateway });
-      const client = connect(house).post(body);
+      const house = await loopback.house(url, { gateway });
+      const client = loopback.connect(house).post(body);
       const [report] = await house.heard('report');
       assert.partialDeepStrictEqual(report, { reason: code, ending: 'failed' });
       client.destroy();
@@ -180,8 +169,8 @@ describe('a model server', () => {
 
 describe('a connection', () => {
   it('on which no whole head arrives is told so and closed', async () => {
-    const house = await houseWith(await quick(), { gateway: { headersTimeoutMs: 50 } });
-    const client = connect(house).write('POST /v1/completions HTTP/1.1\r\nhost:');
+    const house = await loopback.house(await quick(), { gateway: { headersTimeoutMs: 50 } });
+    const client = loopback.connect(house).write('POST /v1/completions HTTP/1.1\r\nhost:');
     const answer = await client.answer();
     assert.equal(answer.status, 408);
     assert.match(answer.body, /head did not arrive in time/);
@@ -189,8 +178,8 @@ describe('a connection', () => {
   });
 
   it('on which nothing happens for the keep-alive time is closed', async () => {
-    const house = await houseWith(await quick(), { gateway: { keepAliveTimeoutMs: 50 } });
-    const client = connect(house).post(body);
+    const house = await loopback.house(await quick(), { gateway: { keepAliveTimeoutMs: 50 } });
+    const client = loopback.connect(house).post(body);
     assert.equal((await client.answer()).status, 200);
     await once(client.socket, 'end');
   });

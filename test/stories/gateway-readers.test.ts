@@ -5,31 +5,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { afterEach, describe, it } from 'node:test';
-import { openHouse } from '../kit/house.ts';
-import type { House, HouseOptions } from '../kit/house.ts';
-import { Loopback } from '../kit/loopback.ts';
-import { RawClient } from '../kit/raw-client.ts';
+import type { House } from '../kit/house.ts';
+import { LoopbackHouses } from '../kit/loopback-houses.ts';
+import type { RawClient } from '../kit/raw-client.ts';
 
-const loopback = new Loopback();
+const loopback = new LoopbackHouses();
 const ANSWER = Buffer.alloc(40_000, 'a');
 
 afterEach(() => loopback.end());
 
-async function houseWith(url: string, options: Partial<HouseOptions> = {}): Promise<House> {
-  const house = await openHouse({ servers: [{ url, models: ['m'] }], ...options });
-  loopback.atEnd(() => house.close());
-  return house;
-}
-
-function connect(house: House): RawClient {
-  const client = new RawClient(house.url);
-  loopback.atEnd(() => client.destroy());
-  return client;
-}
-
 /** A client that reads nothing, and of whose answers the system takes no more; the number of requests it has made. */
 async function stuffed(house: House): Promise<{ client: RawClient; requests: number }> {
-  const client = connect(house);
+  const client = loopback.connect(house);
   client.socket.pause();
   for (let requests = 1; ; requests += 1) {
     client.post('{"model":"m"}');
@@ -47,7 +34,7 @@ describe('an answer that its client has not read', () => {
     const url = await loopback.http((request, response) => {
       request.resume().on('end', () => void response.end(ANSWER));
     });
-    const house = await houseWith(url);
+    const house = await loopback.house(url);
     const { client, requests } = await stuffed(house);
     const closed = house.gateway.close();
     client.socket.resume();
@@ -61,7 +48,7 @@ describe('an answer that its client has not read', () => {
     const url = await loopback.http((request, response) => {
       request.resume().on('end', () => void response.end(ANSWER));
     });
-    const house = await houseWith(url);
+    const house = await loopback.house(url);
     const { client, requests } = await stuffed(house);
     client.write('GET /between HTTP/1.1\r\nhost: x\r\n\r\n');
     client.write('POST /broken HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n');
@@ -80,8 +67,8 @@ describe('an answer that its client has not read', () => {
   it('is given up after the time for writing, whether it came from a model server or was made here', async () => {
     const models = Array.from({ length: 500 }, (_, index) => `${'m'.repeat(200)}-${index}`);
     const url = await loopback.http((_request, response) => void response.end('{}'));
-    const house = await houseWith(url, { servers: [{ url, models }], gateway: { clientWriteTimeoutMs: 50 } });
-    const client = connect(house);
+    const house = await loopback.house(url, { servers: [{ url, models }], gateway: { clientWriteTimeoutMs: 50 } });
+    const client = loopback.connect(house);
     client.socket.pause();
     const closed = once(client.socket, 'close');
     client.write('GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(300));
@@ -101,8 +88,8 @@ describe('a client of HTTP/1.0', () => {
         response.write('{"half":', () => response.destroy());
       });
     });
-    const house = await houseWith(url);
-    const client = connect(house);
+    const house = await loopback.house(url);
+    const client = loopback.connect(house);
     const failed = once(client.socket, 'error');
     client.write('POST /v1/completions HTTP/1.0\r\ncontent-length: 13\r\n\r\n{"model":"m"}');
     const [error] = (await failed) as [NodeJS.ErrnoException];
@@ -118,8 +105,8 @@ describe('a client of HTTP/1.0', () => {
         response.end('answer');
       });
     });
-    const house = await houseWith(url);
-    const client = connect(house);
+    const house = await loopback.house(url);
+    const client = loopback.connect(house);
     client.write('POST /v1/completions HTTP/1.0\r\ncontent-length: 13\r\n\r\n{"model":"m"}');
     await once(client.socket, 'end');
     assert.match(client.text, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nwhole answer$/);
@@ -131,10 +118,10 @@ describe('a connection beyond the most that are taken', () => {
     const url = await loopback.http((request, response) => {
       request.resume().on('end', () => void response.end('{}'));
     });
-    const house = await houseWith(url, { gateway: { maxConnections: 1 } });
-    const first = connect(house).post('{"model":"m"}');
+    const house = await loopback.house(url, { gateway: { maxConnections: 1 } });
+    const first = loopback.connect(house).post('{"model":"m"}');
     assert.equal((await first.answer()).status, 200);
-    const second = connect(house);
+    const second = loopback.connect(house);
     await second.closed.catch(() => undefined);
     const reports = await house.heard('report', 2);
     assert.partialDeepStrictEqual(reports[1], { status: 503, reason: 'too_many_connections' });

@@ -6,30 +6,15 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, it } from 'node:test';
-import type { ResolvedConfig } from '../../packages/fairlead/src/config/resolved.ts';
-import { openHouse } from '../kit/house.ts';
-import type { House } from '../kit/house.ts';
-import { Loopback } from '../kit/loopback.ts';
-import { RawClient } from '../kit/raw-client.ts';
+import { LoopbackHouses } from '../kit/loopback-houses.ts';
+import type { RawClient } from '../kit/raw-client.ts';
 
-const loopback = new Loopback();
+const loopback = new LoopbackHouses();
 const body = '{"model":"m"}';
 
 afterEach(() => loopback.end());
 
 const metricsSource = { intervalMs: 20, scheme: 'http', path: '/metrics', engineLabelKey: 'engine' } as const;
-
-async function houseWith(url: string, config: Partial<ResolvedConfig> = {}): Promise<House> {
-  const house = await openHouse({ servers: [{ url, models: ['m'] }], config });
-  loopback.atEnd(() => house.close());
-  return house;
-}
-
-function connect(house: House): RawClient {
-  const client = new RawClient(house.url);
-  loopback.atEnd(() => client.destroy());
-  return client;
-}
 
 /** A server whose answers are fine and whose metrics are not; `asked` resolves when they were given `times` times. */
 async function withMetrics(
@@ -91,10 +76,10 @@ describe('a metrics page', () => {
     it(`${title} holds no memory and keeps nobody from being served`, async () => {
       const { url, asked } = await withMetrics(page);
       const before = process.memoryUsage.rss();
-      const house = await houseWith(url, { metricsSource });
+      const house = await loopback.house(url, { config: { metricsSource } });
       await asked(2);
       for (let count = 0; count < 3; count += 1) {
-        assert.equal((await connect(house).post(body).answer()).status, 200);
+        assert.equal((await loopback.connect(house).post(body).answer()).status, 200);
       }
       const grownBytes = process.memoryUsage.rss() - before;
       assert.ok(grownBytes < 300e6, `grew by ${grownBytes} bytes`);
@@ -124,9 +109,9 @@ describe('an answer', () => {
         socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}${evil}`);
       });
     });
-    const house = await houseWith(url);
+    const house = await loopback.house(url);
     for (let count = 0; count < 5; count += 1) {
-      const answer = await connect(house).post(body).answer();
+      const answer = await loopback.connect(house).post(body).answer();
       assert.notEqual(answer.body, 'evil');
     }
   });
@@ -141,8 +126,8 @@ describe('an answer', () => {
       const url = await loopback.raw((socket) => {
         socket.on('data', () => socket.write(`HTTP/1.1 200 OK\r\n${head}\r\n\r\n0\r\n\r\n`));
       });
-      const house = await houseWith(url);
-      const client = connect(house).post(body);
+      const house = await loopback.house(url);
+      const client = loopback.connect(house).post(body);
       const [report] = await house.heard('report');
       if (report?.status !== 200) assert.equal(report?.status, 502);
       const text = await seen(client);
@@ -160,7 +145,7 @@ describe('an answer', () => {
           socket.write(`HTTP/1.1 ${status} X\r\ncontent-length: ${status === 204 ? 0 : 5}\r\n\r\n`),
         );
       });
-      const client = connect(await houseWith(url)).post(body);
+      const client = loopback.connect(await loopback.house(url)).post(body);
       await client.saw('\r\n\r\n');
       assert.match(client.text, new RegExp(`^HTTP/1.1 ${status} `));
       assert.doesNotMatch(client.text, /content-length|transfer-encoding/i);
@@ -175,7 +160,7 @@ describe('an answer', () => {
         socket.end('HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 20\r\n\r\ndata: {}\n\n'),
       );
     });
-    const client = connect(await houseWith(url)).post(body);
+    const client = loopback.connect(await loopback.house(url)).post(body);
     await client.closed;
     assert.match(client.text, /upstream_died/);
     assert.doesNotMatch(client.text, /content-length/i);
@@ -191,7 +176,7 @@ describe('an answer', () => {
       response.writeHead(200, { 'content-encoding': 'gzip', 'content-type': 'application/json' });
       response.end(packed);
     });
-    const house = await houseWith(url);
+    const house = await loopback.house(url);
     const answer = await fetch(`${house.url}/v1/completions`, { method: 'POST', body });
     assert.equal(answer.headers.get('content-encoding'), 'gzip');
     assert.equal((await answer.arrayBuffer()).byteLength, 20_000_000);

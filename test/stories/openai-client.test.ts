@@ -5,9 +5,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import OpenAI from 'openai';
-import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
 import type { ModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
-import { openHouse } from '../kit/house.ts';
+import { smallHouse } from '../kit/house.ts';
 import type { House } from '../kit/house.ts';
 
 const messages = [{ role: 'user' as const, content: 'Tell me a story.' }];
@@ -16,11 +15,6 @@ const parameters = {
   properties: { port: { type: 'string' }, days: { type: 'integer', minimum: 2 } },
 };
 const asked = { model: 'm', input: 'Tell me a story.', max_output_tokens: 6 };
-
-async function smallHouse(): Promise<[House, ModelServer]> {
-  const server = await startModelServer({ prefillMs: 1, tokenMs: 1, maxNumSeqs: 1, models: ['m'] });
-  return [await openHouse({ servers: [{ url: server.url, models: ['m'] }] }), server];
-}
 
 describe('the responses API', () => {
   let house: House;

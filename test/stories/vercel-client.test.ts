@@ -10,9 +10,7 @@ import { createOpenAI } from '@ai-sdk/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { APICallError, generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai';
 import type { LanguageModel } from 'ai';
-import { startModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
-import type { ModelServer } from '../../packages/fairlead/src/model-server/model-server.ts';
-import { openHouse } from '../kit/house.ts';
+import { smallHouse } from '../kit/house.ts';
 import type { House } from '../kit/house.ts';
 
 /** By API: the model `m`, asked as the SDK's documentation shows. */
@@ -23,11 +21,6 @@ const models: Readonly<Record<string, (house: House, name?: string) => LanguageM
   'Anthropic’s messages': (house, name = 'm') => createAnthropic({ baseURL: `${house.url}/v1`, apiKey: 'k' })(name),
 };
 
-async function smallHouse(): Promise<[House, ModelServer]> {
-  const server = await startModelServer({ prefillMs: 1, tokenMs: 1, maxNumSeqs: 1, models: ['m'] });
-  return [await openHouse({ servers: [{ url: server.url, models: ['m'] }], limit: 1 }), server];
-}
-
 const prompt = 'Tell me a story.';
 const common = { prompt, maxOutputTokens: 6, maxRetries: 0 };
 /** Errors and warnings are looked at, not printed. */
@@ -37,7 +30,7 @@ Object.assign(globalThis, { AI_SDK_LOG_WARNINGS: false });
 for (const [api, modelOf] of Object.entries(models)) {
   describe(`the Vercel AI SDK with ${api}`, () => {
     it('gets a text, and the same in a stream, with their usage', async () => {
-      const [house, server] = await smallHouse();
+      const [house, server] = await smallHouse({ limit: 1 });
       const model = modelOf(house);
       const whole = await generateText({ model, ...common });
       assert.equal(whole.text.split(' ').length, 6);
@@ -59,7 +52,7 @@ for (const [api, modelOf] of Object.entries(models)) {
     });
 
     it('has its tools called, and goes on with what they say', async () => {
-      const [house, server] = await smallHouse();
+      const [house, server] = await smallHouse({ limit: 1 });
       const asked: unknown[] = [];
       const tide = tool({
         inputSchema: jsonSchema<{ port: string; days: number }>({
@@ -93,7 +86,7 @@ for (const [api, modelOf] of Object.entries(models)) {
     });
 
     it('gets an error with the gateway’s words for what is wrong', async () => {
-      const [house, server] = await smallHouse();
+      const [house, server] = await smallHouse({ limit: 1 });
       await assert.rejects(generateText({ model: modelOf(house, 'x'), ...common }), (error) => {
         assert.ok(APICallError.isInstance(error));
         assert.equal(error.statusCode, 404);
@@ -106,7 +99,7 @@ for (const [api, modelOf] of Object.entries(models)) {
     });
 
     it('leaves its place in the queue, and the model server, when it is aborted', async () => {
-      const [house, server] = await smallHouse();
+      const [house, server] = await smallHouse({ limit: 1 });
       server.set({ stallAfter: 2 });
       const holder = new AbortController();
       const held = streamText({ model: modelOf(house), ...common, abortSignal: holder.signal, onError });
@@ -128,7 +121,7 @@ for (const [api, modelOf] of Object.entries(models)) {
     });
 
     it('gets an error when the model server dies in the middle of a stream', async () => {
-      const [house, server] = await smallHouse();
+      const [house, server] = await smallHouse({ limit: 1 });
       server.set({ stallAfter: 3 });
       const stream = streamText({ model: modelOf(house), ...common, onError });
       const errors: unknown[] = [];

@@ -83,6 +83,12 @@ export const arrows: readonly Arrow[] = [
     example: [`${fairlead}gateway/server.ts`, '../model-servers/upstream-client.ts'],
   },
   {
+    rule: 'what reads and writes HTTP as bytes, or says what they mean, knows no socket',
+    from: ['gateway/wire/', 'gateway/protocol/', 'model-servers/wire/'].map((room) => fairlead + room),
+    never: ['node:net', 'node:tls', `${fairlead}sockets/turn-writes.ts`],
+    example: [`${fairlead}gateway/wire/client-response.ts`, 'node:net'],
+  },
+  {
     rule: 'the gateway never imports another front door',
     from: [`${fairlead}gateway/`],
     never: [`${fairlead}admin/`, `${fairlead}ext-proc/`],

@@ -25,6 +25,7 @@ import { Routes } from './routes.ts';
 const KEEP_ALIVE_PROBE_MS = 30_000;
 /** Connections that the system may hold for us to accept: a burst of clients is not refused. */
 const BACKLOG = 2048;
+
 export interface GatewayOptions {
   readonly config: ResolvedConfig;
   readonly director: Director;

@@ -11,10 +11,10 @@ import { connect as connectPlain, isIP } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
+import { holdForTurn } from '../sockets/turn-writes.ts';
 import type { UpstreamTls } from './tls-files.ts';
 import { AnswerParser } from './wire/answer-parser.ts';
 import type { AnswerSink } from './wire/answer-parser.ts';
-import { writeRequest } from './wire/request-bytes.ts';
 import type { WireRequest } from './wire/request-bytes.ts';
 
 /**
@@ -167,9 +167,10 @@ export class Connection {
     if (unsent !== undefined) this.#write(unsent);
   }
 
-  #write(request: WireRequest): void {
+  #write({ pieces }: WireRequest): void {
     this.#current?.sent(performance.now(), this.#isReused);
-    writeRequest(this.#socket, request);
+    holdForTurn(this.#socket);
+    for (const piece of pieces) this.#socket.write(piece);
   }
 
   /** True: more. */

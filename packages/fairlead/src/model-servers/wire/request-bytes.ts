@@ -5,10 +5,8 @@
  * a copy. What no request may hold is refused here, wherever it came from: nothing can be put between lines.
  */
 
-import type { Socket } from 'node:net';
 import { TOKEN } from '../../sockets/header-lines.ts';
 import { KnownTexts } from '../../sockets/known-texts.ts';
-import { holdForTurn } from '../../sockets/turn-writes.ts';
 
 /** A body up to this is copied behind its head: one write of one piece is cheaper than the copy. */
 const COPIED_BYTES = 16 * 1024;
@@ -73,12 +71,6 @@ export function wireRequest(lines: RequestLines): WireRequest {
     at += chunk.byteLength;
   }
   return { method, pieces: [whole] };
-}
-
-/** Writes it, all pieces at once. */
-export function writeRequest(socket: Socket, { pieces }: WireRequest): void {
-  holdForTurn(socket);
-  for (const piece of pieces) socket.write(piece);
 }
 
 function headOf({ method, path, host, authorization, headers }: RequestLines, sizeBytes: number): string {

@@ -34,7 +34,7 @@ export function fleetText(
     ? '# slots: none of so many at once had to wait for another; there may be more.\n'
     : '';
   const cache = fleet.prefixCacheTokens > 0 ? '# prefixCacheTokens: it kept so many; it may keep more.\n' : '';
-  return `# ${JSON.stringify(model)} at ${url}, as it was when it was asked. Times are those of a full batch.\n${more}${cache}${stringify({ fleet: fleetSection(fleet) })}`;
+  return `# ${JSON.stringify(model)} at ${url}, as it was when it was asked. Its prefill is that of a full batch.\n${more}${cache}${stringify({ fleet: fleetSection(fleet) })}`;
 }
 
 /** To three digits. */

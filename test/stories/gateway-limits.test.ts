@@ -100,6 +100,21 @@ describe('a request that as a whole takes too long', () => {
     house.assertEmpty();
   });
 
+  it('is not cut for it when it has been refused, and what it still sends is waited for', async () => {
+    const house = await loopback.house(await silent(), { gateway: { requestTimeoutMs: 50 } });
+    const refused = loopback
+      .connect(house)
+      .write('POST /nowhere HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n');
+    assert.equal((await refused.answer()).status, 404);
+    // Its time is over before that of one that came after it.
+    assert.equal((await loopback.connect(house).post(body).answer()).status, 504);
+    assert.equal(refused.socket.readableEnded, false);
+    await refused.write('0\r\n\r\n').closed;
+    const reports = await house.heard('report', 2);
+    assert.deepEqual(reports.map(({ reason }) => reason).sort(), ['request_timeout', 'unknown_url']);
+    house.assertEmpty();
+  });
+
   it('ends its stream with an error event and without its proper end', async () => {
     const url = await loopback.http((request, response) => {
       request.resume();

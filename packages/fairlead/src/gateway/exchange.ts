@@ -304,8 +304,8 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   /** The whole of it takes too long: whatever is under way ends, and the client is told. */
   #tooLong(): void {
-    // What is left is for the client to read, within a time of its own.
-    if (this.response.isEnded) return;
+    // What is left is for the client to read, or, refused as it is, to send, within a time of its own.
+    if (this.response.isEnded || (this.response.isBegun && this.#journey === undefined)) return;
     this.#receiver?.stop();
     this.#journey?.cancel();
     this.fail(tookTooLong(this.#context.config.requestTimeoutMs, this.#journey !== undefined));

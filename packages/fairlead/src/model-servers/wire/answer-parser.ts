@@ -38,9 +38,9 @@ const names = new KnownTexts<(typeof FRAMING)[number] | 'other' | 'none'>((name)
 });
 
 /** First lines: a server says the same few again and again. */
-const beginnings = new KnownTexts<{ readonly isOld: boolean; readonly status: number } | null>((line) => {
+const beginnings = new KnownTexts<{ readonly isHttp10: boolean; readonly status: number } | null>((line) => {
   const match = STATUS_LINE.exec(line);
-  return match && { isOld: match[1] === '0', status: Number(match[2]) };
+  return match && { isHttp10: match[1] === '0', status: Number(match[2]) };
 });
 
 const NO_WORDS: readonly string[] = [];
@@ -51,7 +51,8 @@ export class AnswerParser {
   #phase: Phase = 'head';
   readonly #head = new HeadCollector();
   #interim = 0;
-  #left = 0;
+  /** Bytes of the body that are yet to come. */
+  #leftBytes = 0;
   #chunked: ChunkedBody | undefined;
   #isBodiless = false;
   #keepAlive = false;
@@ -111,7 +112,12 @@ export class AnswerParser {
     const beginning = beginnings.of(lineEnd < 0 ? text : text.slice(0, lineEnd));
     if (beginning === null) throw notHttp();
     const headers = headerLines(text);
-    const framing: Framing = { isOld: beginning.isOld, length: undefined, coding: undefined, connection: '' };
+    const framing: Framing = {
+      isHttp10: beginning.isHttp10,
+      lengthBytes: undefined,
+      coding: undefined,
+      connection: '',
+    };
     this.#hintMs = undefined;
     for (let at = 0; at < headers.length; at += 2) this.#readHeader(headers, at, framing);
     const { status } = beginning;
@@ -137,28 +143,28 @@ export class AnswerParser {
       if (framing.coding !== undefined) throw new BadMessage('two transfer codings');
       framing.coding = value.toLowerCase();
     } else {
-      if (framing.length !== undefined) throw new BadMessage('two lengths');
+      if (framing.lengthBytes !== undefined) throw new BadMessage('two lengths');
       if (!/^\d{1,15}$/.test(value)) throw new BadMessage('the length of its answer is no number');
-      framing.length = Number(value);
+      framing.lengthBytes = Number(value);
     }
   }
 
-  #frame(status: number, { isOld, length, coding, connection }: Framing): void {
-    if (coding !== undefined && length !== undefined) throw new BadMessage('a length and a transfer coding');
-    if (coding !== undefined && (isOld || coding !== 'chunked')) {
+  #frame(status: number, { isHttp10, lengthBytes, coding, connection }: Framing): void {
+    if (coding !== undefined && lengthBytes !== undefined) throw new BadMessage('a length and a transfer coding');
+    if (coding !== undefined && (isHttp10 || coding !== 'chunked')) {
       throw new BadMessage('a transfer coding other than chunked');
     }
     const words = connection === '' ? NO_WORDS : connection.split(/[\s,]+/);
-    this.#keepAlive = isOld ? words.includes('keep-alive') : !words.includes('close');
+    this.#keepAlive = isHttp10 ? words.includes('keep-alive') : !words.includes('close');
     if (this.#isBodiless || status === 204 || status === 304) {
       this.#phase = 'length';
-      this.#left = 0;
+      this.#leftBytes = 0;
     } else if (coding !== undefined) {
       this.#phase = 'chunked';
       this.#chunked = new ChunkedBody();
-    } else if (length !== undefined) {
+    } else if (lengthBytes !== undefined) {
       this.#phase = 'length';
-      this.#left = length;
+      this.#leftBytes = lengthBytes;
     } else {
       this.#phase = 'close';
       this.#keepAlive = false;
@@ -166,21 +172,21 @@ export class AnswerParser {
   }
 
   #isEmpty(): boolean {
-    return this.#phase === 'length' && this.#left === 0;
+    return this.#phase === 'length' && this.#leftBytes === 0;
   }
 
   #takeLength(chunk: Buffer, at: number, sink: AnswerSink): number {
-    const end = Math.min(chunk.length, at + this.#left);
-    this.#left -= end - at;
+    const end = Math.min(chunk.length, at + this.#leftBytes);
+    this.#leftBytes -= end - at;
     if (end > at) sink.onBody(chunk.subarray(at, end));
-    return this.#left === 0 ? end : -1;
+    return this.#leftBytes === 0 ? end : -1;
   }
 }
 
 /** What a head says of where its body ends. */
 interface Framing {
-  readonly isOld: boolean;
-  length: number | undefined;
+  readonly isHttp10: boolean;
+  lengthBytes: number | undefined;
   coding: string | undefined;
   connection: string;
 }

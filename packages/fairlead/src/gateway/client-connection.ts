@@ -12,6 +12,7 @@ import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { BadMessage } from '../sockets/bad-message.ts';
 import { atTurnEnd, holdForTurn } from '../sockets/turn-writes.ts';
+import { giveBack } from './body-chunks.ts';
 import type { Departing } from './departures.ts';
 import { problemBytes } from './problem-answer.ts';
 import type { GatewayProblem } from './problem-answer.ts';
@@ -66,6 +67,8 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
   readonly #underway: Underway[] = [];
   /** What is to be done for those whose turn it is not yet. */
   #waiting: Map<Underway, () => void> | undefined;
+  /** Somebody holds on to the memory of what is being read. */
+  #isHeld = false;
   /** The request that is being read; undefined for one that is dropped. */
   #reading: ClientRequest | undefined;
   /** Requests that came when none was taken any more. */
@@ -182,7 +185,7 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
   }
 
   onBody(chunk: Buffer): void {
-    this.#reading?.take(chunk);
+    if (this.#reading?.take(chunk) === true) this.#isHeld = true;
   }
 
   onEnd(): void {
@@ -231,6 +234,7 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
 
   #read(chunk: Buffer): void {
     if (this.#isParting || this.#isSpoilt) return;
+    this.#isHeld = false;
     try {
       this.#parser.feed(chunk, this);
     } catch (error) {
@@ -238,6 +242,7 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
       this.#spoilt(malformedHttp(error.kind));
       return;
     }
+    if (!this.#isHeld) giveBack([chunk]);
     if (this.#parser.isInHead) this.#headSinceMs ??= performance.now();
   }
 

@@ -119,15 +119,15 @@ export class BodyReceiver implements BodyReader {
     this.#reservation?.release();
   }
 
-  onData(chunk: Uint8Array): void {
+  onData(chunk: Uint8Array): boolean {
     const { budget } = this.#limits;
     this.#idle?.refresh();
     const sizeBytes = this.#chunks.sizeBytes + chunk.length;
     if (sizeBytes > this.#limits.maxBodyBytes) return this.#fail('too-large');
-    const unreserved = Math.min(sizeBytes + this.#requestBytes, budget.maxBytes) - (this.#reservation?.bytes ?? 0);
+    const unreserved = Math.min(sizeBytes + REQUEST_BYTES, budget.maxBytes) - (this.#reservation?.bytes ?? 0);
     if (unreserved > 0 && this.#reservation?.grow(unreserved) !== true) return this.#fail('no-room');
-    this.#chunks.add(chunk, this.#announcedBytes);
-    if (this.#isTooSlow(sizeBytes)) this.#fail('slow');
+    const isHeld = this.#chunks.add(chunk, this.#announcedBytes);
+    return this.#isTooSlow(sizeBytes) ? this.#fail('slow') : isHeld;
   }
 
   onEnd(): void {
@@ -142,10 +142,11 @@ export class BodyReceiver implements BodyReader {
     return tookMs > bodyIdleTimeoutMs && sizeBytes < (tookMs / 1000) * SLOW_BYTES_PER_S;
   }
 
-  #fail(problem: BodyProblem): void {
+  #fail(problem: BodyProblem): false {
     this.stop();
     this.#chunks.take();
     this.release();
     this.#taker.onProblem(problem);
+    return false;
   }
 }

@@ -55,6 +55,7 @@ function linger(request: ClientRequest, response: ClientResponse): void {
     onData: (chunk) => {
       readBytes += chunk.length;
       if (readBytes > LINGER_BYTES) finish();
+      return false;
     },
     onEnd: finish,
   });

@@ -6,7 +6,8 @@ import type { ClientHead } from './client-head.ts';
 
 /** Takes a body, a piece at a time. */
 export interface BodyReader {
-  onData(chunk: Uint8Array): void;
+  /** Whether the memory of the chunk is held on to; else it is used again. */
+  onData(chunk: Uint8Array): boolean;
   onEnd(): void;
 }
 
@@ -18,7 +19,7 @@ export interface RequestSource {
   resume(): void;
 }
 
-const NOBODY: BodyReader = { onData: () => undefined, onEnd: () => undefined };
+const NOBODY: BodyReader = { onData: () => false, onEnd: () => undefined };
 
 export class ClientRequest {
   readonly head: ClientHead;
@@ -59,15 +60,13 @@ export class ClientRequest {
     this.read(NOBODY);
   }
 
-  /** A piece of the body came. */
-  take(chunk: Uint8Array): void {
-    if (this.#reader !== undefined) {
-      this.#reader.onData(chunk);
-      return;
-    }
+  /** A piece of the body came; true when its memory is held on to. */
+  take(chunk: Uint8Array): boolean {
+    if (this.#reader !== undefined) return this.#reader.onData(chunk);
     (this.#early ??= []).push(chunk);
     // Each time: a request before this one may have let it go on.
     this.#source.pause();
+    return true;
   }
 
   /** The body is whole. */

@@ -75,6 +75,27 @@ describe('the memory of a request body', () => {
     await loopback.end();
   });
 
+  it('is free without the collector when its request has waited too long', async () => {
+    const loopback = new Loopback();
+    const url = await loopback.http((request) => void request.resume());
+    const house = await openHouse({ servers: [{ url, models: ['m'] }], limit: 1 });
+    const first = new RawClient(house.url).post('{"model":"m"}');
+    await house.heard('dispatched');
+    const body = JSON.stringify({ model: 'm', prompt: 'x'.repeat(32 * MEGABYTE) });
+    const late = new RawClient(house.url).post(body, ['x-fairlead-ttl-ms: 100']);
+    await house.heard('enqueued', 2);
+    const { arrayBuffers: waiting } = process.memoryUsage();
+    assert.equal((await late.answer()).status, 429);
+    await house.heard('report');
+    const { arrayBuffers: over } = process.memoryUsage();
+    assert.ok(waiting - over > 24 * MEGABYTE, `${Math.round((waiting - over) / MEGABYTE)} of 32 MB were free at once`);
+    for (const client of [first, late]) client.destroy();
+    await house.quiet();
+    house.assertEmpty();
+    await house.close();
+    await loopback.end();
+  });
+
   it('is shared: a tenant whose large requests wait leaves half of it to others', async () => {
     const loopback = new Loopback();
     const url = await loopback.http((request) => void request.resume());

@@ -89,6 +89,8 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   #identity: Identity | undefined;
   #receiver: BodyReceiver | undefined;
   #body: readonly Uint8Array[] = NO_BODY;
+  /** A model server was, or is being, sent the body. */
+  #isSent = false;
   #rewritten: RewrittenModel | undefined;
   #journey: Journey | undefined;
   /** In whose name it counts among the requests under way; undefined while it does not. */
@@ -209,6 +211,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   }
 
   headersToSend(): string[] {
+    this.#isSent = true;
     const { forwardAuthorization } = this.#context.config;
     const { viaProxy } = this.#identity as Identity;
     return upstreamHeaders(this.request.head.rawHeaders, { forwardAuthorization, viaProxy, requestId: this.id });
@@ -350,6 +353,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#receiver?.release();
     this.#relay.close();
     this.#journey?.cancel();
+    if (!this.#isSent) giveBack(this.#body);
     this.#facts.durationMs = this.#context.director.nowMs() - this.#receivedMs;
   }
 

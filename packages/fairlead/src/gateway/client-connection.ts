@@ -139,7 +139,10 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
     if (this.#underway.length === 0) this.#socket.destroySoon();
   }
 
+  /** Ends it now, with what was written in this turn. */
   destroy(): void {
+    this.#writeText();
+    while (this.#socket.writableCorked > 0) this.#socket.uncork();
     this.#socket.destroy();
   }
 

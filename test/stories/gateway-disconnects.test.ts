@@ -34,9 +34,10 @@ async function live(house: House, random: () => number): Promise<void> {
     raw.write(request.slice(0, below(request.length)));
     for (let turns = below(20); turns > 0; turns -= 1) await turn();
   } else if (patience < 0.6) {
-    // Leaves while it waits or is being answered.
+    // Leaves while it is being answered, or at any time while it waits.
     raw.write(request);
-    for (let turns = below(400); turns > 0 && !raw.socket.destroyed; turns -= 1) await turn();
+    if (random() < 0.5) await raw.change();
+    else for (let turns = below(400); turns > 0 && !raw.socket.destroyed; turns -= 1) await turn();
   } else {
     raw.write(request);
     await raw.whole();

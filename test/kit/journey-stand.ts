@@ -19,6 +19,7 @@ import type {
   UpstreamRequest,
 } from '../../packages/fairlead/src/director/ports.ts';
 import type { Problem } from '../../packages/fairlead/src/director/problem.ts';
+import { HeaderBlock } from '../../packages/fairlead/src/sockets/header-block.ts';
 
 /** One try as the model server sees it. */
 export interface SentTry {
@@ -30,6 +31,8 @@ export interface SentTry {
   isOver?: boolean;
 }
 
+export const HEADERS = new HeaderBlock(['x-trace', '7']);
+
 /** Takes an answer and writes down what came, in words. */
 export class Notebook implements Answer {
   readonly lines: string[] = [];
@@ -39,8 +42,8 @@ export class Notebook implements Answer {
   told: Usage | undefined;
   events = 0;
 
-  headersToSend(): string[] {
-    return ['x-trace', '7'];
+  headersToSend(): HeaderBlock {
+    return HEADERS;
   }
   begin({ status }: { status: number }): boolean {
     this.lines.push(`begin ${status}`);

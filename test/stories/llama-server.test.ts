@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { Fleet } from '../../packages/fairlead/src/model-servers/fleet.ts';
 import type { UpstreamFailure } from '../../packages/fairlead/src/director/ports.ts';
+import { HeaderBlock } from '../../packages/fairlead/src/sockets/header-block.ts';
 import { systemClock } from '../../packages/fairlead/src/serve/system-clock.ts';
 import { noLlamaServer, startLlamaServer } from '../kit/llama-server.ts';
 import { Loopback } from '../kit/loopback.ts';
@@ -31,7 +32,7 @@ function complete(fleet: Fleet, tokens: number): { over: Promise<Completion>; ab
     endpoint: fleet.endpoints[0]!,
     method: 'POST',
     path: '/v1/completions',
-    headers: ['content-type', 'application/json'],
+    headers: new HeaderBlock(['content-type', 'application/json']),
     body: [Buffer.from(body)],
     firstByteTimeoutMs: 60_000,
     idleTimeoutMs: 60_000,

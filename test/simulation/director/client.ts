@@ -12,6 +12,8 @@ import type { Problem } from '../../../packages/fairlead/src/director/problem.ts
 import { reportDraft } from '../../../packages/fairlead/src/director/request-report.ts';
 import { BYTES_PER_TOKEN } from '../../../packages/fairlead/src/simulate/prompt-contents.ts';
 import type { ServerWork } from '../../../packages/fairlead/src/simulate/simulated-fleet.ts';
+import { NO_HEADERS } from '../../../packages/fairlead/src/sockets/header-block.ts';
+import type { HeaderBlock } from '../../../packages/fairlead/src/sockets/header-block.ts';
 import type { Identity } from '../../../packages/fairlead/src/tenancy/identify.ts';
 import type { CursedUpstream } from './cursed-upstream.ts';
 import type { Ask } from './plan.ts';
@@ -85,9 +87,9 @@ export class Client implements Answer, ServerWork {
     this.#hasUsage = isAll;
   }
 
-  headersToSend(): string[] {
+  headersToSend(): HeaderBlock {
     this.#expect('waiting', 'is sent');
-    return [];
+    return NO_HEADERS;
   }
 
   begin({ waitMs }: AnswerHead): boolean {

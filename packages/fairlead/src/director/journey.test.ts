@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Notebook, fail, stand } from '../../../../test/kit/journey-stand.ts';
+import { HEADERS, Notebook, fail, stand } from '../../../../test/kit/journey-stand.ts';
 import type { Journey } from './journey.ts';
 import type { UpstreamErrorKind } from './ports.ts';
 import { reportDraft } from './request-report.ts';
@@ -18,7 +18,8 @@ describe('a journey', () => {
     clock.advance(0);
     assert.partialDeepStrictEqual(tries[0]?.request, {
       path: '/v1/x?y',
-      headers: ['x-trace', '7'],
+      headers: HEADERS,
+      requestId: 'request-1',
       freshConnection: false,
     });
     clock.advance(40);

@@ -230,8 +230,9 @@ export class Journey implements UpstreamHandler {
     this.#sentMs = this.#context.nowMs();
     try {
       const headers = this.#answer.headersToSend();
+      const { id: requestId } = this.#request;
       this.#call = upstream.send(
-        { endpoint, method, path, headers, body, firstByteTimeoutMs, idleTimeoutMs, freshConnection },
+        { endpoint, method, path, headers, requestId, body, firstByteTimeoutMs, idleTimeoutMs, freshConnection },
         this,
       );
     } catch (error) {

@@ -6,6 +6,7 @@
  */
 
 import type { Endpoint, Pool, PromptPrefix, Usage } from '@fairlead/core';
+import type { HeaderBlock } from '../sockets/header-block.ts';
 import type { Identity } from '../tenancy/identify.ts';
 import type { RewrittenModel } from './model-rewrites.ts';
 import type { Problem } from './problem.ts';
@@ -61,8 +62,11 @@ export interface AnswerHead {
  * `fail` alone. After `Journey.cancel` nothing more is called but `usage`.
  */
 export interface Answer {
-  /** What goes to the model server of the request's headers, names and values in turn; asked again for another try. */
-  headersToSend(): string[];
+  /**
+   * What goes to the model server of the request's headers; asked again for another try.
+   * @throws {UnwritableRequest}
+   */
+  headersToSend(): HeaderBlock;
   /** Returns whether the answer is an event stream. */
   begin(head: AnswerHead): boolean;
   /** False: no more until `Journey.resume`. */
@@ -105,8 +109,9 @@ export interface UpstreamRequest {
   readonly method: string;
   /** Path and query, put behind the prefix of the endpoint's URL. */
   readonly path: string;
-  /** Names and values in turn. Host, length and connection headers are made upstream; those given are left out. */
-  readonly headers: readonly string[];
+  readonly headers: HeaderBlock;
+  /** Sent as `x-request-id`, so that both logs name the same request. */
+  readonly requestId?: string | undefined;
   readonly body: readonly Uint8Array[];
   /** From the request to the head of the answer; 0 is for ever. Kept to about a second. */
   readonly firstByteTimeoutMs: number;

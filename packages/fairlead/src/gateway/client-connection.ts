@@ -14,6 +14,7 @@ import { BadMessage } from '../sockets/bad-message.ts';
 import { atTurnEnd, holdForTurn } from '../sockets/turn-writes.ts';
 import { giveBack } from './body-chunks.ts';
 import type { Departing } from './departures.ts';
+import { HeadReading } from './head-reading.ts';
 import { problemBytes } from './problem-answer.ts';
 import type { GatewayProblem } from './problem-answer.ts';
 import { headLate, malformedHttp, methodConnect } from './problems.ts';
@@ -41,6 +42,14 @@ export interface Underway extends Departing {
   clientGone(why: GatewayProblem): void;
 }
 
+/** One request, where it came from, and where its answer goes. */
+export interface RequestParts {
+  readonly request: ClientRequest;
+  readonly reading: HeadReading;
+  readonly response: ClientResponse;
+  readonly connection: ClientConnection;
+}
+
 /** What all connections share. */
 export interface ConnectionOwner {
   readonly maxHeadBytes: number;
@@ -49,7 +58,7 @@ export interface ConnectionOwner {
   /** Connections are closed as they have nothing under way. */
   readonly isDraining: boolean;
   /** A request has begun; whoever answers it says so with `begin`. */
-  onRequest(request: ClientRequest, response: ClientResponse, connection: ClientConnection): void;
+  onRequest(parts: RequestParts): void;
   /** What never became a request. */
   onRefused(id: string, problem: GatewayProblem): void;
   onClosed(connection: ClientConnection, underway: readonly Underway[]): void;
@@ -63,14 +72,18 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
   readonly #socket: Socket;
   readonly #owner: ConnectionOwner;
   readonly #parser = new RequestParser();
+  /** Of the last head, if that may come again. */
+  #reading: HeadReading | undefined;
+  /** None has come since this was looked at last. */
+  #isQuiet = false;
   /** In the order in which they came. */
   readonly #underway: Underway[] = [];
   /** What is to be done for those whose turn it is not yet. */
   #waiting: Map<Underway, () => void> | undefined;
   /** Somebody holds on to the memory of what is being read. */
   #isHeld = false;
-  /** The request that is being read; undefined for one that is dropped. */
-  #reading: ClientRequest | undefined;
+  /** The request that is coming; undefined for one that is dropped. */
+  #coming: ClientRequest | undefined;
   /** Requests that came when none was taken any more. */
   #dropped = 0;
   /** It ends when those under way are over. */
@@ -159,9 +172,14 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
     this.#socket.resume();
   }
 
-  /** Ends it when a head does not come, or nothing does. */
+  /** Ends it when a head does not come, or nothing does; what came last is not remembered for long. */
   sweep(nowMs: number): void {
     if (this.#isParting || this.#isSpoilt) return;
+    if (this.#isQuiet) {
+      this.#reading = undefined;
+      this.#parser.forget();
+    }
+    this.#isQuiet = true;
     const { headTimeoutMs, keepAliveTimeoutMs } = this.#owner;
     const isIdle = this.#underway.length === 0;
     // One that has brought nothing yet is waited for as for a head.
@@ -173,27 +191,35 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
     }
   }
 
-  onHead(head: ClientHead): void {
+  onHead(head: ClientHead, lengthBytes: number | undefined): void {
     this.#headSinceMs = undefined;
     this.#isUsed = true;
+    this.#isQuiet = false;
     if (!this.#takes()) return;
     if (head.method === 'CONNECT') {
       this.#spoilt(methodConnect);
       return;
     }
-    const request = new ClientRequest(head, this);
-    this.#reading = request;
-    this.#owner.onRequest(request, new ClientResponse(this, head), this);
+    const reading = this.#reading?.head === head ? this.#reading : new HeadReading(head);
+    this.#reading = this.#parser.keptHead === head ? reading : undefined;
+    const request = new ClientRequest(head, lengthBytes, this);
+    this.#coming = request;
+    this.#owner.onRequest({
+      request,
+      reading,
+      response: new ClientResponse(this, head),
+      connection: this,
+    });
     if (!head.keepAlive) this.#takesNoMore = true;
   }
 
   onBody(chunk: Buffer): void {
-    if (this.#reading?.take(chunk) === true) this.#isHeld = true;
+    if (this.#coming?.take(chunk) === true) this.#isHeld = true;
   }
 
   onEnd(): void {
-    const request = this.#reading;
-    this.#reading = undefined;
+    const request = this.#coming;
+    this.#coming = undefined;
     request?.end();
   }
 

@@ -7,20 +7,18 @@ import { performance } from 'node:perf_hooks';
 import type { GatewayConfig } from '../config/resolved.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
 import { ClientConnection } from './client-connection.ts';
-import type { ConnectionOwner, Underway } from './client-connection.ts';
+import type { ConnectionOwner, RequestParts, Underway } from './client-connection.ts';
 import { Departures } from './departures.ts';
 import { PerClient } from './per-client.ts';
 import type { GatewayProblem } from './problem-answer.ts';
 import { tooManyOfOneClient } from './problems.ts';
-import type { ClientRequest } from './wire/client-request.ts';
-import type { ClientResponse } from './wire/client-response.ts';
 
 /** How often connections are looked at on which no head arrives, or nothing: times are kept to about so much. */
 const SWEEP_MS = 1000;
 
 /** What is made of what comes on them. */
 export interface ConnectionsOptions {
-  onRequest(request: ClientRequest, response: ClientResponse, connection: ClientConnection): void;
+  onRequest(parts: RequestParts): void;
   /** What never became a request. */
   onRefused(problem: GatewayProblem, id?: string): void;
 }
@@ -91,8 +89,8 @@ export class Connections implements ConnectionOwner {
     this.#keepSweeping();
   }
 
-  onRequest(request: ClientRequest, response: ClientResponse, connection: ClientConnection): void {
-    this.#options.onRequest(request, response, connection);
+  onRequest(parts: RequestParts): void {
+    this.#options.onRequest(parts);
   }
 
   onRefused(id: string, problem: GatewayProblem): void {

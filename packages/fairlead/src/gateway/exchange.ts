@@ -15,11 +15,13 @@ import type { RewrittenModel } from '../director/model-rewrites.ts';
 import type { Answer, AnswerHead } from '../director/ports.ts';
 import { CLIENT_LEFT, reportDraft } from '../director/request-report.ts';
 import type { ReportDraft } from '../director/request-report.ts';
+import type { HeaderBlock } from '../sockets/header-block.ts';
 import type { Identity, Refusal } from '../tenancy/identify.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
 import { giveBack } from './body-chunks.ts';
-import type { ClientConnection, Underway } from './client-connection.ts';
-import { isPacked, malformedHead, writable } from './head-facts.ts';
+import type { ClientConnection, RequestParts, Underway } from './client-connection.ts';
+import { writable } from './head-facts.ts';
+import type { HeadReading } from './head-reading.ts';
 import { modelCard, modelList } from './models-route.ts';
 import { answerHeaders, problemBody, problemEvent, problemHeaders, retryHeaders } from './problem-answer.ts';
 import type { Asker, GatewayProblem } from './problem-answer.ts';
@@ -35,15 +37,14 @@ import {
   wrongRoute,
 } from './problems.ts';
 import type { PerClient } from './per-client.ts';
-import { readControlHeaders } from './protocol/control-headers.ts';
 import type { ControlHeaders, HeaderProblem } from './protocol/control-headers.ts';
 import type { ApiFormat } from './protocol/error-bodies.ts';
-import { answerHeader, responseHeaders, upstreamHeaders, wantedHeaders } from './protocol/headers.ts';
+import { answerHeader, responseHeaders, wantedHeaders } from './protocol/headers.ts';
 import { BodyReceiver } from './receive-body.ts';
 import type { Body, BodyLimits, BodyProblem, BodyTaker } from './receive-body.ts';
 import { Relay } from './relay.ts';
 import type { RelayOwner } from './relay.ts';
-import { apiOf, originForm } from './routes.ts';
+import { apiOf } from './routes.ts';
 import type { InferenceRoute, Route, Routes } from './routes.ts';
 import { understandBody } from './understand-body.ts';
 import type { UnderstoodBody } from './understand-body.ts';
@@ -64,19 +65,13 @@ export interface ExchangeContext {
   readonly startedS: number;
 }
 
-/** One request, where it came from, and where its answer goes. */
-export interface ExchangeParts {
-  readonly request: ClientRequest;
-  readonly response: ClientResponse;
-  readonly connection: ClientConnection;
-}
-
 const NO_BODY: readonly Uint8Array[] = [];
 
 export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   readonly id: string;
   readonly #context: ExchangeContext;
   readonly request: ClientRequest;
+  readonly #reading: HeadReading;
   readonly response: ClientResponse;
   readonly #connection: ClientConnection;
   readonly #receivedMs: number;
@@ -101,28 +96,28 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   /** Nobody waits for what is being found out: the client left, or was told that it took too long. */
   readonly #isAnswered = (): boolean => this.#isOver || this.response.isBegun;
 
-  constructor(context: ExchangeContext, { request, response, connection }: ExchangeParts) {
+  constructor(context: ExchangeContext, { request, reading, response, connection }: RequestParts) {
     this.#context = context;
     this.request = request;
+    this.#reading = reading;
     this.response = response;
     this.#connection = connection;
     this.#receivedMs = context.director.nowMs();
     this.#relay = new Relay(response, context.config, this);
-    this.#control = readControlHeaders(request.head.headers, false);
+    this.#control = reading.control(false);
     this.#timer = setTimeout(() => this.#tooLong(), context.config.requestTimeoutMs);
     this.#timer.unref();
-    this.id = 'requestId' in this.#control ? this.#control.requestId : randomUUID();
+    this.id = reading.requestId ?? randomUUID();
     this.#facts = reportDraft(this.id);
   }
 
   start(): void {
     this.#connection.begin(this);
     const { head, remoteAddress } = this.request;
-    const route = this.#context.routes.find(head.method, head.target);
+    const route = this.#reading.route(this.#context.routes);
     this.#api = apiOf(route, head.headers);
-    const malformed = malformedHead(head);
-    if (malformed !== undefined) {
-      this.fail(malformed);
+    if (this.#reading.malformed !== undefined) {
+      this.fail(this.#reading.malformed);
       return;
     }
     if ('path' in route) this.#facts.route = route.path;
@@ -186,7 +181,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
         model: facts.model,
         rewritten,
         method: 'POST',
-        path: originForm(this.request.head.target),
+        path: this.#reading.path,
         body: sent.chunks,
         sizeBytes: sent.sizeBytes,
         sequences: facts.sequences,
@@ -210,11 +205,11 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     else this.fail(director.noRoom('The bytes of request bodies held at once are at their limit.'));
   }
 
-  headersToSend(): string[] {
+  headersToSend(): HeaderBlock {
     this.#isSent = true;
     const { forwardAuthorization } = this.#context.config;
     const { viaProxy } = this.#identity as Identity;
-    return upstreamHeaders(this.request.head.rawHeaders, { forwardAuthorization, viaProxy, requestId: this.id });
+    return this.#reading.upstream({ forwardAuthorization, viaProxy });
   }
 
   begin({ status, headers, waitMs, isBodyDone, added }: AnswerHead): boolean {
@@ -271,23 +266,22 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   /** What is wrong with the head, in the order in which a caller should learn of it. */
   #refusal(route: Route, identity: Identity | Refusal): GatewayProblem | undefined {
-    const { method, headers } = this.request.head;
     if ('status' in identity) return notAuthorized(identity);
     this.#identity = identity;
     this.#facts.tenant = identity.tenant;
     this.#facts.verified = identity.verified;
     this.#facts.priority = identity.priority;
     this.#facts.unknownObjective = identity.unknownObjective;
-    const wrong = wrongRoute(method, route);
+    const wrong = wrongRoute(this.request.head.method, route);
     if (wrong !== undefined) return wrong;
-    if (identity.trusted) this.#control = readControlHeaders(headers, true);
+    if (identity.trusted) this.#control = this.#reading.control(true);
     if ('message' in this.#control) return wrongHeader(this.#control);
-    return route.kind === 'inference' && isPacked(headers['content-encoding']) ? packedBody : undefined;
+    return route.kind === 'inference' && this.#reading.isPacked ? packedBody : undefined;
   }
 
   #takeBody(route: InferenceRoute): void {
     this.#route = route;
-    const { head } = this.request;
+    const { head, lengthBytes } = this.request;
     const { bodyLimits, director, requestsPerClient } = this.#context;
     const { tenant, verified, address } = this.#identity as Identity;
     // Whoever may make up tenants cannot make up room for each.
@@ -298,7 +292,11 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
       return;
     }
     this.#client = client;
-    const receiver = new BodyReceiver(this.request, head, { limits: bodyLimits, taker: this });
+    const receiver = new BodyReceiver(
+      this.request,
+      { headBytes: head.headBytes, lengthBytes },
+      { limits: bodyLimits, taker: this },
+    );
     this.#receiver = receiver;
     if (!receiver.reserve(client)) return;
     if (head.expects === 'continue') this.response.continue();

@@ -72,8 +72,7 @@ class GatewayServer implements Gateway {
     this.budget = new ByteBudget(gateway.maxBufferedBytes);
     this.#connections = new Connections(
       {
-        onRequest: (request, response, connection) =>
-          new Exchange(this.#context, { request, response, connection }).start(),
+        onRequest: (parts) => new Exchange(this.#context, parts).start(),
         onRefused: (problem, id) => this.#refused(problem, id),
       },
       gateway,

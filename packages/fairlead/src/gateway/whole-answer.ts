@@ -37,8 +37,8 @@ export function sendWhole(request: ClientRequest, response: ClientResponse, answ
   }
 }
 
-function endsSoon({ head: { lengthBytes, expects } }: ClientRequest): boolean {
-  return lengthBytes !== undefined && expects === undefined && lengthBytes <= KEEP_BODY_BYTES;
+function endsSoon({ head, lengthBytes }: ClientRequest): boolean {
+  return lengthBytes !== undefined && head.expects === undefined && lengthBytes <= KEEP_BODY_BYTES;
 }
 
 /** The answer is out in full; the end of the connection waits until the client has stopped sending, within limits. */

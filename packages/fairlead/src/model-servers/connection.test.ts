@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
 import { Loopback } from '../../../../test/kit/loopback.ts';
+import { NO_HEADERS } from '../sockets/header-block.ts';
 import { Upstream } from './upstream.ts';
 
 const loopback = new Loopback();
@@ -14,7 +15,15 @@ afterEach(() => loopback.end());
 
 function request(url: string) {
   const timeouts = { firstByteTimeoutMs: 5000, idleTimeoutMs: 5000 };
-  return { endpoint: { url }, method: 'GET', path: '/', headers: [], body: [], ...timeouts, freshConnection: false };
+  return {
+    endpoint: { url },
+    method: 'GET',
+    path: '/',
+    headers: NO_HEADERS,
+    body: [],
+    ...timeouts,
+    freshConnection: false,
+  };
 }
 
 test('a connection on which something comes that nobody asked for is dropped', async () => {

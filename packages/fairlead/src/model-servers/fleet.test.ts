@@ -14,6 +14,7 @@ import type { EndpointConfig } from '../config/resolved.ts';
 import { startModelServer } from '../model-server/model-server.ts';
 import type { ModelServer, ModelServerOptions } from '../model-server/model-server.ts';
 import { systemClock } from '../serve/system-clock.ts';
+import { HeaderBlock } from '../sockets/header-block.ts';
 import { Fleet } from './fleet.ts';
 import type { FleetConfig } from './fleet.ts';
 
@@ -162,7 +163,7 @@ describe('the fleet', () => {
       endpoint: endpoint('a'),
       method: 'POST',
       path: '/v1/completions',
-      headers: ['content-type', 'application/json'],
+      headers: new HeaderBlock(['content-type', 'application/json']),
       body: [Buffer.from(body)],
       firstByteTimeoutMs: 0,
       idleTimeoutMs: 0,

@@ -7,6 +7,7 @@
 
 import type { Alarm, Clock } from '@fairlead/core';
 import type { UpstreamCall, UpstreamHandler } from '../director/ports.ts';
+import { NO_HEADERS } from '../sockets/header-block.ts';
 import { UpstreamError } from './upstream-error.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -109,7 +110,7 @@ class Get implements UpstreamHandler {
       endpoint: this.#options,
       method: 'GET',
       path: this.#options.path,
-      headers: [],
+      headers: NO_HEADERS,
       body: [],
       firstByteTimeoutMs: 0,
       idleTimeoutMs: 0,

@@ -7,7 +7,7 @@
 
 import type { UpstreamErrorKind } from '../director/ports.ts';
 import { BadMessage } from '../sockets/bad-message.ts';
-import { UnwritableRequest } from './wire/request-bytes.ts';
+import { UnwritableRequest } from '../sockets/header-block.ts';
 
 /** The error `onError` is called with; `message` may hold addresses and is for logs and `/state`, not for clients. */
 export class UpstreamError extends Error {

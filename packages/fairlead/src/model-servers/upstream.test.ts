@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import { Loopback } from '../../../../test/kit/loopback.ts';
 import type { UpstreamCall, UpstreamFailure } from '../director/ports.ts';
+import { HeaderBlock, NO_HEADERS } from '../sockets/header-block.ts';
 import { UpstreamError } from './upstream-error.ts';
 import { Upstream } from './upstream.ts';
 import type { AddressedRequest, UpstreamOptions } from './upstream.ts';
@@ -48,7 +49,7 @@ function start(
     endpoint: { url },
     method: 'POST',
     path: '/v1/x',
-    headers: [],
+    headers: NO_HEADERS,
     body: [Buffer.from('{}')],
     firstByteTimeoutMs: 5000,
     idleTimeoutMs: 5000,
@@ -93,7 +94,7 @@ describe('the upstream client', () => {
     const url = await http(echo);
     const answer = await exchange(upstream(), `${url}/prefix`, {
       path: '/v1/chat?x=1',
-      headers: [
+      headers: new HeaderBlock([
         'x-one',
         '1',
         'Host',
@@ -104,7 +105,8 @@ describe('the upstream client', () => {
         'chunked',
         'Expect',
         '100-continue',
-      ],
+      ]),
+      requestId: 'r-1',
       body: [Buffer.from('{"a"'), Buffer.from(':'), Buffer.from('1}')],
     });
     assert.equal(answer.status, 200);
@@ -114,6 +116,7 @@ describe('the upstream client', () => {
     assert.equal(seen.headers['content-length'], '7');
     assert.equal(seen.headers['host'], url.slice('http://'.length));
     assert.equal(seen.headers['x-one'], '1');
+    assert.equal(seen.headers['x-request-id'], 'r-1');
     assert.equal(seen.headers['transfer-encoding'], undefined);
     assert.equal(seen.headers['expect'], undefined);
   });
@@ -122,8 +125,10 @@ describe('the upstream client', () => {
     const url = await http((request, response) => void response.end(request.headers.authorization ?? 'none'));
     const client = upstream();
     client.setAuthorization(url, 'Bearer ours');
-    assert.equal((await exchange(client, url, { headers: ['Authorization', 'Bearer theirs'] })).body, 'Bearer ours');
+    const headers = new HeaderBlock(['Authorization', 'Bearer theirs']);
+    assert.equal((await exchange(client, url, { headers })).body, 'Bearer ours');
     client.forget(url);
+    assert.equal((await exchange(client, url, { headers })).body, 'Bearer theirs');
     assert.equal((await exchange(client, url)).body, 'none');
   });
 
@@ -355,7 +360,7 @@ describe('a try that fails', () => {
 
   it('is refused as aborted when the request itself cannot be written', async () => {
     const url = await http((_request, response) => void response.end());
-    assert.equal(await kindOf(exchange(upstream(), url, { headers: ['x-bad', 'a\nb'] })), 'aborted');
+    assert.equal(await kindOf(exchange(upstream(), url, { requestId: 'a\nb' })), 'aborted');
     assert.equal(await kindOf(exchange(upstream(), url, { path: '/a b' })), 'aborted');
   });
 });

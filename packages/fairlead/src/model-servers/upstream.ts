@@ -221,9 +221,9 @@ function targetOf(url: string, tls: UpstreamTls): ConnectTarget {
 
 /** The bytes to send, or why they cannot be. */
 function bytesOf(request: AddressedRequest, { host, prefix, authorization }: Origin): WireRequest | UpstreamError {
-  const { method, headers, body } = request;
+  const { method, headers, requestId, body } = request;
   try {
-    return wireRequest({ method, path: prefix + request.path, host, authorization, headers, body });
+    return wireRequest({ method, path: prefix + request.path, host, authorization, headers, requestId, body });
   } catch (error) {
     return upstreamError(error, UNSENT);
   }

@@ -8,6 +8,8 @@ import type { Director } from '../director/director.ts';
 import type { Journey } from '../director/journey.ts';
 import type { Answer } from '../director/ports.ts';
 import type { Problem } from '../director/problem.ts';
+import { NO_HEADERS } from '../sockets/header-block.ts';
+import type { HeaderBlock } from '../sockets/header-block.ts';
 import type { Identity } from '../tenancy/identify.ts';
 import { blocksOf, BYTES_PER_TOKEN, prefixOf } from './prompt-contents.ts';
 import type { PromptContents } from './prompt-contents.ts';
@@ -99,8 +101,8 @@ export class SimulatedRequest implements Answer, ServerWork {
     this.#hasUsage = isAll;
   }
 
-  headersToSend(): string[] {
-    return [];
+  headersToSend(): HeaderBlock {
+    return NO_HEADERS;
   }
 
   begin({ waitMs }: { waitMs: number }): boolean {

@@ -2,7 +2,6 @@
 
 /** What a client, or a trusted source in front of us, may tell us about its request in headers, checked. */
 
-import { randomUUID } from 'node:crypto';
 import {
   FAIRNESS_ID_NAMES,
   MAX_FAIRNESS_ID_LENGTH,
@@ -15,8 +14,6 @@ import { clientTimeoutMs } from './client-timeout.ts';
 
 /** What a client, or a trusted source in front of us, says about its request. */
 export interface ControlHeaders {
-  /** Given by the client, or made here. */
-  readonly requestId: string;
   /** `x-fairlead-ttl-ms`: how long the request may wait. */
   readonly ttlMs?: number;
   /**
@@ -59,12 +56,11 @@ class BadHeader extends Error {
 }
 
 /**
- * Reads and checks the control headers. Untrusted callers may give a request id and a TTL, and their own time-out
- * counts; whatever else they send is not looked at. A request id that is not sane is replaced, every other bad value is a problem.
+ * Reads and checks the control headers. Untrusted callers may give a TTL, and their own time-out counts; whatever else they send is not looked at. A bad value is a problem.
  */
 export function readControlHeaders(headers: RequestHeaders, trusted: boolean): ControlHeaders | HeaderProblem {
   try {
-    const read: Told = { requestId: requestId(headers) };
+    const read: Told = {};
     const ownMs = trusted ? duration(headers, DEADLINE_NAMES) : undefined;
     tell(read, 'ttlMs', duration(headers, TTL_NAMES));
     tell(read, 'deadlineInMs', shorter(ownMs, clientTimeoutMs(headers)));
@@ -90,9 +86,10 @@ function shorter(a: number | undefined, b: number | undefined): number | undefin
   return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
-function requestId(headers: RequestHeaders): string {
+/** The id that the client gave its request; undefined when it gave none, or one that is not sane. */
+export function givenRequestId(headers: RequestHeaders): string | undefined {
   const given = present(headers, REQUEST_ID_NAMES)?.value.trim();
-  return given && isPrintable(given, MAX_REQUEST_ID_LENGTH) ? given : randomUUID();
+  return given && isPrintable(given, MAX_REQUEST_ID_LENGTH) ? given : undefined;
 }
 
 function duration(headers: RequestHeaders, names: readonly string[]): number | undefined {

@@ -21,8 +21,6 @@ export interface UpstreamHeaderOptions {
   readonly forwardAuthorization: boolean;
   /** Pass on what a proxy says of the client (`Forwarded`, `X-Forwarded-…`): it is a trusted one. */
   readonly viaProxy: boolean;
-  /** Sent as `x-request-id` in place of the client's, so that both logs name the same request. */
-  readonly requestId: string;
 }
 
 /** What becomes of a client's header on its way upstream. */
@@ -39,7 +37,7 @@ const fates = new KnownTexts<Fate>((spelled) => {
 
 /** What of a client's headers goes upstream; host, length, connection and the server's own key are the upstream client's. */
 export function upstreamHeaders(raw: readonly string[], options: UpstreamHeaderOptions): string[] {
-  const { forwardAuthorization, viaProxy, requestId } = options;
+  const { forwardAuthorization, viaProxy } = options;
   const sent: string[] = [];
   const listed = listedByConnection(raw, fates, 'connection');
   for (let at = 0; at + 1 < raw.length; at += 2) {
@@ -51,7 +49,6 @@ export function upstreamHeaders(raw: readonly string[], options: UpstreamHeaderO
     if (listed !== undefined && listed.has(name.toLowerCase())) continue;
     sent.push(name, raw[at + 1] as string);
   }
-  sent.push('x-request-id', requestId);
   return sent;
 }
 

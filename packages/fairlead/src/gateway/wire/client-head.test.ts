@@ -31,8 +31,8 @@ describe('the head of a request', () => {
   });
 
   it('has values that control headers can be read from, as a client may space them', () => {
-    const { headers } = head(['X-Fairlead-TTL-ms: \t20 ', 'X-LLM-D-Model-Name-Rewrite:m', 'x-request-id: r']);
-    assert.deepEqual(readControlHeaders(headers, true), { requestId: 'r', ttlMs: 20, modelRewrite: 'm' });
+    const { headers } = head(['X-Fairlead-TTL-ms: \t20 ', 'X-LLM-D-Model-Name-Rewrite:m']);
+    assert.deepEqual(readControlHeaders(headers, true), { ttlMs: 20, modelRewrite: 'm' });
   });
 
   it('says how long the body is: none, so many bytes, or in chunks', () => {

@@ -48,11 +48,11 @@ export class ClientHead {
   readonly headBytes: number;
   /** Names and values in turn, as they came, each byte a character. */
   readonly rawHeaders: readonly string[];
-  /** By lower-case name. */
+  /** By lower-case name, but for the length of the body: heads that differ in nothing else are one. */
   readonly headers: Readonly<Record<string, string>>;
   /** How many `Host` headers there are. */
   readonly hosts: number;
-  /** Bytes of the body; undefined: it is chunked. */
+  /** Bytes of the body when this head came first; undefined: it is chunked. */
   readonly lengthBytes: number | undefined;
   /** The client may send another request behind this one. */
   readonly keepAlive: boolean;
@@ -72,13 +72,17 @@ export class ClientHead {
     this.rawHeaders = raw;
     const headers = new Fields();
     let hosts = 0;
-    let lengths = 0;
+    let length: string | undefined;
     for (let at = 0; at < raw.length; at += 2) {
       const { name, role } = names.of(raw[at] as string);
       if (role === 'none') throw badLine(at / 2);
-      if (role === 'host') hosts += 1;
-      else if (role === 'content-length') lengths += 1;
       const value = raw[at + 1] as string;
+      if (role === 'content-length') {
+        if (length !== undefined) throw new BadMessage('the length is not one number');
+        length = value;
+        continue;
+      }
+      if (role === 'host') hosts += 1;
       const earlier = headers[name];
       if (earlier === undefined) headers[name] = value;
       else if (role !== 'single' && role !== 'host') headers[name] = `${earlier}, ${value}`;
@@ -86,7 +90,7 @@ export class ClientHead {
     this.headers = headers;
     this.hosts = hosts;
     const { connection, expect } = headers;
-    this.lengthBytes = lengthOf(headers, lengths, this.isHttp10);
+    this.lengthBytes = lengthOf(length, headers['transfer-encoding'], this.isHttp10);
     this.keepAlive = isKeptAlive(connection, this.isHttp10);
     // Nobody who speaks HTTP/1.0 knows what that is (RFC 9110, 10.1.1).
     if (expect === undefined || this.isHttp10) this.expects = undefined;
@@ -94,8 +98,7 @@ export class ClientHead {
   }
 }
 
-function lengthOf(headers: Readonly<Record<string, string>>, lengths: number, isHttp10: boolean): number | undefined {
-  const { 'content-length': length, 'transfer-encoding': coding } = headers;
+function lengthOf(length: string | undefined, coding: string | undefined, isHttp10: boolean): number | undefined {
   if (coding !== undefined) {
     if (length !== undefined) throw new BadMessage('a length and a transfer coding');
     // Codings under the last are for others to refuse; the same twice is no way to end a body.
@@ -105,7 +108,7 @@ function lengthOf(headers: Readonly<Record<string, string>>, lengths: number, is
     return undefined;
   }
   if (length === undefined) return 0;
-  if (lengths > 1 || !LENGTH.test(length)) throw new BadMessage('the length is not one number');
+  if (!LENGTH.test(length)) throw new BadMessage('the length is not one number');
   return Number(length);
 }
 

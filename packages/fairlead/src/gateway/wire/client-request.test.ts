@@ -17,7 +17,7 @@ function request() {
     onData: (chunk: Uint8Array) => told.push(Buffer.from(chunk).toString()) > 0,
     onEnd: () => void told.push('end'),
   };
-  return { told, reader, request: new ClientRequest(new ClientHead('POST / HTTP/1.1'), source) };
+  return { told, reader, request: new ClientRequest(new ClientHead('POST / HTTP/1.1'), 0, source) };
 }
 
 describe('the body of a request', () => {

@@ -23,6 +23,8 @@ const NOBODY: BodyReader = { onData: () => false, onEnd: () => undefined };
 
 export class ClientRequest {
   readonly head: ClientHead;
+  /** Bytes of the body as announced; undefined: it is chunked. */
+  readonly lengthBytes: number | undefined;
   readonly remoteAddress: string | undefined;
   readonly #source: RequestSource;
   #reader: BodyReader | undefined;
@@ -30,8 +32,9 @@ export class ClientRequest {
   #early: Uint8Array[] | undefined;
   #isComplete = false;
 
-  constructor(head: ClientHead, source: RequestSource) {
+  constructor(head: ClientHead, lengthBytes: number | undefined, source: RequestSource) {
     this.head = head;
+    this.lengthBytes = lengthBytes;
     this.remoteAddress = source.remoteAddress;
     this.#source = source;
   }

@@ -10,6 +10,7 @@ import { ChunkedBody } from '../../sockets/chunked-body.ts';
 import type { BodySink } from '../../sockets/chunked-body.ts';
 import { HeadCollector } from '../../sockets/head-collector.ts';
 import { isForbidden } from '../../sockets/header-lines.ts';
+import { RepeatedHead } from '../../sockets/repeated-head.ts';
 import { ClientHead } from './client-head.ts';
 
 const CR = 0x0d;
@@ -19,12 +20,14 @@ const LF = 0x0a;
 export interface RequestSink extends BodySink {
   /** Longest head that is read. */
   readonly maxHeadBytes: number;
-  onHead(head: ClientHead): void;
+  /** `lengthBytes` of body follow; undefined: it is chunked. The head is the same object when it repeats. */
+  onHead(head: ClientHead, lengthBytes: number | undefined): void;
   onEnd(): void;
 }
 
 export class RequestParser {
   readonly #collector = new HeadCollector();
+  readonly #repeated = new RepeatedHead<ClientHead>();
   /** The last character of a head that is not whole. */
   #last = '';
   #isInBody = false;
@@ -49,9 +52,29 @@ export class RequestParser {
     }
   }
 
+  /** The last head, while it is recognised when it comes again. */
+  get keptHead(): ClientHead | undefined {
+    return this.#repeated.head;
+  }
+
+  /** Holds no head any more. */
+  forget(): void {
+    this.#repeated.forget();
+  }
+
   #takeHead(chunk: Buffer, at: number, sink: RequestSink): number {
+    if (this.isInHead) return this.#takeNewHead(chunk, at, sink);
     // Some clients put an empty line behind a body (RFC 9112, 2.2).
-    if (!this.isInHead) while (chunk[at] === CR || chunk[at] === LF) at += 1;
+    while (chunk[at] === CR || chunk[at] === LF) at += 1;
+    const { head } = this.#repeated;
+    const end = this.#repeated.endIn(chunk, at);
+    if (head === undefined || end < 0 || end - at > sink.maxHeadBytes) return this.#takeNewHead(chunk, at, sink);
+    this.#begin(head, this.#repeated.lengthBytes, sink);
+    return end;
+  }
+
+  #takeNewHead(chunk: Buffer, at: number, sink: RequestSink): number {
+    const isBegun = this.isInHead;
     const end = this.#collector.take(chunk, at, sink.maxHeadBytes);
     if (end < 0) {
       // What can be no request is refused as soon as that is clear, and not when the rest of it is late.
@@ -63,12 +86,17 @@ export class RequestParser {
     this.#last = '';
     const head = new ClientHead(this.#collector.text);
     this.#collector.clear();
-    this.#isInBody = true;
-    this.#leftBytes = head.lengthBytes ?? 0;
-    this.#chunked = head.lengthBytes === undefined ? new ChunkedBody() : undefined;
-    sink.onHead(head);
-    if (head.lengthBytes === 0) this.#end(sink);
+    if (!isBegun && head.keepAlive) this.#repeated.keep(chunk.subarray(at, end), head, head.lengthBytes);
+    this.#begin(head, head.lengthBytes, sink);
     return end;
+  }
+
+  #begin(head: ClientHead, lengthBytes: number | undefined, sink: RequestSink): void {
+    this.#isInBody = true;
+    this.#leftBytes = lengthBytes ?? 0;
+    this.#chunked = lengthBytes === undefined ? new ChunkedBody() : undefined;
+    sink.onHead(head, lengthBytes);
+    if (lengthBytes === 0) this.#end(sink);
   }
 
   #takeBody(chunk: Buffer, at: number, sink: RequestSink): number {

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { RepeatedHead } from './repeated-head.ts';
+
+const head = (length: string): string => `POST / HTTP/1.1\r\nhost: a\r\nContent-Length: ${length}\r\nx-last: 1\r\n\r\n`;
+
+/** One that keeps this head. */
+function keeping(text: string): RepeatedHead<string> {
+  const repeated = new RepeatedHead<string>();
+  repeated.keep(Buffer.from(text), text, 7);
+  return repeated;
+}
+
+describe('a head that comes again', () => {
+  it('is found wherever it begins, and with another length of the body', () => {
+    const kept = keeping(head('7'));
+    for (const length of ['7', '0', '0012', '999999999999999']) {
+      const chunk = Buffer.from(`ab${head(length)}body`);
+      assert.equal(kept.endIn(chunk, 2), chunk.length - 4);
+      assert.equal(kept.lengthBytes, Number(length));
+      assert.equal(kept.head, head('7'));
+    }
+  });
+
+  it('without a length is found when it is the same, with what was made of it', () => {
+    const text = 'POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n';
+    const kept = new RepeatedHead<string>();
+    kept.keep(Buffer.from(text), text, undefined);
+    assert.equal(kept.endIn(Buffer.from(`${text}0\r\n\r\n`), 0), text.length);
+    assert.equal(kept.lengthBytes, undefined);
+  });
+
+  it('is not found when a byte of it differs, is missing, or the length is none', () => {
+    const text = head('7');
+    const kept = keeping(text);
+    for (let at = 0; at < text.length; at += 1) {
+      const other = Buffer.from(text);
+      other[at] = 0xff;
+      assert.equal(kept.endIn(other, 0), -1, `another byte at ${at}`);
+      assert.equal(kept.endIn(Buffer.from(text).subarray(0, at), 0), -1, `cut at ${at}`);
+    }
+    for (const length of ['', '-1', '+1', '1 2', '1, 1', '0x1', '1'.repeat(16)]) {
+      assert.equal(kept.endIn(Buffer.from(head(length)), 0), -1, length);
+    }
+  });
+
+  it('is never found in anything but itself, whatever else is put in its place', () => {
+    const text = head('7');
+    const kept = keeping(text);
+    fc.assert(
+      fc.property(fc.nat(text.length), fc.nat(text.length), fc.string({ unit: 'binary' }), (from, to, piece) => {
+        const other = text.slice(0, from) + piece + text.slice(to);
+        const isSame =
+          /^\d{1,15}$/.test(/Content-Length: (.*)\r\nx/.exec(other)?.[1] ?? '') &&
+          head('7') === other.replace(/(?<=Length: )\d+/, '7');
+        if (kept.endIn(Buffer.from(other, 'latin1'), 0) >= 0) assert.ok(isSame || other.startsWith(text), other);
+      }),
+    );
+  });
+
+  it('is forgotten when asked, and not kept from whoever never repeats one, nor when it is long', () => {
+    const kept = keeping(head('7'));
+    kept.forget();
+    assert.equal(kept.endIn(Buffer.from(head('7')), 0), -1);
+    for (let round = 0; round < 5; round += 1) kept.keep(Buffer.from(head('7')), head('7'), 7);
+    assert.equal(kept.endIn(Buffer.from(head('7')), 0), -1);
+    const long = `GET / HTTP/1.1\r\nx: ${'x'.repeat(5000)}\r\n\r\n`;
+    assert.equal(keeping(long).endIn(Buffer.from(long), 0), -1);
+  });
+});

@@ -62,7 +62,7 @@ describe('a tenant with a limit on tokens a minute', () => {
   });
 
   it('pays nothing for what its model server found wrong', async () => {
-    const caller = house.director.identify({ headers: { 'x-api-key': 'metered' }, remoteAddress: '127.0.0.1' });
+    const caller = house.director.identify({ headers: { 'x-api-key': 'metered' } }, '127.0.0.1', 0);
     const bucket = 'tokenBucket' in caller ? caller.tokenBucket : undefined;
     const level = () => bucket?.level(house.director.nowMs()) ?? assert.fail('it has no bucket');
     await ask('metered', 1);

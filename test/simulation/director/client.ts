@@ -14,7 +14,7 @@ import { BYTES_PER_TOKEN } from '../../../packages/fairlead/src/simulate/prompt-
 import type { ServerWork } from '../../../packages/fairlead/src/simulate/simulated-fleet.ts';
 import { NO_HEADERS } from '../../../packages/fairlead/src/sockets/header-block.ts';
 import type { HeaderBlock } from '../../../packages/fairlead/src/sockets/header-block.ts';
-import type { Identity } from '../../../packages/fairlead/src/tenancy/identify.ts';
+import type { Identity } from '../../../packages/fairlead/src/tenancy/identity.ts';
 import type { CursedUpstream } from './cursed-upstream.ts';
 import type { Ask } from './plan.ts';
 

@@ -14,7 +14,7 @@ import type { Swap } from '../../../packages/fairlead/src/config/reconfigurable.
 import { scenarioFields } from '../../../packages/fairlead/src/simulate/scenario-fields.ts';
 import { simulatedIdentities } from '../../../packages/fairlead/src/simulate/simulated-identities.ts';
 import { MODEL, SimulatedFleet } from '../../../packages/fairlead/src/simulate/simulated-fleet.ts';
-import type { Identity } from '../../../packages/fairlead/src/tenancy/identify.ts';
+import type { Identity } from '../../../packages/fairlead/src/tenancy/identity.ts';
 import { TenantMemory } from '../../../packages/fairlead/src/tenancy/tenant-memory.ts';
 import { halfCheckParameters } from '@fairlead/core';
 import { Dice } from '../dice.ts';

@@ -45,7 +45,7 @@ describe('fairlead keys new', () => {
     const key = /flk_[\w-]+/.exec(stdout)?.[0] ?? assert.fail();
     assert.equal(stdout.split(key).length, 2, 'it is printed once');
     const headers = { authorization: `Bearer ${key}` };
-    const identity = createIdentify(ok.identity, [])({ headers, remoteAddress: '192.0.2.1' });
+    const identity = createIdentify(ok.identity, [])({ headers }, '192.0.2.1', 0);
     assert.partialDeepStrictEqual(identity, { tenant: '123', priority: -5, weight: 0.5, cap: { max: 4 } });
   });
 });

@@ -7,7 +7,7 @@
 
 import type { Endpoint, Pool, PromptPrefix, Usage } from '@fairlead/core';
 import type { HeaderBlock } from '../sockets/header-block.ts';
-import type { Identity } from '../tenancy/identify.ts';
+import type { Identity } from '../tenancy/identity.ts';
 import type { RewrittenModel } from './model-rewrites.ts';
 import type { Problem } from './problem.ts';
 

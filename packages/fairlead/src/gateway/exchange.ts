@@ -16,7 +16,7 @@ import type { Answer, AnswerHead } from '../director/ports.ts';
 import { CLIENT_LEFT, reportDraft } from '../director/request-report.ts';
 import type { ReportDraft } from '../director/request-report.ts';
 import type { HeaderBlock } from '../sockets/header-block.ts';
-import type { Identity, Refusal } from '../tenancy/identify.ts';
+import type { Identity, Refusal } from '../tenancy/identity.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
 import { giveBack } from './body-chunks.ts';
 import type { ClientConnection, RequestParts, Underway } from './client-connection.ts';
@@ -121,7 +121,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
       return;
     }
     if ('path' in route) this.#facts.route = route.path;
-    const known = this.#context.director.identify({ headers: head.headers, remoteAddress });
+    const known = this.#context.director.identify(head, remoteAddress, this.#receivedMs);
     // Keys are found at once; only a token that nobody has shown before takes a turn.
     if (!(known instanceof Promise)) this.#enter(route, known);
     else void known.then((identity) => this.#enter(route, identity));

@@ -3,7 +3,7 @@
 /** What can be wrong with a request before the director sees it. */
 
 import type { BadMessageKind } from '../sockets/bad-message.ts';
-import type { Refusal } from '../tenancy/identify.ts';
+import type { Refusal } from '../tenancy/identity.ts';
 import type { GatewayProblem } from './problem-answer.ts';
 import type { BodyError } from './protocol/body-scan.ts';
 import type { HeaderProblem } from './protocol/control-headers.ts';

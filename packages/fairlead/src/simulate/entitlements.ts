@@ -8,7 +8,7 @@
 import type { BandSelectionPolicy, Contender, FairnessPolicy } from '@fairlead/core';
 import { maxMinShare } from '@fairlead/core/testing';
 import { sum } from '../demo/sum.ts';
-import type { Identity } from '../tenancy/identify.ts';
+import type { Identity } from '../tenancy/identity.ts';
 import type { Scenario, TenantModel } from './scenario-fields.ts';
 import type { Tallies } from './tally.ts';
 

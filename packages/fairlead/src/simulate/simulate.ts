@@ -11,7 +11,7 @@ import { drawSize, seededRandom, startArrivals, VirtualClock } from '@fairlead/c
 import type { Arrivals, Sizes } from '@fairlead/core/testing';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import { Director } from '../director/director.ts';
-import type { Identity } from '../tenancy/identify.ts';
+import type { Identity } from '../tenancy/identity.ts';
 import { TenantMemory } from '../tenancy/tenant-memory.ts';
 import { resultOf } from './result.ts';
 import type { SimulationResult } from './result.ts';

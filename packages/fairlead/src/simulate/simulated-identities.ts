@@ -6,7 +6,7 @@ import type { IdentityConfig } from '../config/resolved.ts';
 import { FairnessWeights } from '../tenancy/fairness-weights.ts';
 import { Grants } from '../tenancy/grants.ts';
 import { pathOf } from '../tenancy/identify.ts';
-import type { Identity } from '../tenancy/identify.ts';
+import type { Identity } from '../tenancy/identity.ts';
 import type { TenantMemory } from '../tenancy/tenant-memory.ts';
 import type { TenantModel } from './scenario-fields.ts';
 
@@ -24,18 +24,18 @@ export function simulatedIdentities(
   return new Map(
     tenants.map(({ name, weight, priority }): [string, Identity] => {
       const granted = grants.ofTenant(name);
-      const path = pathOf(name, { named: name, granted });
       return [
         name,
         {
           tenant: name,
           weight: weight ?? granted?.weight ?? weights.of(name),
           priority: priority ?? granted?.priority ?? 0,
-          ...(path !== undefined && { path }),
-          ...(granted?.cap && { cap: granted.cap }),
-          ...(granted?.tokenBucket && { tokenBucket: granted.tokenBucket }),
+          path: pathOf(name, name, { granted }),
+          cap: granted?.cap,
+          tokenBucket: granted?.tokenBucket,
           verified: true,
           trusted: false,
+          unknownObjective: false,
           address: undefined,
           viaProxy: false,
         },

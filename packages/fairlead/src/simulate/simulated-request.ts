@@ -10,7 +10,7 @@ import type { Answer } from '../director/ports.ts';
 import type { Problem } from '../director/problem.ts';
 import { NO_HEADERS } from '../sockets/header-block.ts';
 import type { HeaderBlock } from '../sockets/header-block.ts';
-import type { Identity } from '../tenancy/identify.ts';
+import type { Identity } from '../tenancy/identity.ts';
 import { blocksOf, BYTES_PER_TOKEN, prefixOf } from './prompt-contents.ts';
 import type { PromptContents } from './prompt-contents.ts';
 import { MODEL } from './simulated-fleet.ts';

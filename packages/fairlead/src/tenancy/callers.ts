@@ -21,7 +21,7 @@ export class Callers implements Reconfigurable<CallersConfig> {
   #tokens: JwtVerifier | undefined;
   #identify: Identify;
   /** Identifies a caller; the same function whatever the configuration becomes. */
-  readonly identify: Identify = (head) => this.#identify(head);
+  readonly identify: Identify = (head, remoteAddress, atMs) => this.#identify(head, remoteAddress, atMs);
 
   /**
    * @throws RangeError when a trusted source is not an address range; Error when a file or a variable that holds the key

@@ -7,8 +7,10 @@ import fc from 'fast-check';
 import type { IdentityConfig } from '../config/resolved.ts';
 import { hashKey } from './hash-key.ts';
 import { createIdentify } from './identify.ts';
-import type { Identify, Identity } from './identify.ts';
-import { OVERFLOW_TENANT } from './unverified-tenants.ts';
+import type { Identify } from './identify.ts';
+import type { Identity } from './identity.ts';
+import type { CallerHead } from './presented.ts';
+import { FORGET_AFTER_MS, OVERFLOW_TENANT } from './unverified-tenants.ts';
 
 const open: IdentityConfig = {
   keys: [],
@@ -28,8 +30,11 @@ const objectives = [
 /** Where requests come from unless a test says otherwise. */
 const direct = { address: '192.0.2.1', viaProxy: false };
 
+/** What nobody has unless somebody says so. */
+const plain = { path: undefined, cap: undefined, tokenBucket: undefined, unknownObjective: false, ...direct };
+
 function accept(identify: Identify, headers: Record<string, string>, remoteAddress = '192.0.2.1'): Identity {
-  const identity = identify({ headers, remoteAddress });
+  const identity = identify({ headers }, remoteAddress, 0);
   assert.ok(!(identity instanceof Promise), 'a promise without a token');
   assert.ok(!('status' in identity), 'refused');
   return identity;
@@ -43,7 +48,10 @@ describe('a key table', () => {
   it('names the tenant of a key, shown in either header', () => {
     const identify = createIdentify(keyed, objectives);
     const { cap, ...rest } = accept(identify, { authorization: 'Bearer sk-alice' });
-    assert.deepEqual(rest, { tenant: 'alice', priority: 5, weight: 2, verified: true, trusted: false, ...direct });
+    assert.deepEqual(
+      { ...rest, cap: undefined },
+      { tenant: 'alice', priority: 5, weight: 2, verified: true, trusted: false, ...plain },
+    );
     assert.equal(cap?.max, 4);
     assert.deepEqual(accept(identify, { 'x-api-key': 'sk-bob' }), {
       tenant: 'bob',
@@ -51,7 +59,7 @@ describe('a key table', () => {
       weight: 1,
       verified: true,
       trusted: false,
-      ...direct,
+      ...plain,
     });
     assert.equal(accept(identify, { authorization: 'bearer  sk-bob ' }).tenant, 'bob');
     assert.equal(accept(identify, { authorization: 'Basic abc', 'x-api-key': 'sk-bob' }).tenant, 'bob');
@@ -67,7 +75,7 @@ describe('a key table', () => {
       { authorization: `Bearer ${alice.sha256}` },
       { 'x-api-key': '' },
     ];
-    const refusals = heads.map((headers) => identify({ headers, remoteAddress: '192.0.2.1' }));
+    const refusals = heads.map((headers) => identify({ headers }, '192.0.2.1', 0));
     for (const refusal of refusals) assert.equal(refusal, refusals[0]);
     assert.ok('status' in refusals[0]! && refusals[0].status === 401);
   });
@@ -118,7 +126,7 @@ describe('without keys', () => {
       weight: 1,
       verified: false,
       trusted: false,
-      ...direct,
+      ...plain,
     });
   });
 });
@@ -129,14 +137,14 @@ describe('a trusted source', () => {
   it('names the tenant and the objective', () => {
     const headers = { 'x-llm-d-inference-fairness-id': 'carol', 'x-gateway-inference-objective': 'batch' };
     const identity = accept(createIdentify(trusting, objectives), headers);
-    assert.deepEqual(identity, { tenant: 'carol', priority: -1, weight: 1, verified: true, trusted: true, ...direct });
+    assert.deepEqual(identity, { tenant: 'carol', priority: -1, weight: 1, verified: true, trusted: true, ...plain });
   });
 
   it('gets priority 0 for an objective nobody knows, and for none', () => {
     const identify = createIdentify(trusting, objectives);
     const unknown = accept(identify, { 'x-llm-d-inference-objective': 'no-such' });
     assert.deepEqual([unknown.priority, unknown.unknownObjective], [0, true]);
-    assert.equal(accept(identify, { 'x-llm-d-inference-objective': '' }).unknownObjective, undefined);
+    assert.equal(accept(identify, { 'x-llm-d-inference-objective': '' }).unknownObjective, false);
     assert.equal(accept(identify, {}).priority, 0);
   });
 
@@ -153,7 +161,10 @@ describe('a trusted source', () => {
     const named = (tenant: string, more = {}) =>
       accept(identify, { 'x-api-key': 'sk-bob', 'x-llm-d-inference-fairness-id': tenant, ...more });
     const { cap, ...asAlice } = named('alice');
-    assert.deepEqual(asAlice, { tenant: 'alice', priority: 5, weight: 2, verified: true, trusted: true, ...direct });
+    assert.deepEqual(
+      { ...asAlice, cap: undefined },
+      { tenant: 'alice', priority: 5, weight: 2, verified: true, trusted: true, ...plain },
+    );
     assert.equal(cap?.max, 4);
     assert.deepEqual(named('carol'), {
       tenant: 'carol',
@@ -161,7 +172,7 @@ describe('a trusted source', () => {
       weight: 1,
       verified: true,
       trusted: true,
-      ...direct,
+      ...plain,
     });
     assert.equal(named('alice', { 'x-llm-d-inference-objective': 'interactive' }).priority, 10);
     assert.equal(named('alice', { 'x-llm-d-inference-objective': 'no-such' }).priority, 0);
@@ -211,7 +222,7 @@ describe('identify', () => {
     fc.assert(
       fc.property(secret, fc.constantFrom(...identifies), fc.boolean(), (key, identify, isBearer) => {
         const headers = isBearer ? { authorization: `Bearer ${key}` } : { 'x-api-key': key };
-        const result = identify({ headers, remoteAddress: '198.51.100.1' });
+        const result = identify({ headers }, '198.51.100.1', 0);
         assert.ok(!(result instanceof Promise));
         assert.ok('status' in result ? !result.message.includes(key) : !result.tenant.includes(key));
       }),
@@ -224,10 +235,46 @@ describe('identify', () => {
         ),
         fc.constantFrom(...identifies),
         (headers, identify) => {
-          assert.ok(identify({ headers, remoteAddress: undefined }));
+          assert.ok(identify({ headers }, undefined, 0));
         },
       ),
     );
+  });
+});
+
+describe('a head that comes again', () => {
+  const headOf = (key: string): CallerHead => ({ headers: { 'x-api-key': key } });
+  const ask = (identify: Identify, head: CallerHead, { from = '192.0.2.1', atMs = 0 } = {}): Identity => {
+    const identity = identify(head, from, atMs);
+    assert.ok('tenant' in identity);
+    return identity;
+  };
+
+  it('is the same caller without another look, from the same address', () => {
+    const [identify, head] = [createIdentify(keyed, objectives), headOf('sk-alice')];
+    const first = ask(identify, head);
+    assert.equal(ask(identify, head), first);
+    assert.equal(ask(identify, head, { from: '192.0.2.2' }).address, '192.0.2.2');
+    assert.deepEqual(Object.values(head.presented ?? {})[0], [alice.sha256]);
+  });
+
+  it('is looked at again when the configuration is another', () => {
+    const head = headOf('sk-alice');
+    assert.equal(ask(createIdentify(keyed, objectives), head).priority, 5);
+    const identify = createIdentify({ ...open, keys: [{ ...alice, priority: 7 }] }, objectives);
+    assert.equal(ask(identify, head).priority, 7);
+    assert.ok('status' in createIdentify({ ...open, keys: [bob] }, objectives)(head, '192.0.2.1', 0));
+  });
+
+  it('of a stranger is one among as many as there may be, each time', () => {
+    const identify = createIdentify({ ...open, maxUnverifiedTenants: 1 }, []);
+    const [first, second] = [headOf('first'), headOf('second')];
+    const { tenant } = ask(identify, first);
+    assert.equal(ask(identify, second).tenant, OVERFLOW_TENANT);
+    assert.equal(ask(identify, first, { atMs: FORGET_AFTER_MS - 1 }).tenant, tenant);
+    assert.equal(ask(identify, second, { atMs: FORGET_AFTER_MS }).tenant, OVERFLOW_TENANT);
+    assert.notEqual(ask(identify, second, { atMs: 2 * FORGET_AFTER_MS }).tenant, OVERFLOW_TENANT);
+    assert.equal(ask(identify, first, { atMs: 2 * FORGET_AFTER_MS }).tenant, OVERFLOW_TENANT);
   });
 });
 

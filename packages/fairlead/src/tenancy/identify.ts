@@ -8,10 +8,10 @@
  * reference's headers then name the tenant and the objective; from anywhere else they are not looked at. Behind
  * `identity.trustedProxies` the caller's address is the one that they vouch for.
  *
- * A presented key is hashed first, and only its digest is looked up. A key is never kept, logged or returned.
+ * A presented key is hashed first, and only its digest is looked up. A key is never kept, logged or returned. Who a head was
+ * identified as is remembered with that head, for as long as the configuration is the same.
  */
 
-import type { InFlightCap, TokenBucket } from '@fairlead/core';
 import type { IdentityConfig, InferenceObjective } from '../config/resolved.ts';
 import { createClientAddress } from './client-address.ts';
 import { FAIRNESS_ID_NAMES, MAX_FAIRNESS_ID_LENGTH, OBJECTIVE_NAMES, isPrintable, present } from './control-names.ts';
@@ -19,51 +19,24 @@ import type { RequestHeaders } from './control-names.ts';
 import { FairnessWeights } from './fairness-weights.ts';
 import { Grants } from './grants.ts';
 import type { Grant } from './grants.ts';
+import type { Identity, Refusal } from './identity.ts';
 import type { JwtVerifier, Verified } from './jwt/jwt-verifier.ts';
-import { presentedDigest } from './key-table.ts';
 import type { KeyTable } from './key-table.ts';
+import { firstKey, presentedBy } from './presented.ts';
+import type { CallerHead, KnownCaller } from './presented.ts';
 import { addressTenant, createTrustedSources } from './source-address.ts';
 import { TenantMemory } from './tenant-memory.ts';
+import type { UnverifiedTenants } from './unverified-tenants.ts';
 
-/** What `identify` reads: the headers and the peer's address of the connection. */
-export interface CallerHead {
-  readonly headers: RequestHeaders;
-  readonly remoteAddress: string | undefined;
-}
-
-export interface Identity {
-  /** The fairness id of the caller's requests. */
-  readonly tenant: string;
-  readonly priority: number;
-  /** Share relative to other tenants. */
-  readonly weight: number;
-  /** Where the tenant stands in a hierarchy, itself included: `org/team/tenant`; undefined when nobody says. */
-  readonly path?: string;
-  /** The tenant's limit on requests in flight: the same object for all of its keys. */
-  readonly cap?: InFlightCap;
-  /** Its limit on tokens a minute, shared in the same way. */
-  readonly tokenBucket?: TokenBucket;
-  /** The tenant was proven by a configured key, or named by a trusted source. */
-  readonly verified: boolean;
-  /** The request comes from `identity.trustedSources`: its control headers count. */
-  readonly trusted: boolean;
-  /** A trusted source named an objective that is not configured; priority 0 is used instead. */
-  readonly unknownObjective?: boolean;
-  /** Where it comes from: the connection's peer, or the client that a trusted proxy speaks for. */
-  readonly address: string | undefined;
-  /** The connection's peer is a trusted proxy. */
-  readonly viaProxy: boolean;
-}
-
-/** The caller may not pass, or (503) nobody can say just now whether it may. Recognised by its `status`. */
-export interface Refusal {
-  readonly status: 401 | 503;
-  /** For the client; says the same whatever was wrong with the key. */
-  readonly message: string;
-}
-
-/** Who is asking: at once, unless a token has to be checked. The promise never rejects. */
-export type Identify = (head: CallerHead) => Identity | Refusal | Promise<Identity | Refusal>;
+/**
+ * Who is asking, by a request's head, the peer's address of its connection, and when it came (`atMs`, on a clock that never
+ * goes back): at once, unless a token has to be checked. The promise never rejects.
+ */
+export type Identify = (
+  head: CallerHead,
+  remoteAddress: string | undefined,
+  atMs: number,
+) => Identity | Refusal | Promise<Identity | Refusal>;
 
 const REFUSAL: Refusal = Object.freeze({
   status: 401,
@@ -74,6 +47,15 @@ const CANNOT_SAY: Refusal = Object.freeze({ status: 503, message: 'who is asking
 
 /** Hex digits of a presented key's hash that name an unverified tenant. */
 const SHORT_HASH_LENGTH = 12;
+
+/** A caller that is not known by its head. */
+interface Asking {
+  readonly headers: RequestHeaders;
+  readonly remoteAddress: string | undefined;
+  /** Of the key that it presents first. */
+  readonly digest: string | undefined;
+  readonly atMs: number;
+}
 
 /** What outlives a configuration. */
 export interface IdentifyParts {
@@ -89,64 +71,93 @@ export interface IdentifyParts {
 export function createIdentify(
   config: IdentityConfig,
   objectives: readonly InferenceObjective[],
-  { memory = new TenantMemory(), tokens }: IdentifyParts = {},
+  parts: IdentifyParts = {},
 ): Identify {
-  const isTrusted = createTrustedSources(config.trustedSources);
-  const clientOf = createClientAddress(config.trustedProxies);
-  const grants = new Grants(config, memory);
-  const isOpen = grants.keys.isEmpty && tokens === undefined;
-  const priorities = new Map(objectives.map(({ name, priority }) => [name, priority]));
-  const weights = new FairnessWeights(config.fairness);
-  const unverified = memory.unverified(config.maxUnverifiedTenants);
+  const rules = new Rules(config, objectives, parts);
+  return (head, remoteAddress, atMs) => rules.identify(head, remoteAddress, atMs);
+}
 
-  const identityOf = ({ headers, remoteAddress }: CallerHead, digest: string | undefined, grant?: Grant): Identity => {
-    const { address, viaProxy } = clientOf(headers, remoteAddress);
+/** Who is asking, by one configuration. */
+class Rules {
+  readonly #isTrusted: (address: string | undefined) => boolean;
+  readonly #clientOf: ReturnType<typeof createClientAddress>;
+  readonly #grants: Grants;
+  readonly #tokens: JwtVerifier | undefined;
+  readonly #isOpen: boolean;
+  readonly #priorities: ReadonlyMap<string, number>;
+  readonly #weights: FairnessWeights;
+  readonly #unverified: UnverifiedTenants;
+
+  constructor(
+    config: IdentityConfig,
+    objectives: readonly InferenceObjective[],
+    { memory = new TenantMemory(), tokens }: IdentifyParts,
+  ) {
+    this.#isTrusted = createTrustedSources(config.trustedSources);
+    this.#clientOf = createClientAddress(config.trustedProxies);
+    this.#grants = new Grants(config, memory);
+    this.#tokens = tokens;
+    this.#isOpen = this.#grants.keys.isEmpty && tokens === undefined;
+    this.#priorities = new Map(objectives.map(({ name, priority }) => [name, priority]));
+    this.#weights = new FairnessWeights(config.fairness);
+    this.#unverified = memory.unverified(config.maxUnverifiedTenants);
+  }
+
+  identify(head: CallerHead, remoteAddress: string | undefined, atMs: number): ReturnType<Identify> {
+    const presented = presentedBy(head);
+    const { caller, digests } = presented;
+    if (caller !== undefined && caller.rules === this && caller.remoteAddress === remoteAddress) {
+      const { stranger, identity } = caller;
+      if (stranger === undefined || this.#unverified.admit(stranger, atMs) === identity.tenant) return identity;
+    }
+    const asking = { headers: head.headers, remoteAddress, digest: digests[0], atMs };
+    const grant = firstFound(digests, this.#grants.keys);
+    if (grant === undefined && !this.#isOpen) return this.#byToken(asking);
+    presented.caller = this.#callerOf(asking, grant);
+    return presented.caller.identity;
+  }
+
+  #byToken(asking: Asking): ReturnType<Identify> {
+    const { headers, digest } = asking;
+    if (this.#tokens === undefined || digest === undefined) return REFUSAL;
+    const verified = this.#tokens.verify(firstKey(headers) as string, digest);
+    if (verified instanceof Promise) return verified.then((known) => this.#byClaims(asking, known));
+    return this.#byClaims(asking, verified);
+  }
+
+  #byClaims(asking: Asking, verified: Verified): Identity | Refusal {
+    if (verified === 'refused') return REFUSAL;
+    if (verified === 'unknown') return CANNOT_SAY;
+    const { tenant } = verified;
+    const byDefault = { priority: 0, weight: this.#weights.of(tenant) };
+    return this.#callerOf(asking, { ...byDefault, ...this.#grants.ofTenant(tenant), ...verified }).identity;
+  }
+
+  #callerOf({ headers, remoteAddress, digest, atMs }: Asking, grant: Grant | undefined): KnownCaller {
+    const { address, viaProxy } = this.#clientOf(headers, remoteAddress);
     // A proxy need not be trusted itself to speak for a source that is.
-    const trusted = isTrusted(remoteAddress) || (viaProxy && isTrusted(address));
+    const trusted = this.#isTrusted(remoteAddress) || (viaProxy && this.#isTrusted(address));
     const named = trusted ? namedTenant(headers) : undefined;
     const objective = trusted ? present(headers, OBJECTIVE_NAMES)?.value : undefined;
-    const granted = (named === undefined ? undefined : grants.ofTenant(named)) ?? grant;
-    const unknownObjective = !!objective && !priorities.has(objective);
-    const tenant = named ?? grant?.tenant ?? unverified.admit(unverifiedTenant(digest, address));
-    const path = pathOf(tenant, { named, grant, granted });
-    const identity: { -readonly [K in keyof Identity]: Identity[K] } = {
+    const granted = (named === undefined ? undefined : this.#grants.ofTenant(named)) ?? grant;
+    const proven = named ?? grant?.tenant;
+    const stranger = proven === undefined ? unverifiedTenant(digest, address) : undefined;
+    const tenant = proven ?? this.#unverified.admit(stranger as string, atMs);
+    const identity: Identity = {
       tenant,
-      priority: objective ? (priorities.get(objective) ?? 0) : (granted?.priority ?? 0),
-      weight: granted?.weight ?? weights.of(tenant),
-      verified: named !== undefined || grant !== undefined,
+      priority: objective ? (this.#priorities.get(objective) ?? 0) : (granted?.priority ?? 0),
+      weight: granted?.weight ?? this.#weights.of(tenant),
+      path: pathOf(tenant, named, { grant, granted }),
+      cap: granted?.cap,
+      tokenBucket: granted?.tokenBucket,
+      verified: proven !== undefined,
       trusted,
+      unknownObjective: !!objective && !this.#priorities.has(objective),
       address,
       viaProxy,
     };
-    if (path !== undefined) identity.path = path;
-    if (granted?.cap !== undefined) identity.cap = granted.cap;
-    if (granted?.tokenBucket !== undefined) identity.tokenBucket = granted.tokenBucket;
-    if (unknownObjective) identity.unknownObjective = true;
-    return identity;
-  };
-
-  const byToken = (head: CallerHead, digest: string, verified: Verified): Identity | Refusal => {
-    if (verified === 'refused') return REFUSAL;
-    if (verified === 'unknown') return CANNOT_SAY;
-    return identityOf(head, digest, {
-      priority: 0,
-      weight: weights.of(verified.tenant),
-      ...grants.ofTenant(verified.tenant),
-      ...verified,
-    });
-  };
-
-  return (head) => {
-    const shown = presentedKeys(head.headers);
-    const digests = shown.map(presentedDigest);
-    const grant = firstFound(digests, grants.keys);
-    if (grant !== undefined || isOpen) return identityOf(head, digests[0], grant);
-    const [token, digest] = [shown[0], digests[0]];
-    if (tokens === undefined || token === undefined || digest === undefined) return REFUSAL;
-    const verified = tokens.verify(token, digest);
-    if (verified instanceof Promise) return verified.then((known) => byToken(head, digest, known));
-    return byToken(head, digest, verified);
-  };
+    return { rules: this, remoteAddress, identity, stranger };
+  }
 }
 
 /**
@@ -155,9 +166,9 @@ export function createIdentify(
  */
 export function pathOf(
   tenant: string,
-  by: { readonly named: string | undefined; readonly grant?: Grant | undefined; readonly granted: Grant | undefined },
+  named: string | undefined,
+  { grant, granted }: { readonly grant?: Grant | undefined; readonly granted: Grant | undefined },
 ): string | undefined {
-  const { named, grant, granted } = by;
   if (granted?.path !== undefined && granted.tenant === tenant) return `${granted.path}/${tenant}`;
   if (named?.includes('/') === true) return named;
   if (named !== undefined && grant?.path !== undefined) return `${grant.path}/${grant.tenant}/${named}`;
@@ -170,16 +181,6 @@ function firstFound<T>(digests: readonly string[], keys: KeyTable<T>): T | undef
     if (found !== undefined) return found;
   }
   return undefined;
-}
-
-/** What the caller presents as a key, in the order in which it is tried. */
-function presentedKeys(headers: RequestHeaders): string[] {
-  const keys: string[] = [];
-  const bearer = /^bearer +(\S+) *$/i.exec(headers['authorization'] ?? '')?.[1];
-  if (bearer !== undefined) keys.push(bearer);
-  const apiKey = headers['x-api-key']?.trim();
-  if (apiKey !== undefined && apiKey !== '') keys.push(apiKey);
-  return keys;
 }
 
 /** The tenant a trusted source names; a bad name is refused where control headers are checked, and ignored here. */

@@ -8,10 +8,13 @@
  */
 
 import { timingSafeEqual } from 'node:crypto';
-import { hashKey } from './hash-key.ts';
 
 /** Hexadecimal digits of a digest that choose where to look. */
 const INDEX_DIGITS = 16;
+
+const DIGEST_BYTES = 32;
+/** The digest that is being looked up. */
+const asked = Buffer.alloc(DIGEST_BYTES);
 
 interface Entry<T> {
   readonly digest: Buffer;
@@ -39,15 +42,11 @@ export class KeyTable<T> {
 
   /** What belongs to the key whose digest this is (as `hashKey` gives it). */
   find(sha256: string): T | undefined {
+    if (this.isEmpty) return undefined;
     let entry = this.#entries.get(sha256.slice(0, INDEX_DIGITS));
     if (entry === undefined) return undefined;
-    const digest = Buffer.from(sha256, 'hex');
-    while (entry !== undefined && !this.#isEqual(entry.digest, digest)) entry = entry.next;
+    asked.write(sha256, 'hex');
+    while (entry !== undefined && !this.#isEqual(entry.digest, asked)) entry = entry.next;
     return entry?.value;
   }
-}
-
-/** The digest of a presented key: of its bytes, as headers carry them. */
-export function presentedDigest(key: string): string {
-  return hashKey(Buffer.from(key, 'latin1'));
 }

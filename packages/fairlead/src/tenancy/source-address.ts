@@ -45,12 +45,12 @@ export function parseCidr(text: string): AddressRange {
 export function createTrustedSources(ranges: readonly string[]): (remoteAddress: string | undefined) => boolean {
   const list = new BlockList();
   for (const { network, prefix, family } of ranges.map(parseCidr)) list.addSubnet(network, prefix, family);
-  return (remoteAddress) => {
-    if (ranges.length === 0 || remoteAddress === undefined) return false;
+  const known = new KnownTexts((remoteAddress) => {
     const address = plainAddress(remoteAddress);
     if (isIPv4(address)) return list.check(address, 'ipv4');
     return isIPv6(address) && list.check(address, 'ipv6');
-  };
+  });
+  return (remoteAddress) => ranges.length > 0 && remoteAddress !== undefined && known.of(remoteAddress);
 }
 
 /**

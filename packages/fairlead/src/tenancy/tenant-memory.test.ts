@@ -29,9 +29,9 @@ describe('what outlives a configuration', () => {
 
   it('is which strangers are told apart', () => {
     const memory = new TenantMemory(() => 0);
-    assert.equal(memory.unverified(1).admit('x'), 'x');
+    assert.equal(memory.unverified(1).admit('x', 0), 'x');
     const fewer = memory.unverified(1);
-    assert.deepEqual([fewer.admit('y'), fewer.admit('x')], [OVERFLOW_TENANT, 'x']);
-    assert.equal(memory.unverified(2).admit('y'), 'y');
+    assert.deepEqual([fewer.admit('y', 0), fewer.admit('x', 0)], [OVERFLOW_TENANT, 'x']);
+    assert.equal(memory.unverified(2).admit('y', 0), 'y');
   });
 });

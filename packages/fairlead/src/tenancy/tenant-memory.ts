@@ -12,14 +12,14 @@ export class TenantMemory {
   readonly #buckets = new Map<string, TokenBucket>();
   #unverified: UnverifiedTenants | undefined;
 
-  /** `nowMs` (any monotonic clock) only serves to forget unverified tenants. */
+  /** `nowMs`: the monotonic clock by which buckets are refilled. */
   constructor(nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs;
   }
 
   /** The strangers that are told apart, `max` of them from now on. */
   unverified(max: number): UnverifiedTenants {
-    this.#unverified ??= new UnverifiedTenants(max, this.#nowMs);
+    this.#unverified ??= new UnverifiedTenants(max);
     this.#unverified.max = max;
     return this.#unverified;
   }

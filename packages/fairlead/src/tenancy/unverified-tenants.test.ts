@@ -7,25 +7,25 @@ import { FORGET_AFTER_MS, OVERFLOW_TENANT, UnverifiedTenants } from './unverifie
 
 describe('unverified tenants', () => {
   it('are told apart up to the limit, and share one name beyond it', () => {
-    const tenants = new UnverifiedTenants(2, () => 0);
+    const tenants = new UnverifiedTenants(2);
     assert.deepEqual(
-      ['a', 'b', 'c', 'd', 'a'].map((name) => tenants.admit(name)),
+      ['a', 'b', 'c', 'd', 'a'].map((name) => tenants.admit(name, 0)),
       ['a', 'b', OVERFLOW_TENANT, OVERFLOW_TENANT, 'a'],
     );
   });
 
   it('keep their place while they are seen, and lose it to a new one after a long silence', () => {
     let nowMs = 0;
-    const tenants = new UnverifiedTenants(2, () => nowMs);
-    tenants.admit('quiet');
-    tenants.admit('busy');
+    const tenants = new UnverifiedTenants(2);
+    tenants.admit('quiet', nowMs);
+    tenants.admit('busy', nowMs);
     nowMs = FORGET_AFTER_MS - 1;
-    assert.equal(tenants.admit('busy'), 'busy');
-    assert.equal(tenants.admit('new'), OVERFLOW_TENANT);
+    assert.equal(tenants.admit('busy', nowMs), 'busy');
+    assert.equal(tenants.admit('new', nowMs), OVERFLOW_TENANT);
     nowMs = FORGET_AFTER_MS;
-    assert.equal(tenants.admit('new'), 'new');
-    assert.equal(tenants.admit('quiet'), OVERFLOW_TENANT);
-    assert.equal(tenants.admit('busy'), 'busy');
+    assert.equal(tenants.admit('new', nowMs), 'new');
+    assert.equal(tenants.admit('quiet', nowMs), OVERFLOW_TENANT);
+    assert.equal(tenants.admit('busy', nowMs), 'busy');
   });
 
   it('never are more than the limit', () => {
@@ -35,10 +35,10 @@ describe('unverified tenants', () => {
         fc.array(fc.tuple(fc.nat(9), fc.nat(FORGET_AFTER_MS))),
         (max, steps) => {
           let nowMs = 0;
-          const tenants = new UnverifiedTenants(max, () => nowMs);
+          const tenants = new UnverifiedTenants(max);
           for (const [name, waitMs] of steps) {
             nowMs += waitMs;
-            const admitted = tenants.admit(`t${name}`);
+            const admitted = tenants.admit(`t${name}`, nowMs);
             assert.ok(admitted === `t${name}` || admitted === OVERFLOW_TENANT);
             assert.ok(tenants.size <= max);
           }

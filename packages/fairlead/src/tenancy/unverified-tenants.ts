@@ -13,16 +13,17 @@ export const OVERFLOW_TENANT = 'unverified-overflow';
 /** Twice the 5 minutes after which an idle flow is forgotten. */
 export const FORGET_AFTER_MS = 600_000;
 
+/** Who is seen again within this keeps its place: to move is dearer than to look. */
+const SEEN_AGAIN_MS = 1000;
+
 export class UnverifiedTenants {
   /** Names told apart at most; those beyond a smaller one go as they fall silent. */
   max: number;
-  readonly #nowMs: () => number;
-  /** When each was last seen, longest silent first: a name that is seen moves to the end. */
+  /** When each was last seen, to a second, longest silent first: a name that is seen moves to the end. */
   readonly #lastSeenMs = new Map<string, number>();
 
-  constructor(max: number, nowMs: () => number) {
+  constructor(max: number) {
     this.max = max;
-    this.#nowMs = nowMs;
   }
 
   /** Names told apart now. */
@@ -30,9 +31,10 @@ export class UnverifiedTenants {
     return this.#lastSeenMs.size;
   }
 
-  /** The name this caller goes by. */
-  admit(tenant: string): string {
-    const nowMs = this.#nowMs();
+  /** The name this caller goes by; `nowMs` is on any clock that never goes back. */
+  admit(tenant: string, nowMs: number): string {
+    const seenMs = this.#lastSeenMs.get(tenant);
+    if (seenMs !== undefined && nowMs - seenMs < SEEN_AGAIN_MS) return tenant;
     if (!this.#lastSeenMs.delete(tenant) && !this.#hasRoom(nowMs)) return OVERFLOW_TENANT;
     this.#lastSeenMs.set(tenant, nowMs);
     return tenant;

@@ -8,6 +8,7 @@
 import { BadMessage } from '../../sockets/bad-message.ts';
 import { TOKEN, badLine, headerLines } from '../../sockets/header-lines.ts';
 import { KnownTexts } from '../../sockets/known-texts.ts';
+import type { Presented } from '../../tenancy/presented.ts';
 
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~\w-]+) ([\x21-\x7e]+) HTTP\/1\.([01])$/;
 /** What a number can hold exactly. */
@@ -58,6 +59,8 @@ export class ClientHead {
   readonly keepAlive: boolean;
   /** The client sends its body only after a word of ours, or expects something nobody knows. */
   readonly expects: 'continue' | 'unknown' | undefined;
+  /** Whoever identifies callers keeps here what it presents. */
+  presented: Presented | undefined = undefined;
 
   /** @throws {BadMessage} */
   constructor(text: string) {

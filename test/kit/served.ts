@@ -13,6 +13,7 @@ import type { FlowEvent } from '@fairlead/core';
 import type { EndpointState, StateDocument } from '../../packages/fairlead/src/admin/state.ts';
 import type { Reload } from '../../packages/fairlead/src/config/config-status.ts';
 import { loadConfig } from '../../packages/fairlead/src/config/load.ts';
+import { createLog } from '../../packages/fairlead/src/observability/log.ts';
 import type { LogFields } from '../../packages/fairlead/src/observability/log.ts';
 import { startServe } from '../../packages/fairlead/src/serve/start-serve.ts';
 import type { Serve } from '../../packages/fairlead/src/serve/start-serve.ts';
@@ -110,7 +111,7 @@ export async function serveText(
   const loaded = await loadConfig({ file, defaults: 'serve' });
   assert.ok(loaded.ok !== undefined, JSON.stringify(loaded.problems));
   const logged: Logged[] = [];
-  const write = (msg: string, fields: LogFields = {}): void => void logged.push({ msg, ...fields });
+  const destination = { write: (line: string) => logged.push(JSON.parse(line) as Logged) };
   const serve = await startServe({
     config: loaded.ok,
     source: { file, loaded, load: (more) => loadConfig({ ...more, file, defaults: 'serve' }) },
@@ -118,7 +119,7 @@ export async function serveText(
     port: 0,
     adminHost: '127.0.0.1',
     adminPort: 0,
-    log: { debug: () => undefined, info: write, warn: write, error: write },
+    log: createLog({ level: 'info', destination }),
     environment: options.environment ?? {},
     ...(options.onFlowEvent && { onFlowEvent: options.onFlowEvent }),
   });

@@ -25,7 +25,7 @@ export interface CommandInput {
   readonly options: Readonly<Record<string, unknown>>;
   readonly arguments: readonly string[];
   readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean };
-  readonly stderr: { write(text: string): unknown };
+  readonly stderr: { write(text: string | Buffer): unknown; readonly writableLength?: number };
   /** Aborted by the first Ctrl-C or SIGTERM: the command drains, then returns. */
   readonly stop: AbortSignal;
   /** Takes over SIGHUP, which is a stop signal otherwise; absent where there are no signals. */

@@ -9,6 +9,7 @@ import type { Endpoint, FlowEvent } from '@fairlead/core';
 import type { RequestReport } from '../director/request-report.ts';
 import { FloodLimit } from './flood-limit.ts';
 import type { Log } from './log.ts';
+import { RequestLine } from './request-line.ts';
 
 /** A gate that was closed for less is not worth a line. */
 const GATED_FOR_MS = 1_000;
@@ -25,6 +26,7 @@ interface Gate {
 
 export class EventLog {
   readonly #log: Log;
+  readonly #tellRequest: (report: RequestReport) => void;
   readonly #nowMs: () => number;
   readonly #refusals = new FloodLimit(REFUSALS_PER_SECOND);
   readonly #gates = new Map<string, Gate>();
@@ -36,6 +38,8 @@ export class EventLog {
   /** `nowMs` is the clock events are stamped with. */
   constructor(log: Log, nowMs: () => number) {
     this.#log = log;
+    const line = new RequestLine();
+    this.#tellRequest = log.infoOf<RequestReport>('request', (report) => line.textOf(report));
     this.#nowMs = nowMs;
   }
 
@@ -91,34 +95,13 @@ export class EventLog {
   /** One line for a request that is over. */
   finished(report: RequestReport): void {
     const isRefusal = report.ending === undefined && report.status >= 400;
-    const nowMs = this.#nowMs();
-    this.#tellHeldBack(nowMs);
-    if (isRefusal && !this.#refusals.passes(nowMs)) return;
-    const { usage } = report;
-    this.#log.info('request', {
-      requestId: report.id,
-      route: report.route,
-      status: report.status,
-      outcome: report.outcome,
-      ending: report.ending,
-      reason: report.reason,
-      tenant: report.tenant,
-      priority: report.priority,
-      unknownObjective: report.unknownObjective,
-      model: report.model,
-      pool: report.pool,
-      endpoint: report.endpoint,
-      streamed: report.streamed,
-      waitMs: report.waitMs,
-      ttftMs: report.ttftMs,
-      durationMs: report.durationMs,
-      requestBytes: report.requestBytes,
-      responseBytes: report.responseBytes,
-      retries: report.retries?.length ? report.retries.join(',') : undefined,
-      promptTokens: usage?.promptTokens,
-      completionTokens: usage?.completionTokens,
-      cachedTokens: usage?.cachedTokens,
-    });
+    // The clock is asked only when something depends on it.
+    if (isRefusal || this.#refusals.heldBack > 0) {
+      const nowMs = this.#nowMs();
+      this.#tellHeldBack(nowMs);
+      if (isRefusal && !this.#refusals.passes(nowMs)) return;
+    }
+    this.#tellRequest(report);
   }
 
   endpointAdded(endpoint: Endpoint): void {

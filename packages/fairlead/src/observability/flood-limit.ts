@@ -17,6 +17,11 @@ export class FloodLimit {
     this.#perWindow = perSecond;
   }
 
+  /** How many were held back and not taken yet. */
+  get heldBack(): number {
+    return this.#heldBack;
+  }
+
   /** Whether this one may pass. */
   passes(nowMs: number): boolean {
     if (nowMs - this.#windowStartMs >= WINDOW_MS) {

@@ -5,6 +5,8 @@
  * serialised wholesale, so a credential, a header or a prompt cannot slip in with an object that happens to carry it.
  */
 
+import { jsonNumber, jsonText } from './json-text.ts';
+
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -16,10 +18,12 @@ export interface Log {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
+  /**
+   * For information that comes so often that its fields are made without an object for them: writes a line of each
+   * subject. `fieldsOf` gives their JSON, each with a comma before it.
+   */
+  infoOf<Subject>(message: string, fieldsOf: (subject: Subject) => string): (subject: Subject) => void;
 }
-
-/** Text values are cut to so many UTF-16 units. */
-const MAX_TEXT_LENGTH = 512;
 
 export interface LogDestination {
   write(line: string): unknown;
@@ -28,32 +32,48 @@ export interface LogDestination {
 /** Makes a log that writes whole lines to `destination`. */
 export function createLog({ level, destination }: { level: LogLevel; destination: LogDestination }): Log {
   const least = LOG_LEVELS.indexOf(level);
+  const isTold = (name: LogLevel): boolean => LOG_LEVELS.indexOf(name) >= least;
   const logger = (name: LogLevel): Log['info'] =>
-    LOG_LEVELS.indexOf(name) < least
-      ? () => undefined
-      : (message, fields) => void destination.write(lineOf(name, message, fields));
-  return { debug: logger('debug'), info: logger('info'), warn: logger('warn'), error: logger('error') };
+    isTold(name)
+      ? (message, fields) => void destination.write(`${headOf(name, message)}${textOf(fields)}}\n`)
+      : () => undefined;
+  return {
+    debug: logger('debug'),
+    info: logger('info'),
+    warn: logger('warn'),
+    error: logger('error'),
+    infoOf(message, fieldsOf) {
+      if (!isTold('info')) return () => undefined;
+      let head = '';
+      let time = '';
+      return (subject) => {
+        const now = isoTime();
+        if (now !== time) head = headOf('info', message);
+        time = now;
+        destination.write(`${head}${fieldsOf(subject)}}\n`);
+      };
+    },
+  };
 }
 
-function lineOf(level: LogLevel, msg: string, fields: LogFields = {}): string {
-  let line = `{"level":"${level}","time":"${isoTime()}","msg":${JSON.stringify(msg)}`;
-  // Names are ours, and need no escapes.
+function headOf(level: LogLevel, message: string): string {
+  return `{"level":"${level}","time":"${isoTime()}","msg":${JSON.stringify(message)}`;
+}
+
+function textOf(fields: LogFields = {}): string {
+  let text = '';
   for (const name in fields) {
     const value = fields[name];
-    if (value !== undefined) line += `,"${name}":${valueOf(value)}`;
+    // Names are ours, and need no escapes.
+    if (value !== undefined) text += `,"${name}":${valueOf(value)}`;
   }
-  return `${line}}\n`;
+  return text;
 }
 
 function valueOf(value: string | number | boolean): string {
-  if (typeof value === 'number') return Number.isFinite(value) ? String(Math.round(value * 1000) / 1000) : 'null';
-  if (typeof value === 'boolean') return value ? 'true' : 'false';
-  if (value.length > MAX_TEXT_LENGTH) return JSON.stringify(`${value.slice(0, MAX_TEXT_LENGTH)}…`);
-  return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value);
+  if (typeof value === 'number') return jsonNumber(value);
+  return typeof value === 'string' ? jsonText(value) : String(value);
 }
-
-/** Text that needs no escapes. */
-const PLAIN = /^[ !#-[\]-~]*$/;
 
 let lastMs = 0;
 let lastTime = '';

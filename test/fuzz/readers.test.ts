@@ -7,7 +7,7 @@ import { saneUsage } from '@fairlead/core';
 import { describe, it } from 'node:test';
 import { loadConfig } from '../../packages/fairlead/src/config/load.ts';
 import { scanBody } from '../../packages/fairlead/src/gateway/protocol/body-scan.ts';
-import type { BodyFacts } from '../../packages/fairlead/src/gateway/protocol/body-scan.ts';
+import type { BodyFacts } from '../../packages/fairlead/src/gateway/protocol/body-facts.ts';
 import { createUsageReader } from '../../packages/fairlead/src/gateway/protocol/usage-reader.ts';
 import { ENGINE_METRICS } from '../../packages/fairlead/src/model-servers/engine-metrics.ts';
 import { MetricsPage } from '../../packages/fairlead/src/model-servers/metrics-page.ts';

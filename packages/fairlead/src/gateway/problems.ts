@@ -5,7 +5,7 @@
 import type { BadMessageKind } from '../sockets/bad-message.ts';
 import type { Refusal } from '../tenancy/identity.ts';
 import type { GatewayProblem } from './problem-answer.ts';
-import type { BodyError } from './protocol/body-scan.ts';
+import type { BodyError } from './protocol/body-error.ts';
 import type { HeaderProblem } from './protocol/control-headers.ts';
 import type { BodyLimits, BodyProblem } from './receive-body.ts';
 import type { Route } from './routes.ts';

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { BodyScan, scanBody } from './body-scan.ts';
-import type { BodyError, BodyFacts } from './body-scan.ts';
+import type { BodyError } from './body-error.ts';
+import type { BodyFacts } from './body-facts.ts';
 import type { BodyFamily } from './body-shapes.ts';
 import { MAX_DEPTH } from './json-object-scanner.ts';
 
@@ -63,6 +64,8 @@ describe('the facts of a body', () => {
     assert.deepEqual(read, { model: 'b', stream: false, includeUsage: false, sequences: 3, promptBytes: 0 });
     assert.equal(facts('{"stream_options":{"include_usage":true},"stream_options":7}').includeUsage, false);
     assert.equal(facts('{"stream_options":{"include_usage":false,"include_usage":true}}').includeUsage, true);
+    assert.equal(facts('{"stream_options":{"a":{"include_usage":true}}}').includeUsage, false);
+    assert.equal(facts('{"stream_options":{"a":[{"include_usage":true}],"b":true}}').includeUsage, false);
   });
 
   it('are found under escaped names', () => {
@@ -124,6 +127,24 @@ describe('the facts of a body', () => {
     for (const inside of ['"message":"x"', '"__proto__":{"n":5}', '"constructor":1', '"x":{"n":5}']) {
       assert.equal(facts(`{"text":"a","sampling_params":{${inside}}}`, 'sglang-generate').sequences, 1);
     }
+  });
+
+  it('count the images among the messages, in every API that has them, and nothing that only looks so', () => {
+    const text = { type: 'text', text: 'image_url' };
+    const chat = { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } };
+    const claude = { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'AAAA' } };
+    const images = (body: unknown, family: BodyFamily = 'chat') => facts(JSON.stringify(body), family).images;
+    const messages = (...content: unknown[]) => [{ role: 'user', content }];
+    assert.equal(images({ messages: messages(text, chat, chat) }), 2);
+    assert.equal(images({ input: messages({ type: 'input_image', image_url: 'https://a/b.png' }) }, 'responses'), 1);
+    assert.equal(images({ messages: messages(claude, text, claude, claude) }, 'messages'), 3);
+    const bytes = Buffer.from(JSON.stringify({ messages: messages(claude, chat) }));
+    for (let at = 0; at <= bytes.length; at += 1) {
+      assert.equal((scanBody(cut(bytes, [at, at + 5]), 'chat') as BodyFacts).images, 2);
+    }
+    assert.equal(images({ messages: messages(text) }), undefined);
+    const parameters = { properties: { image_url: { type: 'string' }, media_type: {} } };
+    assert.equal(images({ tools: [{ function: { parameters } }], metadata: { a: { image_url: 1 } } }), undefined);
   });
 
   it('take bytes for text, valid UTF-8 or not', () => {

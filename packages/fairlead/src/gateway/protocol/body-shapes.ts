@@ -76,8 +76,10 @@ export const BODY_SHAPES: Readonly<Record<BodyFamily, BodyShape>> = {
 /** vLLM's and SGLang's: what was cached for one salt is not used for another. */
 export const CACHE_SALT = 'cache_salt';
 
-/** Every name of a member that means something to some family. */
-export const READ_MEMBERS: ReadonlySet<string> = new Set([
-  ...['model', 'stream', 'stream_options', 'n', 'sampling_params', CACHE_SALT],
-  ...Object.values(BODY_SHAPES).flatMap(({ prompt, lists = [], limits = [] }) => [...prompt, ...lists, ...limits]),
-]);
+/** Every name of a member that means something to some family, once. */
+export const MEMBER_NAMES: readonly string[] = [
+  ...new Set([
+    ...['model', 'stream', 'stream_options', 'n', 'sampling_params', CACHE_SALT],
+    ...Object.values(BODY_SHAPES).flatMap(({ prompt, lists = [], limits = [] }) => [...prompt, ...lists, ...limits]),
+  ]),
+];

@@ -2,22 +2,25 @@
 
 /**
  * Checks the whole syntax of a JSON object (RFC 8259, as strict as `JSON.parse`) over chunks as they came, without
- * building it, and tells a listener where the values of its two outer levels lie. The state between two bytes is a few
- * numbers, so a chunk may end anywhere: inside a word, a number or an escape. UTF-8 is not checked: what a model server
- * makes of bad text inside a string is its own affair.
+ * building it, and tells a listener where its names and the values of its two outer levels lie. The state between two
+ * bytes is a few numbers, so a chunk may end anywhere: inside a word, a number or an escape. UTF-8 is not checked: what a
+ * model server makes of bad text inside a string is its own affair.
+ *
+ * Most bodies are short and consist of short tokens: one loop with a table look-up for each token takes those that lie
+ * whole in a chunk; what is cut, long or escaped goes on a byte, or a run of them, at a time.
  */
 
 import { SHORT_ESCAPES, lastInteger, plainEnd } from './byte-runs.ts';
 
 export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'true' | 'false' | 'null';
 
-/** Told of the two outer levels only: depth 1 is a member of the object, depth 2 what is directly inside such a member. */
+/** Depth 1 is a member of the object, depth 2 what is directly inside such a member. */
 export interface JsonListener {
-  /** A member's name lies at `[start, end)` of the body, quotes included. */
+  /** A member's name lies at `[start, end)` of the body, quotes included. Told at every depth. */
   key(depth: number, start: number, end: number): void;
   /**
    * A value that lies at `[start, end)` of the body has ended; what is inside it was told before. Of a run of integers
-   * in an array (tokens) only the last may be told.
+   * in an array (tokens) only the last may be told. Told at depths 1 and 2.
    */
   value(depth: number, kind: JsonKind, span: Span): void;
 }
@@ -45,22 +48,24 @@ const VALUE_OR_CLOSE = 2;
 const KEY = 3;
 const KEY_OR_CLOSE = 4;
 const COLON = 5;
-const COMMA_OR_CLOSE = 6;
-const AFTER_ROOT = 7;
-const STRING = 8;
-const ESCAPE = 9;
-const HEX = 10;
-const WORD = 11;
-// Inside a number, see `inNumber`.
-const MINUS = 12;
-const ZERO = 13;
-const INTEGER = 14;
-const POINT = 15;
-const FRACTION = 16;
-const EXPONENT = 17;
-const EXPONENT_SIGN = 18;
-const EXPONENT_DIGITS = 19;
+const AFTER_MEMBER = 6;
+const AFTER_ITEM = 7;
+const AFTER_ROOT = 8;
+const STRING = 9;
+const ESCAPE = 10;
+const HEX = 11;
+const WORD = 12;
+// Inside a number, see `numberState`.
+const MINUS = 13;
+const ZERO = 14;
+const INTEGER = 15;
+const POINT = 16;
+const FRACTION = 17;
+const EXPONENT = 18;
+const EXPONENT_SIGN = 19;
+const EXPONENT_DIGITS = 20;
 
+const AFTER_VALUE = "',' or the end of the enclosing object or array";
 const EXPECTED: readonly string[] = [
   'a JSON object',
   'a value',
@@ -68,7 +73,8 @@ const EXPECTED: readonly string[] = [
   'a member name in double quotes',
   "a member name in double quotes or '}'",
   "':' after the member name",
-  "',' or the end of the enclosing object or array",
+  AFTER_VALUE,
+  AFTER_VALUE,
   'nothing after the object',
   'the rest of a string',
   'one of " \\ / b f n r t u after a backslash',
@@ -84,6 +90,35 @@ const EXPECTED: readonly string[] = [
   'the rest of a number',
 ];
 
+// What to do with the byte that is next in a state up to AFTER_ROOT: a state means to pass it and be in that, and else:
+const FAIL = 9;
+const NAME = 10;
+const TEXT = 11;
+const OPEN = 12;
+const CLOSE = 13;
+const SCALAR = 14;
+
+/** What to do by state and byte, 256 for each state. */
+const actions = new Uint8Array((AFTER_ROOT + 1) << 8).fill(FAIL);
+
+function act(states: readonly number[], bytes: string, action: number): void {
+  for (const state of states) {
+    for (const byte of Buffer.from(bytes)) actions[(state << 8) | byte] = action;
+  }
+}
+
+for (let state = ROOT; state <= AFTER_ROOT; state += 1) act([state], ' \t\r\n', state);
+act([ROOT], '{', OPEN);
+act([VALUE, VALUE_OR_CLOSE], '{[', OPEN);
+act([VALUE, VALUE_OR_CLOSE], '"', TEXT);
+act([VALUE, VALUE_OR_CLOSE], '-0123456789tfn', SCALAR);
+act([KEY, KEY_OR_CLOSE], '"', NAME);
+act([COLON], ':', VALUE);
+act([AFTER_MEMBER], ',', KEY);
+act([AFTER_ITEM], ',', VALUE);
+act([KEY_OR_CLOSE, AFTER_MEMBER], '}', CLOSE);
+act([VALUE_OR_CLOSE, AFTER_ITEM], ']', CLOSE);
+
 const SHORT_ESCAPE = 1;
 const HEX_ESCAPE = 2;
 /** What may follow a backslash, by byte. */
@@ -91,31 +126,34 @@ const escapes = new Uint8Array(256);
 for (const letter of SHORT_ESCAPES) escapes[letter.charCodeAt(0)] = SHORT_ESCAPE;
 escapes[0x75] = HEX_ESCAPE;
 
-/** Expected letters of the words, by first letter. */
-const WORDS: ReadonlyMap<number, 'true' | 'false' | 'null'> = new Map([
-  [0x74, 'true'],
-  [0x66, 'false'],
-  [0x6e, 'null'],
-]);
+const QUOTE = 0x22;
+/** The bytes of a string that stand for themselves. */
+const isPlain = new Uint8Array(256).fill(1, 0x20);
+isPlain[QUOTE] = isPlain[0x5c] = 0;
+
+/** A string is looked through so far a byte at a time; from there on words are quicker. */
+const SHORT_BYTES = 48;
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);
-const NO_VIEW = new DataView(NO_BYTES.buffer);
 
 export class JsonObjectScanner {
   readonly #listener: JsonListener;
   #state = ROOT;
   #bytes = NO_BYTES;
-  #view = NO_VIEW;
-  #at = 0;
+  /** Of the same bytes, once a long string is looked through. */
+  #view: DataView | undefined;
   /** Offset of the current chunk in the body. */
   #base = 0;
   #problem: SyntaxProblem | undefined;
 
+  #depth = 0;
   /** Whether each open container is an object, outermost first; else it is an array. */
-  readonly #isObject: boolean[] = [];
-  /** Where the value that is open at depths 0 to 2 began. */
-  readonly #starts = [0, 0, 0];
+  readonly #isObject = [false, false, false, false, false, false, false, false];
+  /** Where the value that is open at depths 1 and 2 began. */
+  #start1 = 0;
+  #start2 = 0;
 
+  /** Of a token that does not end in its chunk, or needs a closer look. */
   #tokenStart = 0;
   #isKey = false;
   #hexDigits = 0;
@@ -135,13 +173,12 @@ export class JsonObjectScanner {
   /** Checks the next bytes of the body. False: they are wrong, and nothing more may be fed. */
   feed(bytes: Uint8Array): boolean {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#at = 0;
-    while (this.#at < bytes.length) {
-      if (!this.#step()) return false;
+    this.#view = undefined;
+    for (let at = 0; at < bytes.length;) {
+      at = this.#state <= AFTER_ROOT ? this.#structure(at) : this.#inToken(at);
+      if (this.#problem !== undefined) return false;
     }
     this.#base += bytes.length;
-    this.#at = 0;
     return true;
   }
 
@@ -152,148 +189,158 @@ export class JsonObjectScanner {
     return false;
   }
 
-  #step(): boolean {
-    const state = this.#state;
-    if (state === STRING) return this.#inString();
-    if (state <= AFTER_ROOT) return this.#structure();
-    if (state >= MINUS) return this.#inNumber();
-    if (state === WORD) return this.#inWord();
-    return this.#inEscape();
-  }
-
-  #structure(): boolean {
+  /** Takes tokens from `at` on; returns where it left off, at the end or within a token. */
+  #structure(from: number): number {
     const bytes = this.#bytes;
-    let at = this.#at;
-    let byte = bytes[at]!;
-    while (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) {
-      at += 1;
-      if (at === bytes.length) {
-        this.#at = at;
-        return true;
+    const length = bytes.length;
+    let state = this.#state;
+    let at = from;
+    while (at < length) {
+      const byte = bytes[at]!;
+      const action = actions[(state << 8) | byte]!;
+      if (action < FAIL) {
+        state = action;
+        at += 1;
+      } else if (action === NAME || action === TEXT) {
+        const limit = Math.min(length, at + SHORT_BYTES);
+        let end = at + 1;
+        while (end < limit && isPlain[bytes[end]!] === 1) end += 1;
+        if (end >= limit || bytes[end] !== QUOTE) {
+          this.#begin(STRING, at);
+          this.#isKey = action === NAME;
+          return end;
+        }
+        end += 1;
+        if (action === NAME) {
+          this.#listener.key(this.#depth, this.#base + at, this.#base + end);
+          state = COLON;
+        } else {
+          state = this.#endValue('string', this.#base + at, this.#base + end);
+        }
+        at = end;
+      } else if (action === OPEN) {
+        state = this.#open(byte === 0x7b, this.#base + at);
+        if (state === FAIL) return this.#fail(at, `nested more than ${MAX_DEPTH} levels deep`);
+        at += 1;
+      } else if (action === CLOSE) {
+        at += 1;
+        state = this.#close(byte === 0x7d, this.#base + at);
+      } else {
+        this.#state = state;
+        return action === SCALAR ? this.#beginScalar(byte, at) : this.#fail(at);
       }
-      byte = bytes[at]!;
     }
-    this.#at = at;
-    switch (this.#state) {
-      case ROOT:
-        return byte === 0x7b ? this.#open(byte) : this.#fail();
-      case VALUE:
-        return this.#beginValue(byte);
-      case VALUE_OR_CLOSE:
-        return byte === 0x5d ? this.#close() : this.#beginValue(byte);
-      case KEY:
-        return byte === 0x22 ? this.#beginString(true) : this.#fail();
-      case KEY_OR_CLOSE:
-        if (byte === 0x22) return this.#beginString(true);
-        return byte === 0x7d ? this.#close() : this.#fail();
-      case COLON:
-        return byte === 0x3a ? this.#consume(VALUE) : this.#fail();
-      case COMMA_OR_CLOSE: {
-        const inObject = this.#isObject.at(-1)!;
-        if (byte === 0x2c) return this.#consume(inObject ? KEY : VALUE);
-        return byte === (inObject ? 0x7d : 0x5d) ? this.#close() : this.#fail();
-      }
-      default:
-        return this.#fail();
-    }
+    this.#state = state;
+    return at;
   }
 
-  #consume(next: number): boolean {
-    this.#at += 1;
-    this.#state = next;
-    return true;
+  #open(isObject: boolean, start: number): number {
+    const depth = this.#depth;
+    if (depth === MAX_DEPTH) return FAIL;
+    if (depth === 1) this.#start1 = start;
+    else if (depth === 2) this.#start2 = start;
+    this.#isObject[depth] = isObject;
+    this.#depth = depth + 1;
+    return isObject ? KEY_OR_CLOSE : VALUE_OR_CLOSE;
   }
 
-  #beginValue(byte: number): boolean {
-    if (byte === 0x22) return this.#beginString(false);
-    if (byte === 0x7b || byte === 0x5b) return this.#open(byte);
-    const isInteger = byte > 0x30 && byte <= 0x39;
-    if (isInteger && !this.#isObject.at(-1)) this.#at = lastInteger(this.#bytes, this.#at);
-    this.#tokenStart = this.#base + this.#at;
-    if (isInteger) return this.#consume(INTEGER);
-    if (byte === 0x2d) return this.#consume(MINUS);
-    if (byte === 0x30) return this.#consume(ZERO);
-    const word = WORDS.get(byte);
-    if (word === undefined) return this.#fail();
-    this.#word = word;
-    this.#wordAt = 1;
-    return this.#consume(WORD);
+  #close(isObject: boolean, end: number): number {
+    this.#depth -= 1;
+    return this.#endValue(isObject ? 'object' : 'array', this.#depth === 1 ? this.#start1 : this.#start2, end);
   }
 
-  #open(byte: number): boolean {
-    const depth = this.#isObject.length;
-    if (depth === MAX_DEPTH) return this.#fail(`nested more than ${MAX_DEPTH} levels deep`);
-    if (depth <= 2) this.#starts[depth] = this.#base + this.#at;
-    const isObject = byte === 0x7b;
-    this.#isObject.push(isObject);
-    return this.#consume(isObject ? KEY_OR_CLOSE : VALUE_OR_CLOSE);
-  }
-
-  #close(): boolean {
-    const kind = this.#isObject.pop() === true ? 'object' : 'array';
-    this.#at += 1;
-    const depth = this.#isObject.length;
-    return this.#endValue(kind, depth <= 2 ? this.#starts[depth]! : 0);
-  }
-
-  #endValue(kind: JsonKind, start: number): boolean {
-    const depth = this.#isObject.length;
-    this.#state = depth === 0 ? AFTER_ROOT : COMMA_OR_CLOSE;
-    if (depth === 1 || depth === 2) {
+  /** Tells of a value. Returns the state after it. */
+  #endValue(kind: JsonKind, start: number, end: number): number {
+    const depth = this.#depth;
+    if (depth === 0) return AFTER_ROOT;
+    if (depth <= 2) {
       this.#span.start = start;
-      this.#span.end = this.#base + this.#at;
+      this.#span.end = end;
       this.#listener.value(depth, kind, this.#span);
     }
-    return true;
+    return this.#isObject[depth - 1] === true ? AFTER_MEMBER : AFTER_ITEM;
   }
 
-  #beginString(isKey: boolean): boolean {
-    this.#tokenStart = this.#base + this.#at;
-    this.#isKey = isKey;
-    return this.#consume(STRING);
+  #begin(state: number, at: number): void {
+    this.#state = state;
+    this.#tokenStart = this.#base + at;
   }
 
-  #inString(): boolean {
+  /** A number or a word begins at `at`. */
+  #beginScalar(byte: number, at: number): number {
+    if (byte >= 0x61) {
+      this.#begin(WORD, at);
+      this.#word = byte === 0x74 ? 'true' : byte === 0x66 ? 'false' : 'null';
+      this.#wordAt = 1;
+    } else if (byte === 0x2d) this.#begin(MINUS, at);
+    else if (byte === 0x30) this.#begin(ZERO, at);
+    else {
+      const start = this.#isObject[this.#depth - 1] === true ? at : lastInteger(this.#bytes, at);
+      this.#begin(INTEGER, start);
+      return start + 1;
+    }
+    return at + 1;
+  }
+
+  /** Goes on within a token. */
+  #inToken(at: number): number {
+    const state = this.#state;
+    if (state === STRING) return this.#inString(at);
+    if (state >= MINUS) return this.#inNumber(at);
+    return state === WORD ? this.#inWord(at) : this.#inEscape(at);
+  }
+
+  #inString(from: number): number {
     const bytes = this.#bytes;
-    this.#at = plainEnd(bytes, this.#view, this.#at);
-    if (this.#at === bytes.length) return true;
-    const byte = bytes[this.#at]!;
-    if (byte === 0x5c) return this.#consume(ESCAPE);
-    if (byte !== 0x22) return this.#fail('a control character must be escaped inside a string');
-    this.#at += 1;
-    if (!this.#isKey) return this.#endValue('string', this.#tokenStart);
-    this.#state = COLON;
-    const depth = this.#isObject.length;
-    if (depth <= 2) this.#listener.key(depth, this.#tokenStart, this.#base + this.#at);
-    return true;
+    this.#view ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const at = plainEnd(bytes, this.#view, from);
+    if (at === bytes.length) return at;
+    const byte = bytes[at]!;
+    if (byte === 0x5c) {
+      this.#state = ESCAPE;
+      return at + 1;
+    }
+    if (byte !== QUOTE) return this.#fail(at, 'a control character must be escaped inside a string');
+    const end = this.#base + at + 1;
+    if (this.#isKey) {
+      this.#listener.key(this.#depth, this.#tokenStart, end);
+      this.#state = COLON;
+    } else this.#state = this.#endValue('string', this.#tokenStart, end);
+    return at + 1;
   }
 
-  #inEscape(): boolean {
-    const byte = this.#bytes[this.#at]!;
+  #inEscape(at: number): number {
+    const byte = this.#bytes[at]!;
     if (this.#state === ESCAPE) {
-      if (escapes[byte] === 0) return this.#fail();
+      if (escapes[byte] === 0) return this.#fail(at);
       this.#hexDigits = 0;
-      return this.#consume(escapes[byte] === HEX_ESCAPE ? HEX : STRING);
+      this.#state = escapes[byte] === HEX_ESCAPE ? HEX : STRING;
+      return at + 1;
     }
     const lower = byte | 0x20;
     const isHex = (byte >= 0x30 && byte <= 0x39) || (lower >= 0x61 && lower <= 0x66);
-    if (!isHex) return this.#fail();
+    if (!isHex) return this.#fail(at);
     this.#hexDigits += 1;
-    return this.#consume(this.#hexDigits === 4 ? STRING : HEX);
+    if (this.#hexDigits === 4) this.#state = STRING;
+    return at + 1;
   }
 
-  #inWord(): boolean {
+  #inWord(from: number): number {
+    const bytes = this.#bytes;
     const word = this.#word;
-    if (this.#bytes[this.#at] !== word.charCodeAt(this.#wordAt)) return this.#fail();
-    this.#at += 1;
-    this.#wordAt += 1;
-    return this.#wordAt < word.length || this.#endValue(word, this.#tokenStart);
+    let at = from;
+    for (; at < bytes.length && this.#wordAt < word.length; at += 1) {
+      if (bytes[at] !== word.charCodeAt(this.#wordAt)) return this.#fail(at);
+      this.#wordAt += 1;
+    }
+    if (this.#wordAt === word.length) this.#state = this.#endValue(word, this.#tokenStart, this.#base + at);
+    return at;
   }
 
-  #inNumber(): boolean {
+  #inNumber(from: number): number {
     const bytes = this.#bytes;
     let state = this.#state;
-    let at = this.#at;
+    let at = from;
     for (; at < bytes.length; at += 1) {
       const byte = bytes[at]!;
       const isDigit = byte >= 0x30 && byte <= 0x39;
@@ -302,21 +349,22 @@ export class JsonObjectScanner {
       if (next === 0) break;
       state = next;
     }
-    this.#at = at;
     this.#state = state;
-    if (at === bytes.length) return true;
+    if (at === bytes.length) return at;
     const mayEnd =
       state === INTEGER || state === FRACTION || state === EXPONENT_DIGITS || isZeroAlone(state, bytes[at]!);
-    return mayEnd ? this.#endValue('number', this.#tokenStart) : this.#fail();
+    if (!mayEnd) return this.#fail(at);
+    this.#state = this.#endValue('number', this.#tokenStart, this.#base + at);
+    return at;
   }
 
-  #fail(message?: string): boolean {
-    const found = describeByte(this.#bytes[this.#at]!);
+  #fail(at: number, message?: string): number {
+    const found = describeByte(this.#bytes[at]!);
     this.#problem = {
       message: message ?? `expected ${EXPECTED[this.#state]!}, found ${found}`,
-      offset: this.#base + this.#at,
+      offset: this.#base + at,
     };
-    return false;
+    return at;
   }
 }
 

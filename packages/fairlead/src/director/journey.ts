@@ -132,7 +132,7 @@ export class Journey implements UpstreamHandler {
     report.streamed = this.#streamed;
   }
 
-  onHeaders(status: number, headers: readonly string[]): void {
+  onHeaders(status: number, headers: readonly string[], lengthBytes?: number): void {
     if (this.#phase !== 'sending') return;
     this.#phase = 'answering';
     this.#cargo = undefined;
@@ -146,6 +146,7 @@ export class Journey implements UpstreamHandler {
       this.#streamed = this.#answer.begin({
         status,
         headers,
+        lengthBytes,
         waitMs: this.#waitMs,
         isBodyDone: this.#call?.isTaken === true,
         added,

@@ -47,8 +47,10 @@ export interface Arrival {
 /** The head of a model server's answer. */
 export interface AnswerHead {
   readonly status: number;
-  /** Names and values in turn, as received. */
+  /** Names and values in turn, as received, but for the length; of a head that repeats it is the same list. */
   readonly headers: readonly string[];
+  /** Of the body, in bytes; undefined: it is not told. */
+  readonly lengthBytes: number | undefined;
   /** How long the request waited for its turn. */
   readonly waitMs: number;
   /** Nobody needs the body of the request any more. */
@@ -123,7 +125,11 @@ export interface UpstreamRequest {
 
 /** Told of one try, never before `send` returned; `onError` and `onEnd` exclude each other and are the last call. */
 export interface UpstreamHandler {
-  onHeaders(status: number, headers: readonly string[]): void;
+  /**
+   * `headers`: names and values in turn, as received, but for the length of the body, undefined when it is not told.
+   * Of a head that repeats it is the same list.
+   */
+  onHeaders(status: number, headers: readonly string[], lengthBytes?: number): void;
   /** False: pause until `resume`. */
   onData(chunk: Uint8Array): boolean;
   onEnd(): void;

@@ -28,22 +28,78 @@ export interface Reservation {
 
 /** What one holder has. */
 interface Holding {
+  readonly holder: string;
   bytes: number;
   reservations: number;
 }
 
+/** What all reservations take from. */
+class Books {
+  maxBytes: number;
+  used = 0;
+  readonly holdings = new Map<string, Holding>();
+
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
+
+  /** @throws RangeError unless `bytes` is a non-negative safe integer. */
+  take(bytes: number, holding: Holding, isAlone: boolean): boolean {
+    if (!Number.isSafeInteger(bytes) || bytes < 0) {
+      throw new RangeError(`bytes to reserve must be a non-negative integer, got ${bytes}`);
+    }
+    const share = isAlone ? this.maxBytes : this.maxBytes * HOLDER_SHARE;
+    if (bytes > this.maxBytes - this.used || holding.bytes + bytes > share) return false;
+    this.used += bytes;
+    holding.bytes += bytes;
+    return true;
+  }
+}
+
+class OpenReservation implements Reservation {
+  readonly #books: Books;
+  readonly #holding: Holding;
+  #bytes: number;
+  #isReleased = false;
+
+  constructor(books: Books, holding: Holding, bytes: number) {
+    this.#books = books;
+    this.#holding = holding;
+    this.#bytes = bytes;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  grow(bytes: number): boolean {
+    const isAlone = this.#holding.reservations === 1;
+    if (this.#isReleased || !this.#books.take(bytes, this.#holding, isAlone)) return false;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#books.used -= this.#bytes;
+    this.#holding.bytes -= this.#bytes;
+    this.#holding.reservations -= 1;
+    if (this.#holding.reservations === 0) this.#books.holdings.delete(this.#holding.holder);
+    this.#bytes = 0;
+  }
+}
+
 export class ByteBudget {
-  #maxBytes: number;
-  readonly #holders = new Map<string, Holding>();
-  #used = 0;
+  readonly #books: Books;
 
   /** @throws RangeError unless `maxBytes` is a positive safe integer. */
   constructor(maxBytes: number) {
-    this.#maxBytes = checked(maxBytes);
+    this.#books = new Books(checked(maxBytes));
   }
 
   get maxBytes(): number {
-    return this.#maxBytes;
+    return this.#books.maxBytes;
   }
 
   /**
@@ -51,12 +107,12 @@ export class ByteBudget {
    * @throws RangeError unless `maxBytes` is a positive safe integer.
    */
   resize(maxBytes: number): void {
-    this.#maxBytes = checked(maxBytes);
+    this.#books.maxBytes = checked(maxBytes);
   }
 
   /** Bytes reserved now. */
   get used(): number {
-    return this.#used;
+    return this.#books.used;
   }
 
   /**
@@ -64,42 +120,12 @@ export class ByteBudget {
    * @throws RangeError unless `bytes` is a non-negative safe integer.
    */
   reserve(bytes: number, holder: string): Reservation | undefined {
-    const holding = this.#holders.get(holder) ?? { bytes: 0, reservations: 0 };
-    if (!this.#take(bytes, { holding, isAlone: holding.reservations === 0 })) return undefined;
+    const books = this.#books;
+    const holding = books.holdings.get(holder) ?? { holder, bytes: 0, reservations: 0 };
+    if (!books.take(bytes, holding, holding.reservations === 0)) return undefined;
     holding.reservations += 1;
-    this.#holders.set(holder, holding);
-    let held = bytes;
-    let released = false;
-    return {
-      get bytes() {
-        return held;
-      },
-      grow: (more) => {
-        if (released || !this.#take(more, { holding, isAlone: holding.reservations === 1 })) return false;
-        held += more;
-        return true;
-      },
-      release: () => {
-        if (released) return;
-        released = true;
-        this.#used -= held;
-        holding.bytes -= held;
-        holding.reservations -= 1;
-        if (holding.reservations === 0) this.#holders.delete(holder);
-        held = 0;
-      },
-    };
-  }
-
-  #take(bytes: number, { holding, isAlone }: { holding: Holding; isAlone: boolean }): boolean {
-    if (!Number.isSafeInteger(bytes) || bytes < 0) {
-      throw new RangeError(`bytes to reserve must be a non-negative integer, got ${bytes}`);
-    }
-    const share = isAlone ? this.maxBytes : this.maxBytes * HOLDER_SHARE;
-    if (bytes > this.maxBytes - this.#used || holding.bytes + bytes > share) return false;
-    this.#used += bytes;
-    holding.bytes += bytes;
-    return true;
+    if (holding.reservations === 1) books.holdings.set(holder, holding);
+    return new OpenReservation(books, holding, bytes);
   }
 }
 

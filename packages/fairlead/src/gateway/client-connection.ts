@@ -201,7 +201,7 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
       return;
     }
     const reading = this.#reading?.head === head ? this.#reading : new HeadReading(head);
-    this.#reading = this.#parser.keptHead === head ? reading : undefined;
+    this.#reading = this.#parser.isHeadKept ? reading : undefined;
     const request = new ClientRequest(head, lengthBytes, this);
     this.#coming = request;
     this.#owner.onRequest({

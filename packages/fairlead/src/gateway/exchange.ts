@@ -39,7 +39,8 @@ import {
 import type { PerClient } from './per-client.ts';
 import type { ControlHeaders, HeaderProblem } from './protocol/control-headers.ts';
 import type { ApiFormat } from './protocol/error-bodies.ts';
-import { answerHeader, responseHeaders, wantedHeaders } from './protocol/headers.ts';
+import { AnswerHeaders } from './protocol/answer-headers.ts';
+import { wantedHeaders } from './protocol/headers.ts';
 import { BodyReceiver } from './receive-body.ts';
 import type { Body, BodyLimits, BodyProblem, BodyTaker } from './receive-body.ts';
 import { Relay } from './relay.ts';
@@ -212,15 +213,16 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     return this.#reading.upstream({ forwardAuthorization, viaProxy });
   }
 
-  begin({ status, headers, waitMs, isBodyDone, added }: AnswerHead): boolean {
+  begin({ status, headers: raw, lengthBytes, waitMs, isBodyDone, added }: AnswerHead): boolean {
+    const headers = AnswerHeaders.of(raw);
     const own = answerHeaders(this.#asker, waitMs);
     const extra = added === undefined ? own : { ...writable(added), ...own };
-    if ((status === 429 || status === 503) && answerHeader(headers, 'retry-after') === undefined) {
+    if ((status === 429 || status === 503) && !headers.saysRetry) {
       Object.assign(extra, retryHeaders(this.#context.director.retryAfterMs()));
     }
     const isLast = this.#connection.isLast(this);
     const form = { api: this.#api, asked: this.#facts.model, sent: this.#rewritten?.target, isLast };
-    const isStream = this.#relay.begin(status, responseHeaders(headers, extra), form);
+    const isStream = this.#relay.begin({ status, headers, lines: headers.linesWith(extra), lengthBytes }, form);
     // No retry is possible any more, so nobody needs the body.
     this.#receiver?.release();
     if (isBodyDone) giveBack(this.#body);

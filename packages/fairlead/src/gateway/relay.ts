@@ -9,9 +9,8 @@
 
 import { performance } from 'node:perf_hooks';
 import type { Usage } from '@fairlead/core';
-import { KnownTexts } from '../sockets/known-texts.ts';
 import type { ApiFormat } from './protocol/error-bodies.ts';
-import { answerHeader } from './protocol/headers.ts';
+import type { AnswerHeaders, AnswerLines } from './protocol/answer-headers.ts';
 import { ModelNames } from './protocol/model-names.ts';
 import { createUsageReader } from './protocol/usage-reader.ts';
 import type { UsageReader } from './protocol/usage-reader.ts';
@@ -26,6 +25,16 @@ export interface AnswerForm {
   readonly sent: string | undefined;
   /** The connection ends with it. */
   readonly isLast: boolean;
+}
+
+/** The head of an answer, every header of which can be written. */
+export interface RelayedHead {
+  readonly status: number;
+  readonly headers: AnswerHeaders;
+  /** What of them goes to the client, and what is added. */
+  readonly lines: AnswerLines;
+  /** Of the body; undefined: it is not told. */
+  readonly lengthBytes: number | undefined;
 }
 
 export interface RelayLimits {
@@ -64,7 +73,8 @@ export class Relay implements ResponseOwner {
   #stalledSinceMs = 0;
   #breaking: NodeJS.Timeout | undefined;
   /** A head that is not written yet. */
-  #held: { readonly status: number; readonly headers: string[]; readonly isLast: boolean } | undefined;
+  #held: RelayedHead | undefined;
+  #isLast = false;
   #names: ModelNames | undefined;
   #isStream = false;
   #bytes = 0;
@@ -87,17 +97,17 @@ export class Relay implements ResponseOwner {
     return this.#bytes;
   }
 
-  /** Takes the head, every header of which can be written; true when an event stream follows, whose head goes out at once. */
-  begin(status: number, headers: string[], { api, asked, sent, isLast }: AnswerForm): boolean {
-    const type = answerHeader(headers, 'content-type');
-    const { isStream, isJson } = KINDS.of(type ?? '');
+  /** Takes the head; true when an event stream follows, whose head goes out at once. */
+  begin(head: RelayedHead, { api, asked, sent, isLast }: AnswerForm): boolean {
+    const { isStream, isJson, isPacked, contentType } = head.headers;
     const isRenamed = asked !== undefined && sent !== undefined && asked !== sent;
     // What is packed cannot be read, and nothing has a model in it but these two.
-    if (isRenamed && (isStream || isJson) && answerHeader(headers, 'content-encoding') === undefined)
+    if (isRenamed && (isStream || isJson) && !isPacked)
       this.#names = new ModelNames({ from: sent, to: asked, isStream });
     this.#isStream = isStream;
-    this.#usage = createUsageReader(type, api);
-    this.#held = { status, headers, isLast };
+    this.#usage = createUsageReader(contentType, api);
+    this.#held = head;
+    this.#isLast = isLast;
     // A stream may think for long before its first event; that it was accepted is news by itself.
     if (isStream) this.#writeHead();
     return isStream;
@@ -168,12 +178,14 @@ export class Relay implements ResponseOwner {
   /** Writes the head, unless it is written already. */
   #writeHead(): void {
     if (this.#held === undefined) return;
-    const { status, headers, isLast } = this.#held;
+    const { status, lines, lengthBytes } = this.#held;
     this.#held = undefined;
     // Where the name that the client knows may be longer the end is told otherwise, and in a stream, whose last words may
     // be that it broke off; and what has no body has no length, though some servers give it one.
     const isAsItCame = this.#names === undefined && !this.#isStream && status !== 204 && status !== 304;
-    this.#response.begin(status, isAsItCame ? headers : without(headers, 'content-length'), isLast);
+    const { text, hasDate } = lines;
+    const told = isAsItCame ? lengthBytes : undefined;
+    this.#response.begin({ status, text, hasDate, lengthBytes: told }, this.#isLast);
   }
 
   #write(bytes: Uint8Array): boolean {
@@ -205,18 +217,4 @@ function blankLinesIn(chunk: Uint8Array): number {
     }
   }
   return count;
-}
-
-/** What a `content-type` says of an answer. */
-const KINDS = new KnownTexts((type) => ({
-  isStream: /^\s*text\/event-stream\b/i.test(type),
-  isJson: /^\s*application\/json\b/i.test(type),
-}));
-
-function without(headers: readonly string[], name: string): string[] {
-  const kept: string[] = [];
-  for (let index = 0; index < headers.length; index += 2) {
-    if (headers[index]!.toLowerCase() !== name) kept.push(headers[index]!, headers[index + 1]!);
-  }
-  return kept;
 }

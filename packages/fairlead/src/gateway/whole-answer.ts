@@ -28,8 +28,11 @@ export interface WholeAnswer {
 export function sendWhole(request: ClientRequest, response: ClientResponse, answer: WholeAnswer): void {
   const isUnread = !request.isComplete;
   const isLast = answer.isLast || !request.head.keepAlive || (isUnread && !endsSoon(request));
-  response.begin(answer.status, [...answer.headers, 'content-length', String(answer.body.length)], isLast);
-  response.write(answer.body);
+  const { status, headers, body } = answer;
+  let text = '';
+  for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
+  response.begin({ status, text, hasDate: false, lengthBytes: body.length }, isLast);
+  response.write(body);
   if (isUnread && isLast) linger(request, response);
   else {
     request.discard();

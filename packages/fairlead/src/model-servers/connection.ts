@@ -12,9 +12,10 @@ import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import { holdForTurn } from '../sockets/turn-writes.ts';
+import type { RepeatedHeads } from '../sockets/repeated-heads.ts';
 import type { UpstreamTls } from './tls-files.ts';
 import { AnswerParser } from './wire/answer-parser.ts';
-import type { AnswerSink } from './wire/answer-parser.ts';
+import type { AnswerHeadRead, AnswerSink } from './wire/answer-parser.ts';
 import type { WireRequest } from './wire/request-bytes.ts';
 
 /**
@@ -63,6 +64,8 @@ export interface Passenger extends AnswerSink {
 
 export interface ConnectionOwner {
   readonly target: ConnectTarget;
+  /** Those that its server repeats. */
+  readonly heads: RepeatedHeads<AnswerHeadRead>;
   readonly connectTimeoutMs: number;
   /** It ended while nobody used it, or was idle for long enough. */
   onIdleEnd(connection: Connection): void;
@@ -71,7 +74,7 @@ export interface ConnectionOwner {
 export class Connection {
   readonly #owner: ConnectionOwner;
   readonly #socket: Socket;
-  readonly #parser = new AnswerParser();
+  readonly #parser: AnswerParser;
   /** Whether it is in its origin's list, to be used again. */
   idle = false;
   #idleUntilMs = Infinity;
@@ -84,6 +87,7 @@ export class Connection {
 
   constructor(owner: ConnectionOwner) {
     this.#owner = owner;
+    this.#parser = new AnswerParser(owner.heads);
     this.#connectUntilMs = performance.now() + owner.connectTimeoutMs;
     this.#socket = this.#connect(owner.target);
     this.#socket.on('error', (error) => this.#lost(error));

@@ -68,11 +68,11 @@ export class UpstreamTry implements UpstreamCall, Passenger {
     if (this.#hasHead) this.#deadlineMs = nowMs + (this.#options.idleTimeoutMs || Infinity);
   }
 
-  onHead(status: number, headers: string[]): void {
+  onHead(status: number, headers: readonly string[], lengthBytes: number | undefined): void {
     if (this.#isOver) return;
     this.#hasHead = true;
     this.#deadlineMs = performance.now() + (this.#options.idleTimeoutMs || Infinity);
-    this.#options.handler.onHeaders(status, headers);
+    this.#options.handler.onHeaders(status, headers, lengthBytes);
   }
 
   onBody(chunk: Buffer): void {

@@ -132,7 +132,7 @@ describe('the upstream client', () => {
     assert.equal((await exchange(client, url)).body, 'none');
   });
 
-  it('hands over headers as they came, byte for byte', async () => {
+  it('hands over headers as they came, byte for byte, but for the length', async () => {
     const url = await raw((socket) =>
       socket.once('data', () =>
         socket.end(
@@ -142,7 +142,7 @@ describe('the upstream client', () => {
       ),
     );
     const { headers } = await exchange(upstream(), url);
-    assert.deepEqual(headers, ['X-Odd', 'caf\xe9', 'Set-Cookie', 'a', 'Set-Cookie', 'b', 'content-length', '0']);
+    assert.deepEqual(headers, ['X-Odd', 'caf\xe9', 'Set-Cookie', 'a', 'Set-Cookie', 'b']);
   });
 
   it('uses the connection that fell idle last again, and none for a request that wants a fresh one', async () => {

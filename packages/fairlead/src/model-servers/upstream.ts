@@ -15,11 +15,14 @@ import type {
   UpstreamPort,
   UpstreamRequest,
 } from '../director/ports.ts';
+import type { RepeatedHeads } from '../sockets/repeated-heads.ts';
 import { Connection } from './connection.ts';
 import type { ConnectTarget } from './connection.ts';
 import { UpstreamError, upstreamError } from './upstream-error.ts';
 import type { UpstreamTls } from './tls-files.ts';
 import { UpstreamTry } from './upstream-try.ts';
+import { repeatedHeads } from './wire/answer-parser.ts';
+import type { AnswerHeadRead } from './wire/answer-parser.ts';
 import { wireRequest } from './wire/request-bytes.ts';
 import type { WireRequest } from './wire/request-bytes.ts';
 
@@ -55,6 +58,7 @@ interface Origin {
   readonly prefix: string;
   target: ConnectTarget;
   readonly idle: Connection[];
+  readonly heads: RepeatedHeads<AnswerHeadRead>;
   /** Connections, idle ones included. */
   open: number;
   authorization: string | undefined;
@@ -153,7 +157,16 @@ export class Upstream implements UpstreamPort {
       const { host, pathname } = new URL(url);
       const target = targetOf(url, this.#options.tls);
       const prefix = pathname.replace(/\/+$/, '');
-      origin = { host, prefix, target, idle: [], open: 0, authorization: undefined, isForgotten: false };
+      origin = {
+        host,
+        prefix,
+        target,
+        idle: [],
+        heads: repeatedHeads(),
+        open: 0,
+        authorization: undefined,
+        isForgotten: false,
+      };
       this.#origins.set(url, origin);
     }
     return origin;
@@ -168,6 +181,7 @@ export class Upstream implements UpstreamPort {
     }
     const connection = new Connection({
       target: origin.target,
+      heads: origin.heads,
       connectTimeoutMs: this.#options.connectTimeoutMs,
       onIdleEnd: (ended) => this.#discard(origin, ended),
     });

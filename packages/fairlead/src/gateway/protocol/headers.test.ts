@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { responseHeaders, upstreamHeaders, wantedHeaders } from './headers.ts';
+import { upstreamHeaders, wantedHeaders } from './headers.ts';
 
 const upstream = { forwardAuthorization: false, viaProxy: false };
 
@@ -47,40 +47,5 @@ describe('the headers that plugins are shown', () => {
     const headers = { 'x-session': 's', 'x-empty': '', 'x-long': 'x'.repeat(1025), 'x-other': 'o' };
     assert.deepEqual(wantedHeaders(headers, ['x-session', 'x-empty', 'x-long', 'x-absent']), { 'x-session': 's' });
     assert.equal(wantedHeaders(headers, ['x-absent']), undefined);
-  });
-});
-
-describe('the headers of an answer', () => {
-  it('are the model server’s, without those of its connection, of its ids and of steering, and with ours', () => {
-    const raw = [
-      ...[
-        'Content-Type',
-        'text/event-stream',
-        'Connection',
-        'keep-alive, X-Hop',
-        'X-Hop',
-        '1',
-        'Transfer-Encoding',
-        'chunked',
-      ],
-      ...[
-        'X-Request-Id',
-        'theirs',
-        'x-fairlead-queue-ms',
-        '9',
-        'x-llm-d-request-dropped-reason',
-        'lie',
-        'Retry-After',
-        '1000',
-      ],
-    ];
-    assert.deepEqual(responseHeaders(raw, { 'x-request-id': 'ours', 'retry-after': '3' }), [
-      ...['Content-Type', 'text/event-stream'],
-      ...['x-request-id', 'ours', 'retry-after', '3'],
-    ]);
-  });
-
-  it('have even an odd list of them without harm', () => {
-    assert.deepEqual(responseHeaders(['A', '1', 'B'], {}), ['A', '1']);
   });
 });

@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Headers on their way through the gateway: what of a client's goes upstream, what of an answer's goes back, and what
- * plugins are shown. Raw headers are flat lists, a name and its value in turn, as they came; spelling and order are kept.
+ * A client's headers on their way through the gateway: what of them goes upstream, and what plugins are shown. Raw headers are flat lists, a name and its value in turn, as they came; spelling and order are kept.
  */
 
 import type { RequestHeaders } from '../../tenancy/control-names.ts';
 import { KnownTexts } from '../../sockets/known-texts.ts';
-import {
-  CREDENTIALS,
-  DROPPED_FROM_ANSWERS,
-  HOP_BY_HOP,
-  REWRITTEN_UPSTREAM,
-  isControl,
-  isForwarding,
-} from './header-tables.ts';
+import { CREDENTIALS, HOP_BY_HOP, REWRITTEN_UPSTREAM, isControl, isForwarding } from './header-tables.ts';
 
 export interface UpstreamHeaderOptions {
   /** Pass the client's credentials on. */
@@ -52,39 +44,6 @@ export function upstreamHeaders(raw: readonly string[], options: UpstreamHeaderO
   return sent;
 }
 
-/** What an answer's header is to us. */
-interface AnswerName {
-  readonly name: string;
-  readonly isDropped: boolean;
-}
-
-const answerNames = new KnownTexts<AnswerName>((spelled) => {
-  const name = spelled.toLowerCase();
-  return { name, isDropped: HOP_BY_HOP.has(name) || DROPPED_FROM_ANSWERS.has(name) || isControl(name) };
-});
-const isConnection = new KnownTexts((spelled) => spelled.toLowerCase() === 'connection');
-
-/** The headers to answer with for a model server's; those of `extra` (lower-case names) take the place of its own. */
-export function responseHeaders(raw: readonly string[], extra: Readonly<Record<string, string>>): string[] {
-  const sent: string[] = [];
-  const listed = listedByConnection(raw, isConnection, true);
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const { name, isDropped } = answerNames.of(raw[at] as string);
-    if (isDropped || listed?.has(name) === true || Object.hasOwn(extra, name)) continue;
-    sent.push(raw[at] as string, raw[at + 1] as string);
-  }
-  for (const name in extra) sent.push(name, extra[name] as string);
-  return sent;
-}
-
-/** The value of the first header of this lower-case name in a flat list. */
-export function answerHeader(headers: readonly string[], name: string): string | undefined {
-  for (let at = 0; at + 1 < headers.length; at += 2) {
-    if (answerNames.of(headers[at] as string).name === name) return headers[at + 1];
-  }
-  return undefined;
-}
-
 /** More of a header is not handed to plugins; they compare short ids. */
 const MAX_WANTED_LENGTH = 1024;
 
@@ -103,7 +62,7 @@ export function wantedHeaders(
 }
 
 /** Headers that a `Connection` header declares hop-by-hop; undefined when it declares none that are not anyway. */
-function listedByConnection<Meaning>(
+export function listedByConnection<Meaning>(
   raw: readonly string[],
   names: KnownTexts<Meaning>,
   connection: Meaning,

@@ -6,9 +6,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ClientHead } from './client-head.ts';
 import { ClientResponse } from './client-response.ts';
-import type { ResponseTarget } from './client-response.ts';
+import type { ResponseHead, ResponseTarget } from './client-response.ts';
 
-const TEXT = ['content-type', 'text/plain'];
+/** A head with these lines. */
+const head = (status: number, text = '', lengthBytes?: number): ResponseHead => ({
+  status,
+  text,
+  hasDate: text.startsWith('Date: '),
+  lengthBytes,
+});
+const TEXT = 'content-type: text/plain\r\n';
 
 /** Everything that is put, in order; whose turn it is, the test says. */
 class Line implements ResponseTarget {
@@ -55,7 +62,7 @@ function answer(requestLine = 'GET / HTTP/1.1', ...headers: string[]): { line: L
 describe('an answer', () => {
   it('without a length comes in chunks, and the connection is kept', () => {
     const { line, response } = answer();
-    response.begin(200, TEXT, false);
+    response.begin(head(200, TEXT), false);
     response.write(Buffer.from('hello, wörld'));
     response.end();
     response.end();
@@ -71,25 +78,25 @@ describe('an answer', () => {
   it('with a length, and a date of its own, is as it came', () => {
     const { line, response } = answer();
     line.keepAliveS = undefined;
-    response.begin(299, ['Content-Length', '2', 'Date', 'then'], false);
+    response.begin(head(299, 'Date: then\r\n', 2), false);
     response.write(Buffer.from('ok'));
     response.end();
     assert.equal(
       line.text,
-      'HTTP/1.1 299 Unknown\r\nContent-Length: 2\r\nDate: then\r\nconnection: keep-alive\r\n\r\nok',
+      'HTTP/1.1 299 Unknown\r\nDate: then\r\ncontent-length: 2\r\nconnection: keep-alive\r\n\r\nok',
     );
   });
 
   it('to HTTP/1.0 ends with the connection unless it has a length, and one that is broken off ends with a reset', () => {
     const old = answer('GET / HTTP/1.0', 'connection: keep-alive');
-    old.response.begin(200, TEXT, false);
+    old.response.begin(head(200, TEXT), false);
     old.response.write(Buffer.from('half'));
     assert.match(old.line.text, /\r\nconnection: close\r\n\r\nhalf$/);
     assert.equal(old.response.isLast, true);
     old.response.breakOff();
     assert.deepEqual(old.line.told, ['reset']);
     const sized = answer('GET / HTTP/1.0', 'connection: keep-alive');
-    sized.response.begin(200, ['content-length', '4'], false);
+    sized.response.begin(head(200, '', 4), false);
     assert.equal(sized.response.isLast, false);
     sized.response.breakOff();
     assert.deepEqual(sized.line.told, ['closed'], 'a client can count');
@@ -102,7 +109,7 @@ describe('an answer', () => {
       ['GET / HTTP/1.1', 304],
     ] as const) {
       const { line, response } = answer(requestLine);
-      response.begin(status, [], false);
+      response.begin(head(status), false);
       assert.equal(response.write(Buffer.from('x')), true);
       response.end();
       assert.match(line.text, /timeout=75\r\n\r\n$/);
@@ -116,7 +123,7 @@ describe('an answer', () => {
       [[], true],
     ] as const) {
       const { line, response } = answer('GET / HTTP/1.1', ...headers);
-      response.begin(200, ['content-length', '0'], isLast);
+      response.begin(head(200, '', 0), isLast);
       assert.equal(response.isLast, true);
       assert.match(line.text, /connection: close/);
     }
@@ -125,7 +132,7 @@ describe('an answer', () => {
   it('keeps what is written before its turn, in order, and ends when that has come', () => {
     const { line, response } = answer();
     line.isFirst = false;
-    response.begin(200, TEXT, false);
+    response.begin(head(200, TEXT), false);
     response.write(Buffer.from('a'));
     response.end();
     assert.deepEqual([line.put, line.told], [[], []]);
@@ -137,7 +144,7 @@ describe('an answer', () => {
 
   it('hands long pieces on without a copy, and says when the client has enough', () => {
     const { line, response } = answer();
-    response.begin(200, TEXT, false);
+    response.begin(head(200, TEXT), false);
     const long = Buffer.alloc(10_000, 'x');
     assert.equal(response.write(long), true);
     assert.ok(line.put.includes(long));

@@ -6,7 +6,6 @@
  */
 
 import { STATUS_CODES } from 'node:http';
-import { KnownTexts } from '../../sockets/known-texts.ts';
 import type { ClientHead } from './client-head.ts';
 
 /** Told of what becomes of an answer. */
@@ -43,11 +42,16 @@ const MOST_AS_TEXT_BYTES = 8192;
 const LAST_CHUNK = '0\r\n\r\n';
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
-/** Headers that are made here: whether there is a length is looked at, a date is kept. */
-const roles = new KnownTexts<'length' | 'date' | 'other'>((spelled) => {
-  const name = spelled.toLowerCase();
-  return name === 'content-length' ? 'length' : name === 'date' ? 'date' : 'other';
-});
+/** The head of an answer. */
+export interface ResponseHead {
+  readonly status: number;
+  /** Header lines, each with its end; none says where the body ends or what becomes of the connection. */
+  readonly text: string;
+  /** Else one is added. */
+  readonly hasDate: boolean;
+  /** Of the body; undefined: it is chunked. */
+  readonly lengthBytes: number | undefined;
+}
 
 export class ClientResponse {
   /** Set before anything is written. */
@@ -101,23 +105,16 @@ export class ClientResponse {
     this.#put(CONTINUE);
   }
 
-  /** Writes the head. `headers`: names and values in turn, all of which can be written; without a length the body is chunked. */
-  begin(status: number, headers: readonly string[], isLast: boolean): void {
+  /** Writes the head. */
+  begin({ status, text, hasDate, lengthBytes }: ResponseHead, isLast: boolean): void {
     this.#status = status;
-    let head = statusLine(status);
-    let hasLength = false;
-    let hasDate = false;
-    for (let at = 0; at < headers.length; at += 2) {
-      const name = headers[at] as string;
-      const role = roles.of(name);
-      if (role === 'length') hasLength = true;
-      else if (role === 'date') hasDate = true;
-      head += `${name}: ${headers[at + 1]}\r\n`;
-    }
+    const hasLength = lengthBytes !== undefined;
     this.#isBodiless = this.#isHead || status === 204 || status === 304;
     this.#isChunked = !this.#isBodiless && !hasLength && !this.#isHttp10;
     this.#isSelfDelimited = this.#isBodiless || hasLength || this.#isChunked;
     this.#isLast = isLast || !this.#isKept || !this.#isSelfDelimited;
+    let head = statusLine(status) + text;
+    if (hasLength) head += `content-length: ${lengthBytes}\r\n`;
     if (!hasDate) head += dateLine();
     if (this.#isChunked) head += 'transfer-encoding: chunked\r\n';
     this.#put(`${head}${this.#isLast ? 'connection: close\r\n' : keepAliveLines(this.#target.keepAliveS)}\r\n`);

@@ -10,7 +10,7 @@ import { ChunkedBody } from '../../sockets/chunked-body.ts';
 import type { BodySink } from '../../sockets/chunked-body.ts';
 import { HeadCollector } from '../../sockets/head-collector.ts';
 import { isForbidden } from '../../sockets/header-lines.ts';
-import { RepeatedHead } from '../../sockets/repeated-head.ts';
+import { RepeatedHeads } from '../../sockets/repeated-heads.ts';
 import { ClientHead } from './client-head.ts';
 
 const CR = 0x0d;
@@ -27,7 +27,8 @@ export interface RequestSink extends BodySink {
 
 export class RequestParser {
   readonly #collector = new HeadCollector();
-  readonly #repeated = new RepeatedHead<ClientHead>();
+  readonly #repeated = new RepeatedHeads<ClientHead>(1);
+  #isKept = false;
   /** The last character of a head that is not whole. */
   #last = '';
   #isInBody = false;
@@ -52,9 +53,9 @@ export class RequestParser {
     }
   }
 
-  /** The last head, while it is recognised when it comes again. */
-  get keptHead(): ClientHead | undefined {
-    return this.#repeated.head;
+  /** The last head is recognised when it comes again. */
+  get isHeadKept(): boolean {
+    return this.#isKept;
   }
 
   /** Holds no head any more. */
@@ -66,10 +67,10 @@ export class RequestParser {
     if (this.isInHead) return this.#takeNewHead(chunk, at, sink);
     // Some clients put an empty line behind a body (RFC 9112, 2.2).
     while (chunk[at] === CR || chunk[at] === LF) at += 1;
-    const { head } = this.#repeated;
-    const end = this.#repeated.endIn(chunk, at);
-    if (head === undefined || end < 0 || end - at > sink.maxHeadBytes) return this.#takeNewHead(chunk, at, sink);
-    this.#begin(head, this.#repeated.lengthBytes, sink);
+    const end = this.#repeated.find(chunk, at);
+    if (end < 0 || end - at > sink.maxHeadBytes) return this.#takeNewHead(chunk, at, sink);
+    this.#isKept = true;
+    this.#begin(this.#repeated.head, this.#repeated.lengthBytes, sink);
     return end;
   }
 
@@ -86,7 +87,7 @@ export class RequestParser {
     this.#last = '';
     const head = new ClientHead(this.#collector.text);
     this.#collector.clear();
-    if (!isBegun && head.keepAlive) this.#repeated.keep(chunk.subarray(at, end), head, head.lengthBytes);
+    this.#isKept = !isBegun && head.keepAlive && this.#repeated.keep(chunk.subarray(at, end), head, head.lengthBytes);
     this.#begin(head, head.lengthBytes, sink);
     return end;
   }

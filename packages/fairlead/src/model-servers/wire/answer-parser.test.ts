@@ -5,27 +5,28 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { seededRandom } from '@fairlead/core/testing';
-import { AnswerParser } from './answer-parser.ts';
+import { AnswerParser, repeatedHeads } from './answer-parser.ts';
 
 interface Read {
   status: number;
-  headers: string[];
+  headers: readonly string[];
   body: string;
   /** Bytes behind the end of the answer; undefined while it has not ended. */
+  lengthBytes?: number | undefined;
   surplus: string | undefined;
   keepAlive: boolean;
   error: string | undefined;
 }
 
 /** Feeds the pieces, each in memory that is wiped after, as a connection's is. */
-function read(pieces: readonly Buffer[], method = 'POST'): Read {
-  const parser = new AnswerParser();
+function read(pieces: readonly Buffer[], method = 'POST', heads = repeatedHeads()): Read {
+  const parser = new AnswerParser(heads);
   parser.begin(method);
   const got: Read = { status: 0, headers: [], body: '', surplus: undefined, keepAlive: false, error: undefined };
   const sink = {
-    onHead(status: number, headers: string[]) {
+    onHead(status: number, headers: readonly string[], lengthBytes: number | undefined) {
       assert.equal(got.status, 0, 'one head');
-      Object.assign(got, { status, headers });
+      Object.assign(got, { status, headers, lengthBytes });
     },
     onBody(chunk: Buffer) {
       assert.notEqual(chunk.length, 0);
@@ -148,6 +149,30 @@ describe('an answer', () => {
     assert.equal(whole(`${HEAD}content-length: 5\r\n\r\nhello`, 'HEAD').surplus, 'hello');
     assert.equal(whole(`${HEAD}content-length: 2\r\n\r\nokHTTP/1.1 200`).surplus, 'HTTP/1.1 200');
     assert.equal(whole(`${HEAD}transfer-encoding: chunked\r\n\r\n0\r\n\r\n!`).surplus, '!');
+  });
+
+  it('whose head repeats is read as when it came first, and another length is its own', () => {
+    const texts = [...GOOD.map(([bytes]) => bytes), ...BAD.filter((bytes) => bytes.length < 2000)];
+    for (const [index, text] of texts.entries()) {
+      const heads = repeatedHeads();
+      const others = texts.slice(index + 1, index + 3);
+      const expected = [text, ...others, text].map((bytes) => whole(bytes));
+      const got = [text, ...others, text].map((bytes) => read([Buffer.from(bytes, 'latin1')], 'POST', heads));
+      assert.deepEqual(got, expected);
+    }
+    const heads = repeatedHeads();
+    const bodies = ['hello', '', 'hello, world'].map((body) =>
+      read([Buffer.from(`${HEAD}content-length: ${body.length}\r\nx: 1\r\n\r\n${body}`)], 'POST', heads),
+    );
+    assert.deepEqual(
+      bodies.map(({ body, lengthBytes }) => [body, lengthBytes]),
+      [
+        ['hello', 5],
+        ['', 0],
+        ['hello, world', 12],
+      ],
+    );
+    assert.equal(bodies[0]?.headers, bodies[2]?.headers);
   });
 
   it('that is not clear is refused, never guessed at', () => {

@@ -13,11 +13,32 @@ import type { BodySink } from '../../sockets/chunked-body.ts';
 import { HeadCollector } from '../../sockets/head-collector.ts';
 import { TOKEN, badLine, headerLines } from '../../sockets/header-lines.ts';
 import { KnownTexts } from '../../sockets/known-texts.ts';
+import { RepeatedHeads } from '../../sockets/repeated-heads.ts';
 
 /** Takes an answer in this order: one `onHead`, any number of `onBody`, whose chunks are only lent: the next read overwrites them. */
 export interface AnswerSink extends BodySink {
-  /** Names and values in turn, as they came, each byte a character. */
-  onHead(status: number, headers: string[]): void;
+  /**
+   * `headers`: names and values in turn, as they came, each byte a character, but for the length of the body, which is
+   * undefined when the head does not say it. Of a head that repeats it is the same list.
+   */
+  onHead(status: number, headers: readonly string[], lengthBytes: number | undefined): void;
+}
+
+/** What is made of a final head once, however often it comes. */
+export interface AnswerHeadRead {
+  readonly status: number;
+  readonly headers: readonly string[];
+  readonly isChunked: boolean;
+  readonly keepAlive: boolean;
+  readonly hintMs: number | undefined;
+}
+
+/** A server has so many different heads at a time: of answers in one piece, of streams, of what it tells of itself. */
+const MOST_HEADS = 4;
+
+/** The heads that a server says again and again, over all of its connections. */
+export function repeatedHeads(): RepeatedHeads<AnswerHeadRead> {
+  return new RepeatedHeads(MOST_HEADS);
 }
 
 /** A larger head of an answer is refused. */
@@ -48,8 +69,9 @@ const NO_WORDS: readonly string[] = [];
 type Phase = 'head' | 'length' | 'chunked' | 'close';
 
 export class AnswerParser {
+  readonly #repeated: RepeatedHeads<AnswerHeadRead>;
   #phase: Phase = 'head';
-  readonly #head = new HeadCollector();
+  readonly #collector = new HeadCollector();
   #interim = 0;
   /** Bytes of the body that are yet to come. */
   #leftBytes = 0;
@@ -57,6 +79,11 @@ export class AnswerParser {
   #isBodiless = false;
   #keepAlive = false;
   #hintMs: number | undefined;
+
+  /** `repeated`: of the server that answers. */
+  constructor(repeated = repeatedHeads()) {
+    this.#repeated = repeated;
+  }
 
   /** Whether the server keeps the connection after the answer that has just ended. */
   get keepAlive(): boolean {
@@ -71,7 +98,7 @@ export class AnswerParser {
   /** Forgets the last answer; the next belongs to a request of this method. */
   begin(method: string): void {
     this.#phase = 'head';
-    this.#head.clear();
+    this.#collector.clear();
     this.#interim = 0;
     this.#isBodiless = method === 'HEAD';
     this.#keepAlive = false;
@@ -85,15 +112,9 @@ export class AnswerParser {
   feed(chunk: Buffer, sink: AnswerSink): number {
     let at = 0;
     while (this.#phase === 'head') {
-      const end = this.#head.take(chunk, at, MAX_HEAD_BYTES);
-      if (end < 0) {
-        if (!BEGINNING.startsWith(this.#head.beginning(BEGINNING.length))) throw notHttp();
-        return -1;
-      }
-      at = end;
-      const isFinal = this.#readHead(this.#head.text, sink);
-      this.#head.clear();
-      if (isFinal && this.#isEmpty()) return at;
+      at = this.#takeHead(chunk, at, sink);
+      if (at < 0) return -1;
+      if (this.#isEmpty()) return at;
     }
     if (this.#phase === 'length') return this.#takeLength(chunk, at, sink);
     if (this.#phase === 'chunked') return (this.#chunked as ChunkedBody).take(chunk, at, sink);
@@ -106,60 +127,41 @@ export class AnswerParser {
     return this.#phase === 'close';
   }
 
-  /** False for an interim answer, behind which another head follows. */
-  #readHead(text: string, sink: AnswerSink): boolean {
-    const lineEnd = text.indexOf('\r\n');
-    const beginning = beginnings.of(lineEnd < 0 ? text : text.slice(0, lineEnd));
-    if (beginning === null) throw notHttp();
-    const headers = headerLines(text);
-    const framing: Framing = {
-      isHttp10: beginning.isHttp10,
-      lengthBytes: undefined,
-      coding: undefined,
-      connection: '',
-    };
-    this.#hintMs = undefined;
-    for (let at = 0; at < headers.length; at += 2) this.#readHeader(headers, at, framing);
-    const { status } = beginning;
-    if (status === 101) throw new BadMessage('it switches protocols, which nobody asked for');
-    if (status < 200) {
+  /** Where the head ends that begins, or goes on, at `at`; -1: there is more of it. */
+  #takeHead(chunk: Buffer, at: number, sink: AnswerSink): number {
+    const isNew = this.#collector.bytes === 0;
+    const found = isNew ? this.#repeated.find(chunk, at) : -1;
+    if (found >= 0) {
+      this.#begun(this.#repeated.head, this.#repeated.lengthBytes, sink);
+      return found;
+    }
+    const end = this.#collector.take(chunk, at, MAX_HEAD_BYTES);
+    if (end < 0) {
+      if (!BEGINNING.startsWith(this.#collector.beginning(BEGINNING.length))) throw notHttp();
+      return -1;
+    }
+    const { text } = this.#collector;
+    this.#collector.clear();
+    const { isInterim, lengthBytes, ...head } = readHead(text);
+    if (isInterim) {
       this.#interim += 1;
       if (this.#interim > MAX_INTERIM) throw new BadMessage(`more than ${MAX_INTERIM} interim answers`);
-      return false;
+      return end;
     }
-    this.#frame(status, framing);
-    sink.onHead(status, headers);
-    return true;
+    if (isNew) this.#repeated.keep(chunk.subarray(at, end), head, lengthBytes);
+    this.#begun(head, lengthBytes, sink);
+    return end;
   }
 
-  #readHeader(headers: readonly string[], at: number, framing: Framing): void {
-    const known = names.of(headers[at] as string);
-    if (known === 'none') throw badLine(at / 2);
-    const value = headers[at + 1] as string;
-    if (known === 'other') return;
-    if (known === 'connection') framing.connection += `,${value.toLowerCase()}`;
-    else if (known === 'keep-alive') this.#hintMs = hintIn(value);
-    else if (known === 'transfer-encoding') {
-      if (framing.coding !== undefined) throw new BadMessage('two transfer codings');
-      framing.coding = value.toLowerCase();
-    } else {
-      if (framing.lengthBytes !== undefined) throw new BadMessage('two lengths');
-      if (!/^\d{1,15}$/.test(value)) throw new BadMessage('the length of its answer is no number');
-      framing.lengthBytes = Number(value);
-    }
-  }
-
-  #frame(status: number, { isHttp10, lengthBytes, coding, connection }: Framing): void {
-    if (coding !== undefined && lengthBytes !== undefined) throw new BadMessage('a length and a transfer coding');
-    if (coding !== undefined && (isHttp10 || coding !== 'chunked')) {
-      throw new BadMessage('a transfer coding other than chunked');
-    }
-    const words = connection === '' ? NO_WORDS : connection.split(/[\s,]+/);
-    this.#keepAlive = isHttp10 ? words.includes('keep-alive') : !words.includes('close');
+  /** The head is whole: from here on its body comes. */
+  #begun(head: AnswerHeadRead, lengthBytes: number | undefined, sink: AnswerSink): void {
+    const { status, headers, isChunked, keepAlive, hintMs } = head;
+    this.#keepAlive = keepAlive;
+    this.#hintMs = hintMs;
     if (this.#isBodiless || status === 204 || status === 304) {
       this.#phase = 'length';
       this.#leftBytes = 0;
-    } else if (coding !== undefined) {
+    } else if (isChunked) {
       this.#phase = 'chunked';
       this.#chunked = new ChunkedBody();
     } else if (lengthBytes !== undefined) {
@@ -169,6 +171,7 @@ export class AnswerParser {
       this.#phase = 'close';
       this.#keepAlive = false;
     }
+    sink.onHead(status, headers, lengthBytes);
   }
 
   #isEmpty(): boolean {
@@ -183,12 +186,59 @@ export class AnswerParser {
   }
 }
 
-/** What a head says of where its body ends. */
+/** A head, final or not, and the length of the body that it gives. */
+interface ReadHead extends AnswerHeadRead {
+  readonly isInterim: boolean;
+  readonly lengthBytes: number | undefined;
+}
+
+/** @throws {BadMessage} */
+function readHead(text: string): ReadHead {
+  const lineEnd = text.indexOf('\r\n');
+  const beginning = beginnings.of(lineEnd < 0 ? text : text.slice(0, lineEnd));
+  if (beginning === null) throw notHttp();
+  const { status, isHttp10 } = beginning;
+  if (status === 101) throw new BadMessage('it switches protocols, which nobody asked for');
+  const headers: string[] = [];
+  const framing: Framing = { lengthBytes: undefined, coding: undefined, connection: '', hintMs: undefined };
+  const lines = headerLines(text);
+  for (let at = 0; at < lines.length; at += 2) {
+    const name = lines[at] as string;
+    const value = lines[at + 1] as string;
+    const role = names.of(name);
+    if (role === 'none') throw badLine(at / 2);
+    if (role !== 'other') readFraming(framing, role, value);
+    if (role !== 'content-length') headers.push(name, value);
+  }
+  const { lengthBytes, coding, connection, hintMs } = framing;
+  if (coding !== undefined && lengthBytes !== undefined) throw new BadMessage('a length and a transfer coding');
+  if (coding !== undefined && (isHttp10 || coding !== 'chunked')) {
+    throw new BadMessage('a transfer coding other than chunked');
+  }
+  const words = connection === '' ? NO_WORDS : connection.split(/[\s,]+/);
+  const keepAlive = isHttp10 ? words.includes('keep-alive') : !words.includes('close');
+  return { isInterim: status < 200, status, headers, isChunked: coding !== undefined, lengthBytes, keepAlive, hintMs };
+}
+
+/** What a head says of where its body ends and of what becomes of the connection. */
 interface Framing {
-  readonly isHttp10: boolean;
   lengthBytes: number | undefined;
   coding: string | undefined;
   connection: string;
+  hintMs: number | undefined;
+}
+
+function readFraming(framing: Framing, role: (typeof FRAMING)[number], value: string): void {
+  if (role === 'connection') framing.connection += `,${value.toLowerCase()}`;
+  else if (role === 'keep-alive') framing.hintMs = hintIn(value);
+  else if (role === 'transfer-encoding') {
+    if (framing.coding !== undefined) throw new BadMessage('two transfer codings');
+    framing.coding = value.toLowerCase();
+  } else {
+    if (framing.lengthBytes !== undefined) throw new BadMessage('two lengths');
+    if (!/^\d{1,15}$/.test(value)) throw new BadMessage('the length of its answer is no number');
+    framing.lengthBytes = Number(value);
+  }
 }
 
 function notHttp(): BadMessage {

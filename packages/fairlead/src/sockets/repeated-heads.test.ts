@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { RepeatedHead } from './repeated-head.ts';
+import { RepeatedHeads } from './repeated-heads.ts';
 
 const head = (length: string): string => `POST / HTTP/1.1\r\nhost: a\r\nContent-Length: ${length}\r\nx-last: 1\r\n\r\n`;
 
-/** One that keeps this head. */
-function keeping(text: string): RepeatedHead<string> {
-  const repeated = new RepeatedHead<string>();
+/** Heads of which this one is kept. */
+function keeping(text: string): RepeatedHeads<string> {
+  const repeated = new RepeatedHeads<string>(1);
   repeated.keep(Buffer.from(text), text, 7);
   return repeated;
 }
@@ -19,7 +19,7 @@ describe('a head that comes again', () => {
     const kept = keeping(head('7'));
     for (const length of ['7', '0', '0012', '999999999999999']) {
       const chunk = Buffer.from(`ab${head(length)}body`);
-      assert.equal(kept.endIn(chunk, 2), chunk.length - 4);
+      assert.equal(kept.find(chunk, 2), chunk.length - 4);
       assert.equal(kept.lengthBytes, Number(length));
       assert.equal(kept.head, head('7'));
     }
@@ -27,9 +27,9 @@ describe('a head that comes again', () => {
 
   it('without a length is found when it is the same, with what was made of it', () => {
     const text = 'POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n';
-    const kept = new RepeatedHead<string>();
+    const kept = new RepeatedHeads<string>(1);
     kept.keep(Buffer.from(text), text, undefined);
-    assert.equal(kept.endIn(Buffer.from(`${text}0\r\n\r\n`), 0), text.length);
+    assert.equal(kept.find(Buffer.from(`${text}0\r\n\r\n`), 0), text.length);
     assert.equal(kept.lengthBytes, undefined);
   });
 
@@ -39,11 +39,11 @@ describe('a head that comes again', () => {
     for (let at = 0; at < text.length; at += 1) {
       const other = Buffer.from(text);
       other[at] = 0xff;
-      assert.equal(kept.endIn(other, 0), -1, `another byte at ${at}`);
-      assert.equal(kept.endIn(Buffer.from(text).subarray(0, at), 0), -1, `cut at ${at}`);
+      assert.equal(kept.find(other, 0), -1, `another byte at ${at}`);
+      assert.equal(kept.find(Buffer.from(text).subarray(0, at), 0), -1, `cut at ${at}`);
     }
     for (const length of ['', '-1', '+1', '1 2', '1, 1', '0x1', '1'.repeat(16)]) {
-      assert.equal(kept.endIn(Buffer.from(head(length)), 0), -1, length);
+      assert.equal(kept.find(Buffer.from(head(length)), 0), -1, length);
     }
   });
 
@@ -56,18 +56,34 @@ describe('a head that comes again', () => {
         const isSame =
           /^\d{1,15}$/.test(/Content-Length: (.*)\r\nx/.exec(other)?.[1] ?? '') &&
           head('7') === other.replace(/(?<=Length: )\d+/, '7');
-        if (kept.endIn(Buffer.from(other, 'latin1'), 0) >= 0) assert.ok(isSame || other.startsWith(text), other);
+        if (kept.find(Buffer.from(other, 'latin1'), 0) >= 0) assert.ok(isSame || other.startsWith(text), other);
       }),
     );
   });
 
-  it('is forgotten when asked, and not kept from whoever never repeats one, nor when it is long', () => {
+  it('is forgotten when asked, and not kept when it is long', () => {
     const kept = keeping(head('7'));
     kept.forget();
-    assert.equal(kept.endIn(Buffer.from(head('7')), 0), -1);
-    for (let round = 0; round < 5; round += 1) kept.keep(Buffer.from(head('7')), head('7'), 7);
-    assert.equal(kept.endIn(Buffer.from(head('7')), 0), -1);
+    assert.equal(kept.find(Buffer.from(head('7')), 0), -1);
     const long = `GET / HTTP/1.1\r\nx: ${'x'.repeat(5000)}\r\n\r\n`;
-    assert.equal(keeping(long).endIn(Buffer.from(long), 0), -1);
+    assert.equal(keeping(long).find(Buffer.from(long), 0), -1);
+  });
+
+  it('is found among as many others as are kept, and what was found last stays', () => {
+    const heads = new RepeatedHeads<string>(2);
+    const keep = (text: string): boolean => heads.keep(Buffer.from(text), text, undefined);
+    const found = (text: string): string | undefined => (heads.find(Buffer.from(text), 0) < 0 ? undefined : heads.head);
+    const [a, b, c] = ['a\r\n\r\n', 'b\r\n\r\n', 'c\r\n\r\n'];
+    assert.deepEqual([keep(a), keep(b)], [true, true]);
+    assert.deepEqual([found(a), found(b)], [a, b]);
+    keep(c);
+    assert.deepEqual([found(a), found(b), found(c)], [undefined, b, c]);
+  });
+
+  it('is not compared for a while with those of somebody who never says one twice', () => {
+    const heads = new RepeatedHeads<string>(1);
+    let isKept = 0;
+    for (let round = 0; round < 730; round += 1) if (heads.keep(Buffer.from(`${round}\r\n\r\n`), '', 0)) isKept += 1;
+    assert.equal(isKept, 80);
   });
 });

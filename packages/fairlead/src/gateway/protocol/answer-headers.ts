@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What of the head of a model server's answer goes back to the client, worked out once for each head that it repeats. */
+
+import { KnownTexts } from '../../sockets/known-texts.ts';
+import { DROPPED_FROM_ANSWERS, HOP_BY_HOP, isControl } from './header-tables.ts';
+import { listedByConnection } from './headers.ts';
+
+/** What an answer's header is to us. */
+interface AnswerName {
+  readonly name: string;
+  readonly isDropped: boolean;
+}
+
+const answerNames = new KnownTexts<AnswerName>((spelled) => {
+  const name = spelled.toLowerCase();
+  return { name, isDropped: HOP_BY_HOP.has(name) || DROPPED_FROM_ANSWERS.has(name) || isControl(name) };
+});
+const isConnection = new KnownTexts((spelled) => spelled.toLowerCase() === 'connection');
+
+/** What a `content-type` says of an answer. */
+const kinds = new KnownTexts((type) => ({
+  isStream: /^\s*text\/event-stream\b/i.test(type),
+  isJson: /^\s*application\/json\b/i.test(type),
+}));
+
+/** Headers as they are written, without what says where the body ends. */
+export interface AnswerLines {
+  readonly text: string;
+  readonly hasDate: boolean;
+}
+
+/** By the list of headers that it was made of. */
+const readings = new WeakMap<readonly string[], AnswerHeaders>();
+
+export class AnswerHeaders {
+  readonly contentType: string | undefined;
+  readonly isStream: boolean;
+  readonly isJson: boolean;
+  /** It would have to be unpacked to be read. */
+  readonly isPacked: boolean;
+  /** It says when to come back. */
+  readonly saysRetry: boolean;
+  /** What goes to the client: lower-case name, and the line. */
+  readonly #kept: readonly (readonly [name: string, line: string])[];
+  readonly #names: ReadonlySet<string>;
+  readonly #text: string;
+
+  /** `raw`: names and values in turn, as received. The same list has the same reading. */
+  static of(raw: readonly string[]): AnswerHeaders {
+    let reading = readings.get(raw);
+    if (reading === undefined) {
+      reading = new AnswerHeaders(raw);
+      readings.set(raw, reading);
+    }
+    return reading;
+  }
+
+  private constructor(raw: readonly string[]) {
+    const kept: [name: string, line: string][] = [];
+    const first = new Map<string, string>();
+    const listed = listedByConnection(raw, isConnection, true);
+    for (let at = 0; at + 1 < raw.length; at += 2) {
+      const { name, isDropped } = answerNames.of(raw[at] as string);
+      const value = raw[at + 1] as string;
+      if (!first.has(name)) first.set(name, value);
+      if (!isDropped && name !== 'content-length' && listed?.has(name) !== true)
+        kept.push([name, `${raw[at]}: ${value}\r\n`]);
+    }
+    this.#kept = kept;
+    this.#names = new Set(kept.map(([name]) => name));
+    this.#text = kept.map(([, line]) => line).join('');
+    this.contentType = first.get('content-type');
+    const { isStream, isJson } = kinds.of(this.contentType ?? '');
+    this.isStream = isStream;
+    this.isJson = isJson;
+    this.isPacked = first.has('content-encoding');
+    this.saysRetry = first.has('retry-after');
+  }
+
+  /** What goes to the client with those of `extra` (lower-case names), which take the place of the server's own. */
+  linesWith(extra: Readonly<Record<string, string>>): AnswerLines {
+    let text = this.#text;
+    let ours = '';
+    let hasDate = this.#names.has('date');
+    for (const name in extra) {
+      // Where the body ends is not for others to say.
+      if (name === 'content-length' || HOP_BY_HOP.has(name)) continue;
+      if (this.#names.has(name)) text = this.#without(extra);
+      if (name === 'date') hasDate = true;
+      ours += `${name}: ${extra[name]}\r\n`;
+    }
+    return { text: text + ours, hasDate };
+  }
+
+  #without(extra: Readonly<Record<string, string>>): string {
+    let text = '';
+    for (const [name, line] of this.#kept) if (!Object.hasOwn(extra, name)) text += line;
+    return text;
+  }
+}

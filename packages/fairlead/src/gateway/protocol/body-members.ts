@@ -6,6 +6,7 @@ import { MEMBER_NAMES } from './body-shapes.ts';
 import { ByteNames } from './byte-names.ts';
 import { ByteTexts } from './byte-texts.ts';
 import { ChunkText } from './chunk-text.ts';
+import { numberIn } from './json-number.ts';
 import type { JsonKind, JsonListener, Span } from './json-object-scanner.ts';
 
 /** A value of the outermost level. */
@@ -36,8 +37,6 @@ const MAX_NAME_BYTES = 6 * Math.max(...[...MEMBER_NAMES, INCLUDE_USAGE].map((nam
 /** A number longer than this is none that could be used. */
 const MAX_NUMBER_BYTES = 32;
 const BACKSLASH = 0x5c;
-/** So many digits make a small integer, whatever they are. */
-const MAX_DIGITS = 9;
 const NO_BYTES = new Uint8Array(0);
 
 export class BodyMembers implements JsonListener {
@@ -113,8 +112,7 @@ export class BodyMembers implements JsonListener {
   numberOf(member: Member): number | undefined {
     if (member.kind !== 'number' || member.end - member.start > MAX_NUMBER_BYTES) return undefined;
     const from = member.start - this.#base;
-    const number = from < 0 ? -1 : wholeNumber(this.#chunk, from, member.end - this.#base);
-    return number < 0 ? Number(this.textOf(member)) : number;
+    return from < 0 ? Number(this.textOf(member)) : numberIn(this.#chunk, from, member.end - this.#base);
   }
 
   #indexOf(names: ByteNames, start: number, end: number): number {
@@ -136,16 +134,4 @@ export class BodyMembers implements JsonListener {
     const name = Buffer.from(JSON.parse(this.#texts.bytes(start, end).toString()) as string);
     return names.indexIn(name, 0, name.length);
   }
-}
-
-/** The number that is written in a few digits; -1 when it is written otherwise. */
-function wholeNumber(bytes: Uint8Array, from: number, to: number): number {
-  if (to - from > MAX_DIGITS) return -1;
-  let number = 0;
-  for (let at = from; at < to; at += 1) {
-    const digit = bytes[at]! - 0x30;
-    if (digit < 0 || digit > 9) return -1;
-    number = number * 10 + digit;
-  }
-  return number;
 }

@@ -32,7 +32,7 @@ export class ByteTexts {
       while (same < length && known.bytes[same] === bytes[from + same]) same += 1;
       if (same === length) return known.text;
     }
-    const copy = Uint8Array.prototype.slice.call(bytes, from, to);
+    const copy = new Uint8Array(bytes.subarray(from, to));
     const text = literalText(Buffer.from(copy.buffer));
     this.#known[place] = { bytes: copy, text };
     return text;

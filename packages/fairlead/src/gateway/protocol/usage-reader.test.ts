@@ -96,6 +96,33 @@ describe('usage of a JSON answer', () => {
     assert.equal(readJson({ usage: { prompt_tokens: { a: [] } } }), undefined);
     assert.equal(readAll(undefined, ['{"usage":{"prompt_tokens":NaN}}']), undefined);
     assert.deepEqual(readJson({ usage: { prompt_tokens: '17' } }), { promptTokens: 17 });
+    assert.equal(
+      readJson({ usage: { prompt_tokens: '17 tokens', completion_tokens: '', cached_tokens: '-1' } }),
+      undefined,
+    );
+    const large = { prompt_tokens: 1e3, completion_tokens: 12_345_678_901 };
+    assert.deepEqual(readJson({ usage: large }), { promptTokens: 1000, completionTokens: 12_345_678_901 });
+    assert.deepEqual(readAll(undefined, ['{"usage":{"prompt_tokens":1e3,"completion_tokens":2.50E1}}']), {
+      promptTokens: 1000,
+      completionTokens: 25,
+    });
+  });
+
+  it('has its details from where they are meant, and under escaped names as well', () => {
+    const details = (text: string) => readAll(undefined, [`{"usage":{"prompt_tokens":9,${text}}}`]);
+    const told = { promptTokens: 9, cachedTokens: 4 };
+    assert.deepEqual(details('"prompt_tokens_details":{"audio_tokens":7,"cached_tokens":4,"x":5}'), told);
+    assert.deepEqual(
+      details('"prompt_tokens_details":{"cached_tokens":3},"prompt_tokens_details":{"cached_tokens":4}'),
+      told,
+    );
+    assert.deepEqual(details('"prompt_tokens_details":null,"cached_tokens":4'), told);
+    assert.deepEqual(details('"prompt_tokens_details":{"x":{"cached_tokens":1}},"cached_tokens":4'), told);
+    assert.deepEqual(details('"prompt_tokens_details":[{"cached_tokens":1},1],"cached_tokens":4'), told);
+    assert.deepEqual(details('"cached_tokens":4,"other":{"cached_tokens":1}'), told);
+    assert.deepEqual(details('"\\u0063ached_tokens":4'), told);
+    assert.deepEqual(details('"cached_tokens":1,"cached_tokens":4'), told);
+    assert.deepEqual(details('"cached_tokens":4,"cached_tokens":null'), { promptTokens: 9 });
   });
 
   it('is the last when it is told twice', () => {
@@ -237,13 +264,18 @@ describe('the usage reader', () => {
   });
 
   it('does not mind that the memory of a chunk is used again', () => {
-    const reader = createUsageReader(undefined);
-    const memory = Buffer.alloc(1);
-    for (const byte of Buffer.from(JSON.stringify({ usage: openai }))) {
-      memory[0] = byte;
-      reader.push(memory);
+    for (const [type, text] of texts) {
+      const bytes = Buffer.from(text);
+      for (const size of [1, 7, 16, 50, 100]) {
+        const reader = createUsageReader(type);
+        const memory = Buffer.alloc(size);
+        for (let at = 0; at < bytes.length; at += size) {
+          reader.push(memory.subarray(0, bytes.copy(memory, 0, at, at + size)));
+          memory.fill('}');
+        }
+        assert.deepEqual(reader.end(), read, `${size} bytes of ${text}`);
+      }
     }
-    assert.deepEqual(reader.end(), read);
   });
 
   it('survives arbitrary bytes', () => {

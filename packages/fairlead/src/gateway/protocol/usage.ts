@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/**
- * What a `usage` object means, in every spelling that model servers use: OpenAI's chat and completions, its responses
- * API, Anthropic's messages, and the `meta_info` of SGLang's own API.
- */
+/** Puts together what an answer tells of its usage, one object after the other. */
 
 import type { Usage } from '@fairlead/core';
+import { withoutGaps } from './usage-object.ts';
+import type { UsageObject } from './usage-object.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
-
-/** Puts together what an answer tells of its usage, given one object after the other as JSON texts. */
 export interface UsageTally {
   readonly usage: Usage | undefined;
-  add(json: string): void;
+  add(object: Pick<UsageObject, 'id' | 'usage'>): void;
 }
 
 /**
@@ -22,9 +18,7 @@ export interface UsageTally {
 export class LatestUsage implements UsageTally {
   usage: Usage | undefined;
 
-  add(json: string): void {
-    const fields = parseFields(json);
-    const told = fields && usageOf(fields);
+  add({ usage: told }: Pick<UsageObject, 'usage'>): void {
     if (told !== undefined) this.usage = this.usage === undefined ? told : largest(this.usage, told);
   }
 }
@@ -49,35 +43,11 @@ export class UsageOfSequences implements UsageTally {
     });
   }
 
-  add(json: string): void {
-    const fields = parseFields(json);
-    const told = fields && usageOf(fields);
-    const id = typeof fields?.['id'] === 'string' ? fields['id'] : '';
+  add({ id, usage: told }: Pick<UsageObject, 'id' | 'usage'>): void {
     if (told !== undefined && (this.#bySequence.size < MAX_SEQUENCES || this.#bySequence.has(id))) {
       this.#bySequence.set(id, told);
     }
   }
-}
-
-/**
- * Token counts of one `usage` object; what is no whole number counts as absent, what no request has is passed on as it is
- * told (`saneUsage` brings it within bounds, and it is counted). Anthropic tells the
- * tokens read from and written to its cache beside `input_tokens`, not within: there the prompt is their sum.
- */
-function usageOf(fields: Fields): Usage | undefined {
-  const cacheRead = count(fields['cache_read_input_tokens']);
-  const input = count(fields['input_tokens']);
-  const anthropicInput =
-    input === undefined ? undefined : input + (cacheRead ?? 0) + (count(fields['cache_creation_input_tokens']) ?? 0);
-  return withoutGaps({
-    promptTokens: count(fields['prompt_tokens']) ?? anthropicInput,
-    completionTokens: count(fields['completion_tokens']) ?? count(fields['output_tokens']),
-    cachedTokens:
-      cachedIn(fields['prompt_tokens_details']) ??
-      cachedIn(fields['input_tokens_details']) ??
-      cacheRead ??
-      count(fields['cached_tokens']),
-  });
 }
 
 function largest(one: Usage, other: Usage): Usage {
@@ -90,35 +60,4 @@ function largest(one: Usage, other: Usage): Usage {
     completionTokens: larger('completionTokens'),
     cachedTokens: larger('cachedTokens'),
   })!;
-}
-
-function parseFields(json: string): Fields | undefined {
-  try {
-    const fields = JSON.parse(json) as unknown;
-    return isFields(fields) ? fields : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function cachedIn(details: unknown): number | undefined {
-  return isFields(details) ? count(details['cached_tokens']) : undefined;
-}
-
-function count(value: unknown): number | undefined {
-  const tokens = typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : value;
-  return typeof tokens === 'number' && Number.isInteger(tokens) ? tokens : undefined;
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function withoutGaps({ promptTokens, completionTokens, cachedTokens }: Usage): Usage | undefined {
-  if (promptTokens === undefined && completionTokens === undefined && cachedTokens === undefined) return undefined;
-  const told: { -readonly [K in keyof Usage]: Usage[K] } = {};
-  if (promptTokens !== undefined) told.promptTokens = promptTokens;
-  if (completionTokens !== undefined) told.completionTokens = completionTokens;
-  if (cachedTokens !== undefined) told.cachedTokens = cachedTokens;
-  return told;
 }

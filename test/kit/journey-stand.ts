@@ -126,6 +126,7 @@ function requestOf(id: string, clock: Clock): InferenceRequest {
     targetModel: 'm',
     sizeBytes: 2,
     sequences: 1,
+    streamed: true,
     receivedMs: clock.now(),
   };
 }

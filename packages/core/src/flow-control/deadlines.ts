@@ -14,6 +14,8 @@ const LINE = 2 ** 30;
 /** The line is closed up when it has this many times as many holes as requests. */
 const HOLES_PER_REQUEST = 3;
 const FEW_HOLES = 64;
+/** An empty line keeps room for so many. */
+const KEPT_ROOM = 1024;
 
 class DeadlineHeap<F> extends IndexedHeap<WaitingRequest<F>> {
   protected override before(a: WaitingRequest<F>, b: WaitingRequest<F>): boolean {
@@ -29,10 +31,11 @@ class DeadlineHeap<F> extends IndexedHeap<WaitingRequest<F>> {
 
 export class Deadlines<F> {
   readonly #heap = new DeadlineHeap<F>();
-  /** Who left it left a hole, but for those before `#front` and at the end. */
+  /** From `#front` to `#end`; who left it left a hole, and its room is used again. */
   readonly #line: (WaitingRequest<F> | undefined)[] = [];
-  /** Where the first of the line stands; its end when it is empty. */
+  /** Where the first and the last of the line stand, and behind the last; both 0 when it is empty. */
   #front = 0;
+  #end = 0;
   #lined = 0;
 
   get size(): number {
@@ -42,20 +45,21 @@ export class Deadlines<F> {
   /** The next to expire. */
   peek(): WaitingRequest<F> | undefined {
     const inHeap = this.#heap.peek();
-    const first = this.#line[this.#front];
+    const first = this.#lined === 0 ? undefined : this.#line[this.#front];
     if (inHeap === undefined || first === undefined) return inHeap ?? first;
     return isSooner(inHeap, first) ? inHeap : first;
   }
 
   push(waiting: WaitingRequest<F>): void {
-    const line = this.#line;
-    const last = line[line.length - 1];
+    const last = this.#lined === 0 ? undefined : this.#line[this.#end - 1];
     if (last !== undefined && isSooner(waiting, last)) {
       this.#heap.push(waiting);
       return;
     }
-    if (line.length - this.#lined > HOLES_PER_REQUEST * this.#lined + FEW_HOLES) this.#closeUp();
-    waiting.expirySlot = LINE + line.push(waiting) - 1;
+    if (this.#end - this.#lined > HOLES_PER_REQUEST * this.#lined + FEW_HOLES) this.#closeUp();
+    this.#line[this.#end] = waiting;
+    waiting.expirySlot = LINE + this.#end;
+    this.#end += 1;
     this.#lined += 1;
   }
 
@@ -69,8 +73,11 @@ export class Deadlines<F> {
     line[waiting.expirySlot - LINE] = undefined;
     waiting.expirySlot = -1;
     this.#lined -= 1;
-    while (line.length > this.#front && line[line.length - 1] === undefined) line.pop();
-    while (this.#front < line.length && line[this.#front] === undefined) this.#front += 1;
+    if (this.#lined === 0) this.#empty();
+    else {
+      while (line[this.#end - 1] === undefined) this.#end -= 1;
+      while (line[this.#front] === undefined) this.#front += 1;
+    }
   }
 
   /** Restores the order after many have another deadline; nearly in order as they are, that is a walk over all. */
@@ -82,7 +89,7 @@ export class Deadlines<F> {
 
   /** Those in the line, the next to expire first: a copy. */
   lined(): readonly WaitingRequest<F>[] {
-    return this.#line.filter((waiting) => waiting !== undefined);
+    return this.#line.slice(this.#front, this.#end).filter((waiting) => waiting !== undefined);
   }
 
   /** Those in the heap, in its order: a copy. */
@@ -90,10 +97,17 @@ export class Deadlines<F> {
     return this.#heap.values();
   }
 
+  /** Most lines are empty again after each request: an array that shrinks and grows with each would be made anew each time. */
+  #empty(): void {
+    this.#front = 0;
+    this.#end = 0;
+    if (this.#line.length > KEPT_ROOM) this.#line.length = 0;
+  }
+
   #closeUp(): void {
     const line = this.#line;
     let slot = 0;
-    for (let from = this.#front; from < line.length; from += 1) {
+    for (let from = this.#front; from < this.#end; from += 1) {
       const waiting = line[from];
       if (waiting === undefined) continue;
       line[slot] = waiting;
@@ -102,6 +116,7 @@ export class Deadlines<F> {
     }
     line.length = slot;
     this.#front = 0;
+    this.#end = slot;
   }
 }
 

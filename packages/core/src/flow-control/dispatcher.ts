@@ -76,11 +76,13 @@ export class Dispatcher {
     const { selection } = this.#waitlist.bands;
     let saturation = this.#placement.saturation(nowMs);
     this.#gate.ask(saturation, selection.isStrict);
-    for (let band = selection.pick(); band !== undefined; band = selection.pick()) {
+    let band = selection.pick();
+    while (band !== undefined) {
       const isClosed = this.#gate.closes(band.index, saturation);
       if (isClosed && (selection.isStrict || this.#gate.closesAll(selection.highest.index, saturation))) break;
       if (isClosed || !this.#serveOne(band, nowMs)) selection.pass(band.contender);
-      saturation = this.#placement.saturation(nowMs);
+      band = selection.pick();
+      if (band !== undefined) saturation = this.#placement.saturation(nowMs);
     }
     selection.readmit();
   }

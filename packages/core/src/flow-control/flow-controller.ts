@@ -168,11 +168,10 @@ export class FlowController {
   requeue(permit: Permit, onSettled: OnSettled): WaitingHandle {
     assertOwn(permit, this);
     permit.take();
-    const before = permit.waiting;
-    const { request, flow, enqueuedMs, sequence } = before;
+    const { request, flow, enqueuedMs, sequence, expiresMs } = permit.waiting;
     const onCancel = this.#onCancel;
     const waiting: Queued = new WaitingRequest({ request, flow, enqueuedMs, sequence, onSettled, onCancel });
-    waiting.latestMs = before.expiresMs;
+    waiting.latestMs = expiresMs;
     waiting.expiresMs = this.#waitlist.budget.expiresMs(waiting);
     // Where it was before, unless the ordering is another by now.
     waiting.rank = this.#waitlist.rankOf(waiting);
@@ -308,8 +307,7 @@ export class FlowController {
     this.#dispatcher.unthrottle(nowMs);
   }
 
-  #reject(request: InferenceRequest, why: Rejection): WaitingHandle {
-    const { band, cause, nowMs, onSettled } = why;
+  #reject(request: InferenceRequest, { band, cause, nowMs, onSettled }: Rejection): WaitingHandle {
     this.#observer?.({ kind: 'rejected', request, band, cause, atMs: nowMs });
     tell(onSettled, dropped(cause, 0), this.#clock);
     return SETTLED;
@@ -357,14 +355,16 @@ export class FlowController {
     this.#observer?.({ kind: 'first-token', request, endpoint, sinceReceivedMs: atMs - request.receivedMs, atMs });
   }
 
-  #free(permit: DispatchPermit, nowMs: number): void {
-    const { flow } = permit.waiting;
+  #free({ flow, cap }: DispatchPermit, nowMs: number): void {
     this.#inFlight -= 1;
     flow.band.inFlight -= 1;
     flow.inFlight -= 1;
-    permit.cap?.release();
+    cap?.release();
     this.#waitlist.noteIdle(flow, nowMs);
-    this.wake(nowMs);
+    this.#dispatcher.capacityFreed();
+    if (this.waiting > 0) this.#schedule(nowMs);
+    // Where nobody waits for the room there is nothing else to do.
+    else this.#alarm.arm(this.#waitlist.nextMs());
     this.#checkClosed();
   }
 

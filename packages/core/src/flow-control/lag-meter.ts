@@ -35,8 +35,8 @@ export class LagMeter implements LagFacts {
   /** Slots, as bits: that are free, and of those who were parked since they were last served. */
   #free = ALL;
   #parked = 0;
-  /** Served by weight since it is watched, by slot; NaN, which is less and more than nothing, where nobody is. */
-  readonly #served = new Float64Array(WATCHED).fill(NaN);
+  /** Served by weight since it is watched, by slot. */
+  readonly #served = new Float64Array(WATCHED);
   /** For each slot the most of its `served` less that of each other. */
   readonly #ahead = new Float64Array(WATCHED * WATCHED);
   #isPaused = false;
@@ -59,12 +59,12 @@ export class LagMeter implements LagFacts {
   /** The flow has something waiting from now on. */
   enter(flow: Metered): void {
     if (this.#free === 0 || this.#isPaused) return;
-    const slot = 31 - Math.clz32(this.#free & -this.#free);
+    const slot = lowest(this.#free);
     this.#free &= ~(1 << slot);
     this.#flows[slot] = flow;
     flow.lagSlot = slot;
     this.#served[slot] = 0;
-    for (let other = 0; other < WATCHED; other += 1) this.#beginPair(slot, other);
+    for (let left = this.#others(slot); left !== 0; left &= left - 1) this.#beginPair(slot, lowest(left));
   }
 
   /** It has nothing waiting any more. */
@@ -74,7 +74,6 @@ export class LagMeter implements LagFacts {
     this.#flows[slot] = undefined;
     this.#free |= 1 << slot;
     this.#parked &= ~(1 << slot);
-    this.#served[slot] = NaN;
     flow.lagSlot = -1;
   }
 
@@ -111,7 +110,8 @@ export class LagMeter implements LagFacts {
   /** It is further ahead of the others. */
   #gained(slot: number): void {
     const served = this.#served[slot] as number;
-    for (let other = 0; other < WATCHED; other += 1) {
+    for (let left = this.#others(slot); left !== 0; left &= left - 1) {
+      const other = lowest(left);
       const ahead = served - (this.#served[other] as number);
       if (ahead > (this.#ahead[slot * WATCHED + other] as number)) this.#record(slot, other, ahead);
     }
@@ -120,7 +120,8 @@ export class LagMeter implements LagFacts {
   /** The others are further ahead of it. */
   #lost(slot: number): void {
     const served = this.#served[slot] as number;
-    for (let other = 0; other < WATCHED; other += 1) {
+    for (let left = this.#others(slot); left !== 0; left &= left - 1) {
+      const other = lowest(left);
       const ahead = (this.#served[other] as number) - served;
       if (ahead > (this.#ahead[other * WATCHED + slot] as number)) this.#record(other, slot, ahead);
     }
@@ -135,10 +136,16 @@ export class LagMeter implements LagFacts {
 
   /** It is served: the interval of each pair of which one was parked begins here. */
   #beginParked(slot: number): void {
-    for (let other = 0; other < WATCHED; other += 1) {
+    for (let left = this.#others(slot); left !== 0; left &= left - 1) {
+      const other = lowest(left);
       if ((((this.#parked >> slot) | (this.#parked >> other)) & 1) === 1) this.#beginPair(slot, other);
     }
     this.#parked &= ~(1 << slot);
+  }
+
+  /** The slots, as bits, of those who are watched beside it: as a rule few. */
+  #others(slot: number): number {
+    return ALL & ~this.#free & ~(1 << slot);
   }
 
   #beginPair(one: number, other: number): void {
@@ -146,4 +153,9 @@ export class LagMeter implements LagFacts {
     this.#ahead[one * WATCHED + other] = ahead;
     this.#ahead[other * WATCHED + one] = -ahead;
   }
+}
+
+/** The lowest of the slots. */
+function lowest(slots: number): number {
+  return 31 - Math.clz32(slots & -slots);
 }

@@ -115,9 +115,9 @@ export class Director implements Reconfigurable {
    * it, as where there is no choice of endpoints.
    */
   promptWish(model: string | undefined): PromptWish | undefined {
-    const pool = model === undefined ? this.#onlyPool() : this.#fleet.poolFor(model);
-    if (pool === undefined || pool.endpoints.length < 2) return undefined;
-    return this.#lanes.get(pool)?.scheduler.promptWish(pool.endpoints);
+    const lane = this.#laneFor(model);
+    if (lane === undefined || lane.pool.endpoints.length < 2) return undefined;
+    return lane.scheduler.promptWish(lane.pool.endpoints);
   }
 
   /**
@@ -125,13 +125,14 @@ export class Director implements Reconfigurable {
    * that follows, possibly before this returns; the journey is undefined when there is none to cancel.
    */
   direct(arrival: Arrival, answer: Answer): Journey | undefined {
-    const found = this.#laneFor(arrival.rewritten?.target ?? arrival.model);
-    if ('status' in found) {
-      answer.fail(found, 0);
+    const model = arrival.rewritten?.target ?? arrival.model;
+    const lane = this.#laneFor(model);
+    if (lane === undefined) {
+      answer.fail(this.#notServed(model), 0);
       return undefined;
     }
-    const request = requestOf(arrival, found.model);
-    return new Journey(this.#context, { arrival, request, lane: found.lane, answer }).start();
+    const request = requestOf(arrival, model ?? someModelOf(lane.pool));
+    return new Journey(this.#context, { arrival, request, lane, answer }).start();
   }
 
   /** What a request that names this model is to be sent to instead; `header` is what a trusted source says. */
@@ -203,10 +204,12 @@ export class Director implements Reconfigurable {
     this.#lanes.destroy();
   }
 
-  #laneFor(model: string | undefined): { readonly lane: Lane; readonly model: string } | Problem {
+  #laneFor(model: string | undefined): Lane | undefined {
     const pool = model === undefined ? this.#onlyPool() : this.#fleet.poolFor(model);
-    const lane = pool && this.#lanes.get(pool);
-    if (pool !== undefined && lane !== undefined) return { lane, model: model ?? someModelOf(pool) };
+    return pool && this.#lanes.get(pool);
+  }
+
+  #notServed(model: string | undefined): Problem {
     const served = this.models().map(({ id }) => id);
     if (!this.#fleet.modelsKnown || served.length === 0) return modelsNotKnown(served);
     return model === undefined ? missingModel(served) : unknownModel(model, served);

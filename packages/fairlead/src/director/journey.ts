@@ -38,6 +38,7 @@ const FRUITLESS: ReadonlySet<UpstreamErrorKind> = new Set([...CUTS, 'timeout-fir
 
 /** What a request costs that its model server found wrong. */
 const NO_TOKENS: Usage = Object.freeze({ promptTokens: 0 });
+const NO_RETRIES: readonly RetryKind[] = Object.freeze([]);
 /** A request on whose connection so many servers died is not tried on another: it may be what they died of. */
 const MAX_DEATHS = 2;
 
@@ -77,17 +78,17 @@ export class Journey implements UpstreamHandler {
   #outcome: Outcome | undefined;
   #ending: Ending | undefined;
   #waitMs = 0;
-  #sentMs = 0;
+  /** When a request for a stream was last sent. */
+  #sentMs: number | undefined;
   #ttftMs: number | undefined;
-  readonly #retries: RetryKind[] = [];
+  #retries: readonly RetryKind[] = NO_RETRIES;
   /** Servers that went away with this request on a connection. */
   #deaths = 0;
   #usage: Usage | undefined;
 
   constructor(context: JourneyContext, input: JourneyInput) {
     this.#context = context;
-    const { method, path, body } = input.arrival;
-    this.#cargo = { method, path, body };
+    this.#cargo = input.arrival;
     this.#request = input.request;
     this.#lane = input.lane;
     this.#answer = input.answer;
@@ -164,10 +165,7 @@ export class Journey implements UpstreamHandler {
     if (this.#ttftMs === undefined) {
       this.#ttftMs = this.#context.nowMs() - this.#request.receivedMs;
       // What a whole answer takes says how long it is, not how full the server is.
-      if (this.#streamed && this.#status < 300) {
-        this.#permit?.firstToken();
-        this.#context.health.firstByte((this.#permit as Permit).endpoint, this.#context.nowMs() - this.#sentMs);
-      }
+      if (this.#streamed && this.#status < 300) this.#firstToken(this.#permit as Permit);
     }
     const takes = this.#answer.data(chunk);
     if (this.#streamed) this.#permit?.streamed(this.#answer.events);
@@ -204,6 +202,13 @@ export class Journey implements UpstreamHandler {
     }
   }
 
+  #firstToken(permit: Permit): void {
+    permit.firstToken();
+    // A stream that nobody asked for says nothing of how soon those come that somebody did.
+    if (this.#sentMs !== undefined)
+      this.#context.health.firstByte(permit.endpoint, this.#context.nowMs() - this.#sentMs);
+  }
+
   #settled(settled: Settled): void {
     this.#wait = undefined;
     this.#outcome = settled.outcome;
@@ -228,7 +233,7 @@ export class Journey implements UpstreamHandler {
     const { endpoint } = this.#permit as Permit;
     const { upstream, firstByteTimeoutMs, idleTimeoutMs } = this.#context;
     const { method, path, body } = this.#cargo as Arrival;
-    this.#sentMs = this.#context.nowMs();
+    if (this.#request.streamed === true) this.#sentMs = this.#context.nowMs();
     try {
       const headers = this.#answer.headersToSend();
       const { id: requestId } = this.#request;
@@ -247,7 +252,7 @@ export class Journey implements UpstreamHandler {
    * old deadline. The endpoint that refused is out until it is healthy.
    */
   #elsewhere(permit: Permit): void {
-    this.#retries.push('refused');
+    this.#retries = [...this.#retries, 'refused'];
     this.#call = undefined;
     const moved = this.#lane.controller.failOver(permit);
     if (moved !== undefined) {
@@ -263,7 +268,7 @@ export class Journey implements UpstreamHandler {
 
   /** The server closed the idle connection while we wrote: it has not read the request, and a new connection may do. */
   #again(): void {
-    this.#retries.push('reset-idle');
+    this.#retries = [...this.#retries, 'reset-idle'];
     this.#send(true);
   }
 

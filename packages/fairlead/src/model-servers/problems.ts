@@ -32,6 +32,8 @@ export class Problems {
       found = new Map<ProblemFinder, string>();
       this.#found.set(endpoint, found);
     }
+    // With every request that is answered somebody has nothing to say.
+    if (text === undefined && !found.has(finder)) return;
     if (text === undefined) found.delete(finder);
     else found.set(finder, printable(text.slice(0, MAX_TEXT)));
     const gravest = FINDERS.find((each) => found.has(each));

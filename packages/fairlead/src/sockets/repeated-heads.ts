@@ -16,6 +16,7 @@ const MOST_MISSES = 8;
 const PAUSE = 64;
 
 const ZERO = 0x30;
+const SHORT_BYTES = 64;
 
 /** A head that was kept, and what was made of it. */
 class KeptHead<Head> {
@@ -52,10 +53,18 @@ class KeptHead<Head> {
     const digits = lengthEnd - lengthAt;
     const end = lengthEnd + bytes.length - this.#lengthEnd;
     if (digits === 0 || digits > MOST_DIGITS || end > chunk.length) return -1;
-    if (chunk.compare(bytes, this.#lengthEnd, bytes.length, lengthEnd, end) !== 0) return -1;
+    if (!isSame(chunk, lengthEnd, bytes, this.#lengthEnd)) return -1;
     this.lengthBytes = lengthBytes;
     return end;
   }
+}
+
+/** Whether the bytes of a chunk at `at` are the rest of others from `from` on. Of a few a native call costs more than the loop. */
+function isSame(chunk: Buffer, at: number, bytes: Buffer, from: number): boolean {
+  const length = bytes.length - from;
+  if (length > SHORT_BYTES) return chunk.compare(bytes, from, bytes.length, at, at + length) === 0;
+  for (let index = 0; index < length; index += 1) if (chunk[at + index] !== bytes[from + index]) return false;
+  return true;
 }
 
 /** The last different heads of whoever speaks. */

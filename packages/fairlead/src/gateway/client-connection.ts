@@ -38,6 +38,8 @@ export interface Underway extends Departing {
   readonly id: string;
   readonly request: ClientRequest;
   readonly response: ClientResponse;
+  /** To be called now and then: ends what takes too long. */
+  sweep(): void;
   /** The connection is about to be closed for what came on it. */
   clientGone(why: GatewayProblem): void;
 }
@@ -174,6 +176,8 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
 
   /** Ends it when a head does not come, or nothing does; what came last is not remembered for long. */
   sweep(nowMs: number): void {
+    // Those that end leave the list.
+    for (let at = this.#underway.length - 1; at >= 0; at -= 1) this.#underway[at]?.sweep();
     if (this.#isParting || this.#isSpoilt) return;
     if (this.#isQuiet) {
       this.#reading = undefined;

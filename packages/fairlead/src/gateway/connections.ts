@@ -13,7 +13,7 @@ import { PerClient } from './per-client.ts';
 import type { GatewayProblem } from './problem-answer.ts';
 import { tooManyOfOneClient } from './problems.ts';
 
-/** How often connections are looked at on which no head arrives, or nothing: times are kept to about so much. */
+/** How often connections are looked at on which no head arrives, or nothing, or that take too long: times are kept to about so much. */
 const SWEEP_MS = 1000;
 
 /** What is made of what comes on them. */
@@ -25,7 +25,7 @@ export interface ConnectionsOptions {
 
 export type ConnectionLimits = Pick<
   GatewayConfig,
-  'maxHeaderBytes' | 'headersTimeoutMs' | 'keepAliveTimeoutMs' | 'maxConnectionsPerClient'
+  'maxHeaderBytes' | 'headersTimeoutMs' | 'keepAliveTimeoutMs' | 'requestTimeoutMs' | 'maxConnectionsPerClient'
 >;
 
 export class Connections implements ConnectionOwner {
@@ -138,8 +138,8 @@ export class Connections implements ConnectionOwner {
   }
 
   #keepSweeping(): void {
-    const { headersTimeoutMs, keepAliveTimeoutMs } = this.#limits;
-    const everyMs = Math.min(SWEEP_MS, headersTimeoutMs, keepAliveTimeoutMs || SWEEP_MS);
+    const { headersTimeoutMs, keepAliveTimeoutMs, requestTimeoutMs } = this.#limits;
+    const everyMs = Math.min(SWEEP_MS, headersTimeoutMs, keepAliveTimeoutMs || SWEEP_MS, requestTimeoutMs);
     this.#sweeping ??= setInterval(() => this.#sweep(), everyMs).unref();
   }
 

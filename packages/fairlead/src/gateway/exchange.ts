@@ -23,7 +23,7 @@ import type { ClientConnection, RequestParts, Underway } from './client-connecti
 import { writable } from './head-facts.ts';
 import type { HeadReading } from './head-reading.ts';
 import { modelCard, modelList } from './models-route.ts';
-import { answerHeaders, problemBody, problemEvent, problemHeaders, retryHeaders } from './problem-answer.ts';
+import { answerLines, problemBody, problemEvent, problemLines, retryHeaders } from './problem-answer.ts';
 import type { Asker, GatewayProblem } from './problem-answer.ts';
 import {
   badBody,
@@ -91,7 +91,8 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   #journey: Journey | undefined;
   /** In whose name it counts among the requests under way; undefined while it does not. */
   #client: string | undefined;
-  readonly #timer: NodeJS.Timeout;
+  /** When it has taken too long, on the director's clock. */
+  #untilMs: number;
   #isOver = false;
   #isReported = false;
   /** Nobody waits for what is being found out: the client left, or was told that it took too long. */
@@ -106,8 +107,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#receivedMs = context.director.nowMs();
     this.#relay = new Relay(response, context.config, this);
     this.#control = reading.control(false);
-    this.#timer = setTimeout(() => this.#tooLong(), context.config.requestTimeoutMs);
-    this.#timer.unref();
+    this.#untilMs = this.#receivedMs + context.config.requestTimeoutMs;
     this.id = reading.requestId ?? randomUUID();
     this.#facts = reportDraft(this.id);
   }
@@ -215,14 +215,14 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   begin({ status, headers: raw, lengthBytes, waitMs, isBodyDone, added }: AnswerHead): boolean {
     const headers = AnswerHeaders.of(raw);
-    const own = answerHeaders(this.#asker, waitMs);
-    const extra = added === undefined ? own : { ...writable(added), ...own };
+    let extra = added && writable(added);
     if ((status === 429 || status === 503) && !headers.saysRetry) {
-      Object.assign(extra, retryHeaders(this.#context.director.retryAfterMs()));
+      extra = { ...extra, ...retryHeaders(this.#context.director.retryAfterMs()) };
     }
+    const lines = headers.linesWith(extra, answerLines(this.#asker, waitMs));
     const isLast = this.#connection.isLast(this);
     const form = { api: this.#api, asked: this.#facts.model, sent: this.#rewritten?.target, isLast };
-    const isStream = this.#relay.begin({ status, headers, lines: headers.linesWith(extra), lengthBytes }, form);
+    const isStream = this.#relay.begin({ status, headers, lines, lengthBytes }, form);
     // No retry is possible any more, so nobody needs the body.
     this.#receiver?.release();
     if (isBodyDone) giveBack(this.#body);
@@ -254,16 +254,16 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     }
     const body = problemBody(this.#asker, problem);
     this.#answer(
-      { status: problem.status, headers: problemHeaders(problem), body, isLast: problem.status === 408 },
+      { status: problem.status, lines: problemLines(problem), body, isLast: problem.status === 408 },
       waitMs,
     );
   }
 
   /** Answers in one piece. */
   #answer(answer: WholeAnswer, waitMs: number): void {
-    const headers = [...Object.entries(answerHeaders(this.#asker, waitMs)).flat(), ...answer.headers];
+    const lines = answerLines(this.#asker, waitMs) + answer.lines;
     const isLast = answer.isLast || this.#connection.isLast(this);
-    sendWhole(this.request, this.response, { ...answer, headers, isLast });
+    sendWhole(this.request, this.response, { ...answer, lines, isLast });
   }
 
   /** What is wrong with the head, in the order in which a caller should learn of it. */
@@ -305,8 +305,10 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     receiver.start();
   }
 
-  /** The whole of it takes too long: whatever is under way ends, and the client is told. */
-  #tooLong(): void {
+  /** Ends it when the whole of it takes too long: whatever is under way ends, and the client is told. */
+  sweep(): void {
+    if (this.#context.director.nowMs() < this.#untilMs) return;
+    this.#untilMs = Infinity;
     // What is left is for the client to read, or, refused as it is, to send, within a time of its own.
     if (this.response.isEnded || (this.response.isBegun && this.#journey === undefined)) return;
     this.#receiver?.stop();
@@ -321,7 +323,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     const body = route.kind === 'models' ? modelList(models, format) : modelCard(models, route.id, format);
     if (body === undefined) return this.fail(director.unknownModel((route as { id: string }).id));
     this.#facts.status = 200;
-    this.#answer({ status: 200, headers: ['content-type', 'application/json'], body, isLast: false }, 0);
+    this.#answer({ status: 200, lines: 'content-type: application/json\r\n', body, isLast: false }, 0);
   }
 
   get #asker(): Asker {
@@ -347,7 +349,6 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   leave(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    clearTimeout(this.#timer);
     if (this.#client !== undefined) this.#context.requestsPerClient.leave(this.#client);
     this.#receiver?.stop();
     this.#receiver?.release();

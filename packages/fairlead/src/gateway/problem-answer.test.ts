@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { problemHeaders, retryHeaders } from './problem-answer.ts';
+import { problemLines, retryHeaders } from './problem-answer.ts';
 
 describe('when to come back', () => {
   it('is told in whole seconds, never none, and to the millisecond, never a whole minute', () => {
@@ -15,7 +15,7 @@ describe('when to come back', () => {
 
   it('is left to people when it is never, or later than an SDK should sleep', () => {
     const isRetried = (about: object) =>
-      !problemHeaders({ status: 429, code: 'x', message: 'x', ...about }).includes('x-should-retry');
+      !problemLines({ status: 429, code: 'x', message: 'x', ...about }).includes('x-should-retry');
     assert.equal(isRetried({}), true);
     assert.equal(isRetried({ retryAfterMs: 60_000 }), true);
     assert.equal(isRetried({ retryAfterMs: 60_001 }), false);

@@ -20,22 +20,24 @@ export interface Asker {
   readonly requestId: string;
 }
 
-/** The headers that every answer carries, errors included. */
-export function answerHeaders({ api, requestId }: Asker, waitMs: number): Record<string, string> {
-  const queueMs = String(Math.round(waitMs));
-  if (api !== 'anthropic') return { 'x-request-id': requestId, 'x-fairlead-queue-ms': queueMs };
+/** The header lines that every answer carries, errors included. */
+export function answerLines({ api, requestId }: Asker, waitMs: number): string {
+  const lines = `x-request-id: ${requestId}\r\nx-fairlead-queue-ms: ${Math.round(waitMs)}\r\n`;
   // Where Anthropic's own clients look for it.
-  return { 'x-request-id': requestId, 'request-id': requestId, 'x-fairlead-queue-ms': queueMs };
+  return api === 'anthropic' ? `request-id: ${requestId}\r\n${lines}` : lines;
 }
 
-/** Headers of an error, names and values in turn. */
-export function problemHeaders(problem: GatewayProblem): string[] {
-  const headers = ['content-type', 'application/json', ...(problem.headers ?? [])];
-  if (problem.retryAfterMs !== undefined) headers.push(...Object.entries(retryHeaders(problem.retryAfterMs)).flat());
+/** Header lines of an error. */
+export function problemLines(problem: GatewayProblem): string {
+  const { headers = [], retryAfterMs, isFinal, dropReason } = problem;
+  let lines = 'content-type: application/json\r\n';
+  for (let at = 0; at < headers.length; at += 2) lines += `${headers[at]}: ${headers[at + 1]}\r\n`;
+  for (const [name, value] of Object.entries(retryAfterMs === undefined ? {} : retryHeaders(retryAfterMs)))
+    lines += `${name}: ${value}\r\n`;
   // The OpenAI and Anthropic SDKs send a request again after any 408, 409, 429 or 5xx, unless they are told so.
-  if (problem.isFinal === true || (problem.retryAfterMs ?? 0) > MAX_SLEEP_MS) headers.push('x-should-retry', 'false');
-  if (problem.dropReason !== undefined) headers.push('x-llm-d-request-dropped-reason', problem.dropReason);
-  return headers;
+  if (isFinal === true || (retryAfterMs ?? 0) > MAX_SLEEP_MS) lines += 'x-should-retry: false\r\n';
+  if (dropReason !== undefined) lines += `x-llm-d-request-dropped-reason: ${dropReason}\r\n`;
+  return lines;
 }
 
 /** Told to come back later than this, one SDK retries at once, and another sleeps for as long as it takes. */
@@ -69,15 +71,7 @@ function fields({ requestId }: Asker, { status, code, message, param }: Problem)
 export function problemBytes(requestId: string, problem: GatewayProblem): Buffer {
   const asker: Asker = { api: 'openai', requestId };
   const body = problemBody(asker, problem);
-  const headers = [
-    ...Object.entries(answerHeaders(asker, 0)).flat(),
-    ...problemHeaders(problem),
-    'content-length',
-    String(body.length),
-    'connection',
-    'close',
-  ];
-  let head = statusLine(problem.status);
-  for (let index = 0; index < headers.length; index += 2) head += `${headers[index]}: ${headers[index + 1]}\r\n`;
-  return Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), body]);
+  const lines = answerLines(asker, 0) + problemLines(problem);
+  const end = `content-length: ${body.length}\r\nconnection: close\r\n\r\n`;
+  return Buffer.concat([Buffer.from(statusLine(problem.status) + lines + end, 'latin1'), body]);
 }

@@ -17,8 +17,8 @@ const LINGER_MS = 2000;
 
 export interface WholeAnswer {
   readonly status: number;
-  /** Names and values in turn. */
-  readonly headers: readonly string[];
+  /** Header lines, each with its end. */
+  readonly lines: string;
   readonly body: Uint8Array;
   /** The connection must not serve another request. */
   readonly isLast: boolean;
@@ -28,10 +28,8 @@ export interface WholeAnswer {
 export function sendWhole(request: ClientRequest, response: ClientResponse, answer: WholeAnswer): void {
   const isUnread = !request.isComplete;
   const isLast = answer.isLast || !request.head.keepAlive || (isUnread && !endsSoon(request));
-  const { status, headers, body } = answer;
-  let text = '';
-  for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
-  response.begin({ status, text, hasDate: false, lengthBytes: body.length }, isLast);
+  const { status, lines, body } = answer;
+  response.begin({ status, text: lines, hasDate: false, lengthBytes: body.length }, isLast);
   response.write(body);
   if (isUnread && isLast) linger(request, response);
   else {

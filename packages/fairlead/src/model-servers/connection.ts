@@ -11,7 +11,7 @@ import { connect as connectPlain, isIP } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
-import { holdForTurn } from '../sockets/turn-writes.ts';
+import { atTurnEnd } from '../sockets/turn-writes.ts';
 import type { RepeatedHeads } from '../sockets/repeated-heads.ts';
 import type { UpstreamTls } from './tls-files.ts';
 import { AnswerParser } from './wire/answer-parser.ts';
@@ -84,6 +84,9 @@ export class Connection {
   #isPaused = false;
   #current: Passenger | undefined;
   #unsent: WireRequest | undefined;
+  /** Goes out when this turn ends. */
+  #due: readonly Uint8Array[] | undefined;
+  readonly #onTurnEnd = (): void => this.#flush();
 
   constructor(owner: ConnectionOwner) {
     this.#owner = owner;
@@ -97,7 +100,7 @@ export class Connection {
 
   /** The system has taken everything that was written. */
   get isDrained(): boolean {
-    return this.#socket.writableLength === 0;
+    return this.#due === undefined && this.#socket.writableLength === 0;
   }
 
   /** Sends a request; the try is told what comes. At most one at a time. */
@@ -136,6 +139,7 @@ export class Connection {
   destroy(): void {
     this.#current = undefined;
     this.#unsent = undefined;
+    this.#due = undefined;
     this.#socket.destroy();
   }
 
@@ -173,8 +177,18 @@ export class Connection {
 
   #write({ pieces }: WireRequest): void {
     this.#current?.sent(performance.now(), this.#isReused);
-    holdForTurn(this.#socket);
+    this.#due = pieces;
+    atTurnEnd(this.#onTurnEnd);
+  }
+
+  #flush(): void {
+    const pieces = this.#due;
+    this.#due = undefined;
+    if (pieces === undefined || this.#socket.destroyed) return;
+    const isOne = pieces.length === 1;
+    if (!isOne) this.#socket.cork();
     for (const piece of pieces) this.#socket.write(piece);
+    if (!isOne) this.#socket.uncork();
   }
 
   /** True: more. */
@@ -202,7 +216,7 @@ export class Connection {
   /** The answer is whole; what a server sends behind it makes the connection useless. */
   #complete(current: Passenger, isClean: boolean): void {
     const idleMs = idleMsFor(this.#parser.hintMs);
-    const isKept = this.#parser.keepAlive && isClean && idleMs > 0 && this.#socket.writableLength === 0;
+    const isKept = this.#parser.keepAlive && isClean && idleMs > 0 && this.isDrained;
     this.#current = undefined;
     this.#isReused = true;
     this.#isPaused = false;

@@ -41,6 +41,7 @@ export class AnswerHeaders {
   readonly isPacked: boolean;
   /** It says when to come back. */
   readonly saysRetry: boolean;
+  readonly hasDate: boolean;
   /** What goes to the client: lower-case name, and the line. */
   readonly #kept: readonly (readonly [name: string, line: string])[];
   readonly #names: ReadonlySet<string>;
@@ -69,6 +70,7 @@ export class AnswerHeaders {
     }
     this.#kept = kept;
     this.#names = new Set(kept.map(([name]) => name));
+    this.hasDate = this.#names.has('date');
     this.#text = kept.map(([, line]) => line).join('');
     this.contentType = first.get('content-type');
     const { isStream, isJson } = kinds.of(this.contentType ?? '');
@@ -78,19 +80,19 @@ export class AnswerHeaders {
     this.saysRetry = first.has('retry-after');
   }
 
-  /** What goes to the client with those of `extra` (lower-case names), which take the place of the server's own. */
-  linesWith(extra: Readonly<Record<string, string>>): AnswerLines {
+  /** What goes to the client: with those of `extra` (lower-case names), which take the place of the server's own, and `ours`. */
+  linesWith(extra: Readonly<Record<string, string>> | undefined, ours: string): AnswerLines {
     let text = this.#text;
-    let ours = '';
-    let hasDate = this.#names.has('date');
+    let added = '';
+    let { hasDate } = this;
     for (const name in extra) {
-      // Where the body ends is not for others to say.
-      if (name === 'content-length' || HOP_BY_HOP.has(name)) continue;
+      // Where the body ends, and which request it was, is not for others to say.
+      if (name === 'content-length' || HOP_BY_HOP.has(name) || DROPPED_FROM_ANSWERS.has(name)) continue;
       if (this.#names.has(name)) text = this.#without(extra);
       if (name === 'date') hasDate = true;
-      ours += `${name}: ${extra[name]}\r\n`;
+      added += `${name}: ${extra[name]}\r\n`;
     }
-    return { text: text + ours, hasDate };
+    return { text: text + added + ours, hasDate };
   }
 
   #without(extra: Readonly<Record<string, string>>): string {

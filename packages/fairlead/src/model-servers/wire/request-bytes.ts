@@ -8,11 +8,15 @@
 import { UnwritableRequest, headerLine } from '../../sockets/header-block.ts';
 import type { HeaderBlock } from '../../sockets/header-block.ts';
 import { TOKEN } from '../../sockets/header-lines.ts';
+import { KnownTexts } from '../../sockets/known-texts.ts';
 
 /** A body up to this is copied behind its head: one write of one piece is cheaper than the copy. */
 const COPIED_BYTES = 16 * 1024;
 
 const NOT_OF_PATH = /[^\x21-\xff]/;
+
+const isMethod = new KnownTexts((method) => TOKEN.test(method));
+const isPath = new KnownTexts((path) => !NOT_OF_PATH.test(path));
 
 export interface RequestLines {
   readonly method: string;
@@ -50,8 +54,8 @@ export function wireRequest(lines: RequestLines): WireRequest {
 }
 
 function headOf({ method, path, host, authorization, headers, requestId }: RequestLines, sizeBytes: number): string {
-  if (!TOKEN.test(method)) throw new UnwritableRequest('the method is not one');
-  if (NOT_OF_PATH.test(path)) throw new UnwritableRequest('the path holds a character that none may hold');
+  if (!isMethod.of(method)) throw new UnwritableRequest('the method is not one');
+  if (!isPath.of(path)) throw new UnwritableRequest('the path holds a character that none may hold');
   let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n${headers.lines}`;
   if (requestId !== undefined) head += headerLine('x-request-id', requestId);
   head += authorization === undefined ? headers.authorization : headerLine('authorization', authorization);

@@ -41,7 +41,7 @@ function complete(fleet: Fleet, tokens: number): { over: Promise<Completion>; ab
   const done = (error?: UpstreamFailure): void => resolve({ text: Buffer.concat(chunks).toString(), error });
   const call = fleet.upstream.send(request, {
     onHeaders: () => undefined,
-    onData: (chunk) => (chunks.push(chunk), true),
+    onData: (chunk) => (chunks.push(Buffer.from(chunk)), true),
     onEnd: () => done(),
     onError: done,
   });

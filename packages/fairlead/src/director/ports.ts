@@ -71,7 +71,7 @@ export interface Answer {
   headersToSend(): HeaderBlock;
   /** Returns whether the answer is an event stream. */
   begin(head: AnswerHead): boolean;
-  /** False: no more until `Journey.resume`. */
+  /** The chunk is lent until this returns. False: no more until `Journey.resume`. */
   data(chunk: Uint8Array): boolean;
   end(): void;
   /** There will be no answer, or no more of it; `waitMs` is how long the request had waited for its turn. */
@@ -130,7 +130,7 @@ export interface UpstreamHandler {
    * Of a head that repeats it is the same list.
    */
   onHeaders(status: number, headers: readonly string[], lengthBytes?: number): void;
-  /** False: pause until `resume`. */
+  /** The chunk is lent until this returns. False: pause until `resume`. */
   onData(chunk: Uint8Array): boolean;
   onEnd(): void;
   onError(error: UpstreamFailure): void;

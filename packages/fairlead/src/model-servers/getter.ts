@@ -17,7 +17,7 @@ export interface GetOptions {
   readonly path: string;
   /** From now to the last byte. */
   readonly timeoutMs: number;
-  /** Takes the body of a 200, chunk by chunk; false: enough, the rest is not read. */
+  /** Takes the body of a 200, chunk by chunk, each lent; false: enough, the rest is not read. */
   readonly onData?: (chunk: Uint8Array) => boolean;
 }
 

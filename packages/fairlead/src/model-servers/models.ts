@@ -102,7 +102,7 @@ export class Models {
     let bytes = 0;
     const onData = (chunk: Uint8Array): boolean => {
       bytes += chunk.byteLength;
-      if (bytes <= MAX_LIST_BYTES) chunks.push(chunk);
+      if (bytes <= MAX_LIST_BYTES) chunks.push(Buffer.from(chunk));
       return bytes <= MAX_LIST_BYTES;
     };
     const { url } = asked.endpoint;

@@ -77,7 +77,7 @@ export class UpstreamTry implements UpstreamCall, Passenger {
 
   onBody(chunk: Buffer): void {
     if (this.#isOver) return;
-    if (!this.#options.handler.onData(Buffer.from(chunk))) this.#isFull = true;
+    if (!this.#options.handler.onData(chunk)) this.#isFull = true;
   }
 
   takePause(): boolean {

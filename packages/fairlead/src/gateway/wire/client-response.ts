@@ -37,7 +37,7 @@ export interface ResponseTarget {
   cut(withReset: boolean): void;
 }
 
-/** A longer piece of an answer is not copied. */
+/** A longer piece of an answer goes out as bytes: as one string with its frame it would be copied twice. */
 const MOST_AS_TEXT_BYTES = 8192;
 const LAST_CHUNK = '0\r\n\r\n';
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
@@ -120,7 +120,7 @@ export class ClientResponse {
     this.#put(`${head}${this.#isLast ? 'connection: close\r\n' : keepAliveLines(this.#target.keepAliveS)}\r\n`);
   }
 
-  /** False: the client has enough for now, and `onDrain` will tell. */
+  /** Writes what may be lent. False: the client has enough for now, and `onDrain` will tell. */
   write(bytes: Uint8Array): boolean {
     if (this.#isBodiless) return true;
     if (bytes.length <= MOST_AS_TEXT_BYTES) {
@@ -128,7 +128,7 @@ export class ClientResponse {
       this.#put(this.#isChunked ? `${frameOf(bytes)}${text}\r\n` : text);
     } else {
       if (this.#isChunked) this.#put(frameOf(bytes));
-      this.#put(bytes);
+      this.#put(Buffer.from(bytes));
       if (this.#isChunked) this.#put('\r\n');
     }
     return !this.#target.isFull();

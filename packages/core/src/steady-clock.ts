@@ -24,17 +24,15 @@ export class SteadyClock implements Clock {
   readonly jumps = { forward: 0, back: 0 };
   readonly #source: Clock;
   readonly #onJump: SteadyClockOptions['onJump'];
-  /** What the source said last, and what was made of it. */
-  #sourceMs: number;
-  #nowMs: number;
+  /** What the source said last, and what was made of it: where a number is written without an object for it. */
+  readonly #time = new Float64Array(2);
   #beat: Alarm | undefined;
 
   constructor({ source, onJump }: SteadyClockOptions) {
     this.#source = source;
     this.#onJump = onJump;
     const startMs = source.now();
-    this.#sourceMs = Number.isFinite(startMs) ? startMs : 0;
-    this.#nowMs = this.#sourceMs;
+    this.#time.fill(Number.isFinite(startMs) ? startMs : 0);
   }
 
   /** Begins to notice time in which nothing ran; `stop` ends it. */
@@ -49,14 +47,14 @@ export class SteadyClock implements Clock {
 
   now(): number {
     const sourceMs = this.#source.now();
-    const stepMs = sourceMs - this.#sourceMs;
+    const time = this.#time;
+    const stepMs = sourceMs - (time[0] as number);
     if (stepMs >= 0 && (stepMs <= LONGEST_STEP_MS || this.#beat === undefined)) {
-      this.#sourceMs = sourceMs;
-      this.#nowMs += stepMs;
-    } else {
-      this.#jump(sourceMs, stepMs);
+      time[0] = sourceMs;
+      return (time[1] = (time[1] as number) + stepMs);
     }
-    return this.#nowMs;
+    this.#jump(sourceMs, stepMs);
+    return time[1] as number;
   }
 
   soon(callback: () => void): void {
@@ -65,7 +63,7 @@ export class SteadyClock implements Clock {
 
   at(timeMs: number, callback: () => void): Alarm {
     let alarm: Alarm;
-    const arm = (): Alarm => this.#source.at(this.#sourceMs + timeMs - this.now(), ring);
+    const arm = (): Alarm => this.#source.at(this.#time[0]! + timeMs - this.now(), ring);
     const ring = (): void => {
       // Time stood still for a while: it is not yet so late.
       if (this.now() < timeMs - 1) alarm = arm();
@@ -82,7 +80,7 @@ export class SteadyClock implements Clock {
   #jump(sourceMs: number, byMs: number): void {
     if (byMs > 0) this.jumps.forward += 1;
     else this.jumps.back += 1;
-    if (Number.isFinite(sourceMs)) this.#sourceMs = sourceMs;
+    if (Number.isFinite(sourceMs)) this.#time[0] = sourceMs;
     this.#onJump?.(byMs);
   }
 

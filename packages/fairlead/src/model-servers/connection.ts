@@ -199,7 +199,8 @@ export class Connection {
       this.#lost(new Error('it sent something that nobody asked for'));
       return true;
     }
-    current.touch(performance.now());
+    const nowMs = performance.now();
+    current.touch(nowMs);
     let used: number;
     try {
       used = this.#parser.feed(chunk, current);
@@ -208,19 +209,19 @@ export class Connection {
       return true;
     }
     if (this.#current !== current) return true;
-    if (used >= 0) this.#complete(current, used === chunk.length);
+    if (used >= 0) this.#complete(current, used === chunk.length, nowMs);
     else this.#isPaused = current.takePause();
     return !this.#isPaused;
   }
 
   /** The answer is whole; what a server sends behind it makes the connection useless. */
-  #complete(current: Passenger, isClean: boolean): void {
+  #complete(current: Passenger, isClean: boolean, nowMs: number): void {
     const idleMs = idleMsFor(this.#parser.hintMs);
     const isKept = this.#parser.keepAlive && isClean && idleMs > 0 && this.isDrained;
     this.#current = undefined;
     this.#isReused = true;
     this.#isPaused = false;
-    this.#idleUntilMs = performance.now() + idleMs;
+    this.#idleUntilMs = nowMs + idleMs;
     current.end(isKept);
   }
 

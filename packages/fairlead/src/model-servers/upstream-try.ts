@@ -29,6 +29,7 @@ export class UpstreamTry implements UpstreamCall, Passenger {
   #isFull = false;
   #isOver = false;
   #sentMs = 0;
+  #touchedMs = 0;
   #deadlineMs = Infinity;
 
   constructor(options: UpstreamTryOptions) {
@@ -65,13 +66,14 @@ export class UpstreamTry implements UpstreamCall, Passenger {
 
   touch(nowMs: number): void {
     this.#isBegun = true;
+    this.#touchedMs = nowMs;
     if (this.#hasHead) this.#deadlineMs = nowMs + (this.#options.idleTimeoutMs || Infinity);
   }
 
   onHead(status: number, headers: readonly string[], lengthBytes: number | undefined): void {
     if (this.#isOver) return;
     this.#hasHead = true;
-    this.#deadlineMs = performance.now() + (this.#options.idleTimeoutMs || Infinity);
+    this.#deadlineMs = this.#touchedMs + (this.#options.idleTimeoutMs || Infinity);
     this.#options.handler.onHeaders(status, headers, lengthBytes);
   }
 

@@ -103,8 +103,8 @@ export function stand({ endpoints: count = 2, limit = 10, alternatives = false }
   const refused: string[] = [];
   const context = contextOf({ tries, refused, pool, clock });
   let begun = 0;
-  const begin = (answer = new Notebook()) => {
-    const request = requestOf(`request-${(begun += 1)}`, clock);
+  const begin = (answer = new Notebook(), more: Partial<InferenceRequest> = {}) => {
+    const request = { ...requestOf(`request-${(begun += 1)}`, clock), ...more };
     const arrival = { method: 'POST', path: '/v1/x?y', body: [Buffer.from('{}')] } as unknown as Arrival;
     const journey = new Journey(context, {
       arrival,

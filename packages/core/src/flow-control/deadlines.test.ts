@@ -56,6 +56,20 @@ test('whoever comes, leaves and gets another deadline in whatever order, the nex
   );
 });
 
+test('a line that was long is as good as new when it is empty', () => {
+  const deadlines = new Deadlines();
+  for (const count of [5000, 3, 100, 2000]) {
+    const all = Array.from({ length: count }, (_, sequence) => waitingUntil(1000, sequence));
+    for (const waiting of all) deadlines.push(waiting);
+    for (const waiting of all.slice(1, -1).reverse()) deadlines.remove(waiting);
+    assert.deepEqual(deadlines.lined(), [all[0], all.at(-1)]);
+    deadlines.remove(all[0]!);
+    assert.equal(deadlines.peek(), all.at(-1));
+    deadlines.remove(all.at(-1)!);
+    assert.deepEqual([deadlines.size, deadlines.peek()], [0, undefined]);
+  }
+});
+
 test('requests with the same time to wait are never in the heap', () => {
   const deadlines = new Deadlines();
   for (let sequence = 0; sequence < 100; sequence += 1) deadlines.push(waitingUntil(1000 + sequence, sequence));

@@ -83,7 +83,8 @@ export class Upstream implements UpstreamPort {
    */
   send(request: AddressedRequest, handler: UpstreamHandler): UpstreamCall {
     const origin = this.#originOf(request.endpoint.url);
-    const connection = this.#connectionTo(origin, request.freshConnection);
+    const nowMs = performance.now();
+    const connection = (request.freshConnection ? undefined : this.#idleOf(origin, nowMs)) ?? this.#newOf(origin);
     const { url } = request.endpoint;
     const { firstByteTimeoutMs, idleTimeoutMs } = request;
     const call = new UpstreamTry({
@@ -98,7 +99,10 @@ export class Upstream implements UpstreamPort {
         if (error !== undefined && TELLING.has(error.kind)) this.#options.onFailure(url);
       },
     });
-    begin(connection, call, this.#isDestroyed ? closed() : bytesOf(request, origin));
+    const wire = this.#isDestroyed ? closed() : bytesOf(request, origin);
+    if ('pieces' in wire) connection.send(wire, call, nowMs);
+    // Later: nothing is called before this returns.
+    else queueMicrotask(() => call.refuse(wire));
     return call;
   }
 
@@ -172,13 +176,16 @@ export class Upstream implements UpstreamPort {
     return origin;
   }
 
-  #connectionTo(origin: Origin, fresh: boolean): Connection {
-    const nowMs = performance.now();
-    for (let idle = fresh ? undefined : origin.idle.pop(); idle !== undefined; idle = origin.idle.pop()) {
+  #idleOf(origin: Origin, nowMs: number): Connection | undefined {
+    for (let idle = origin.idle.pop(); idle !== undefined; idle = origin.idle.pop()) {
       idle.idle = false;
       if (idle.isUsable(nowMs)) return idle;
       this.#discard(origin, idle);
     }
+    return undefined;
+  }
+
+  #newOf(origin: Origin): Connection {
     const connection = new Connection({
       target: origin.target,
       heads: origin.heads,
@@ -213,12 +220,6 @@ export class Upstream implements UpstreamPort {
     connection.idle = false;
     connection.destroy();
   }
-}
-
-/** Sends the bytes, or says, later, why there are none. */
-function begin(connection: Connection, call: UpstreamTry, wire: WireRequest | UpstreamError): void {
-  if ('pieces' in wire) connection.send(wire, call);
-  else queueMicrotask(() => call.refuse(wire));
 }
 
 function targetOf(url: string, tls: UpstreamTls): ConnectTarget {

@@ -112,7 +112,8 @@ export class EventCounts {
 
   #seriesOf({ pool, tenant, priority, model, targetModel }: RequestReport): FlowSeries | undefined {
     if (pool === undefined || tenant === undefined || priority === undefined || model === undefined) return undefined;
-    return this.pools.get(labelValue(pool))?.known({ tenant, priority, model, targetModel: targetModel ?? model });
+    const series = pool === this.#lastName ? this.#last : this.pools.get(labelValue(pool));
+    return series?.known({ tenant, priority, model, targetModel: targetModel ?? model });
   }
 
   #pool(name: string): PoolSeries {

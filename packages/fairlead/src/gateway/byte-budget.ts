@@ -12,6 +12,8 @@
 
 /** Of the budget, what one holder may have for several requests. */
 const HOLDER_SHARE = 0.5;
+/** Holders that have nothing are remembered up to so many in all: to forget one, and to learn it anew, is what costs most. */
+const MAX_REMEMBERED = 1024;
 
 /** One request's share of the budget. */
 export interface Reservation {
@@ -54,6 +56,10 @@ class Books {
     holding.bytes += bytes;
     return true;
   }
+
+  forget({ holder }: Holding): void {
+    if (this.holdings.size > MAX_REMEMBERED) this.holdings.delete(holder);
+  }
 }
 
 class OpenReservation implements Reservation {
@@ -85,7 +91,7 @@ class OpenReservation implements Reservation {
     this.#books.used -= this.#bytes;
     this.#holding.bytes -= this.#bytes;
     this.#holding.reservations -= 1;
-    if (this.#holding.reservations === 0) this.#books.holdings.delete(this.#holding.holder);
+    if (this.#holding.reservations === 0) this.#books.forget(this.#holding);
     this.#bytes = 0;
   }
 }
@@ -121,10 +127,11 @@ export class ByteBudget {
    */
   reserve(bytes: number, holder: string): Reservation | undefined {
     const books = this.#books;
-    const holding = books.holdings.get(holder) ?? { holder, bytes: 0, reservations: 0 };
+    const known = books.holdings.get(holder);
+    const holding = known ?? { holder, bytes: 0, reservations: 0 };
     if (!books.take(bytes, holding, holding.reservations === 0)) return undefined;
     holding.reservations += 1;
-    if (holding.reservations === 1) books.holdings.set(holder, holding);
+    if (known === undefined) books.holdings.set(holder, holding);
     return new OpenReservation(books, holding, bytes);
   }
 }

@@ -7,6 +7,7 @@
  * of quick ones.
  */
 
+import { atTurnEnd } from '../sockets/turn-writes.ts';
 import { BodyChunks } from './body-chunks.ts';
 import type { ByteBudget, Reservation } from './byte-budget.ts';
 import type { BodyReader } from './wire/client-request.ts';
@@ -73,6 +74,8 @@ export class BodyReceiver implements BodyReader {
   #reservation: Reservation | undefined;
   #startedMs = 0;
   #idle: NodeJS.Timeout | undefined;
+  /** Nothing more is taken. */
+  #isOver = false;
 
   constructor(
     source: BodySource,
@@ -101,15 +104,15 @@ export class BodyReceiver implements BodyReader {
   }
 
   start(): void {
-    const { bodyIdleTimeoutMs } = this.#limits;
     this.#startedMs = this.#limits.nowMs();
-    this.#idle = setTimeout(() => this.#fail('idle'), bodyIdleTimeoutMs);
-    this.#idle.unref();
     this.#source.read(this);
+    // Most bodies are whole before this turn is over, and need no timer.
+    if (!this.#isOver) atTurnEnd(() => this.#watch());
   }
 
   /** Takes nothing more. What is reserved stays reserved. */
   stop(): void {
+    this.#isOver = true;
     clearTimeout(this.#idle);
     this.#source.discard();
   }
@@ -133,6 +136,12 @@ export class BodyReceiver implements BodyReader {
   onEnd(): void {
     this.stop();
     this.#taker.onBody({ chunks: this.#chunks.take(), sizeBytes: this.#chunks.sizeBytes });
+  }
+
+  #watch(): void {
+    if (this.#isOver) return;
+    this.#idle = setTimeout(() => this.#fail('idle'), this.#limits.bodyIdleTimeoutMs);
+    this.#idle.unref();
   }
 
   #isTooSlow(sizeBytes: number): boolean {

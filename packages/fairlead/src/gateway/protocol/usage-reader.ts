@@ -225,29 +225,45 @@ function endOfEvent(bytes: Uint8Array, from: number): number {
 /** An object of a unit, and how much deeper it stands than the unit's beginning. */
 interface Found {
   readonly start: number;
-  readonly end: number;
+  end: number;
   readonly depth: number;
+  /** The one that it stands within. */
+  readonly outer: Found | undefined;
 }
 
+const OPEN = 1;
+const CLOSE = 2;
+const QUOTE = 3;
+/** What a byte means outside of strings, if it has to do with levels. */
+const meanings = new Uint8Array(256);
+meanings[0x7b] = meanings[0x5b] = OPEN;
+meanings[0x7d] = meanings[0x5d] = CLOSE;
+meanings[0x22] = QUOTE;
+
 /**
- * The objects of `unit` that have the word for a name and stand at most at `maxLevel`, in their order.
+ * The objects of `unit` that have the word for a name and stand at most at `maxLevel`, in the order in which they end.
  * `unit` begins with a candidate, outside of any string, and ends where its outermost object has been closed: so the
  * level of each candidate follows from how much deeper it stands than the end.
  */
 function usagesIn(unit: Uint8Array, { word, maxLevel }: Search): Found[] {
-  const open: { start: number; depth: number }[] = [];
+  const { length } = unit;
   const closed: Found[] = [];
+  let open: Found | undefined;
   let depth = 0;
-  for (let at = 0; at < unit.length; at += 1) {
-    const byte = unit[at];
-    if (byte === 0x7b || byte === 0x5b) depth += 1;
-    else if (byte === 0x7d || byte === 0x5d) {
+  for (let at = 0; at < length; at += 1) {
+    const meaning = meanings[unit[at]!]!;
+    if (meaning === 0) continue;
+    if (meaning === OPEN) depth += 1;
+    else if (meaning === CLOSE) {
       depth -= 1;
-      if (open.at(-1)?.depth === depth) closed.push({ ...open.pop()!, end: at + 1 });
-    } else if (byte === 0x22) {
+      if (open?.depth !== depth) continue;
+      open.end = at + 1;
+      closed.push(open);
+      open = open.outer;
+    } else {
       const start = usageAt(unit, at, word);
-      if (start !== -1) open.push({ start, depth });
-      at = endOfString(unit, at) - 1;
+      if (start !== -1) open = { start, end: length, depth, outer: open };
+      at = endOfString(unit, at);
     }
   }
   return closed.filter((one) => one.depth - depth <= maxLevel && one.end - one.start <= MAX_USAGE_BYTES);
@@ -260,11 +276,13 @@ function usageAt(unit: Uint8Array, at: number, word: ByteWord): number {
   return start < unit.length ? start : -1;
 }
 
-/** Just behind the string that begins at `at`; the length when it does not end. */
+/** Where the string that begins at `at` has its last quote; the length when it does not end. */
 function endOfString(bytes: Uint8Array, at: number): number {
-  for (let next = at + 1; next < bytes.length; next += 1) {
-    if (bytes[next] === 0x5c) next += 1;
-    else if (bytes[next] === 0x22) return next + 1;
+  const { length } = bytes;
+  for (let next = at + 1; next < length; next += 1) {
+    const byte = bytes[next]!;
+    if (byte === 0x22) return next;
+    if (byte === 0x5c) next += 1;
   }
-  return bytes.length;
+  return length;
 }

@@ -111,7 +111,7 @@ export async function serveText(
   const loaded = await loadConfig({ file, defaults: 'serve' });
   assert.ok(loaded.ok !== undefined, JSON.stringify(loaded.problems));
   const logged: Logged[] = [];
-  const destination = { write: (line: string) => logged.push(JSON.parse(line) as Logged) };
+  const destination = { write: (line: unknown) => logged.push(JSON.parse(String(line)) as Logged) };
   const serve = await startServe({
     config: loaded.ok,
     source: { file, loaded, load: (more) => loadConfig({ ...more, file, defaults: 'serve' }) },

@@ -21,7 +21,7 @@ interface Line {
 function start(level: LogLevel = 'info') {
   const written: string[] = [];
   const time = { nowMs: 0 };
-  const log = createLog({ level, destination: { write: (line) => written.push(line) } });
+  const log = createLog({ level, destination: { write: (line) => written.push(String(line)) } });
   const events = new EventLog(log, () => time.nowMs);
   return { written, time, log, events, lines: () => written.map((line) => JSON.parse(line) as Line) };
 }
@@ -73,6 +73,30 @@ test('a finished request is one line of JSON with its id, who, where, how it end
     promptTokens: 7,
     completionTokens: 70,
   });
+});
+
+test('a line tells what is of its own request, whatever the lines before it told', () => {
+  const { events, lines } = start();
+  const usage = { promptTokens: 1 };
+  const reports: RequestReport[] = [
+    answered,
+    { ...answered, tenant: 'umbrella', endpoint: 'gpu-2', streamed: false },
+    { ...answered, route: '/v1/messages', model: 'qwen', unknownObjective: true, retries: ['refused', 'reset-idle'] },
+    { ...answered, priority: -1, status: 502, ending: 'failed', reason: 'connection-reset', usage },
+    { id: 'req-2', status: 404, durationMs: 0.1, unknownObjective: false },
+    answered,
+  ];
+  for (const report of reports) events.finished(report);
+  for (const [index, report] of reports.entries()) {
+    const { verified: _, usage: told, retries, unknownObjective, ...named } = report;
+    const fields: Record<string, unknown> = { ...named, requestId: report.id, ...told };
+    if (unknownObjective === true) fields['unknownObjective'] = true;
+    if (retries !== undefined) fields['retries'] = retries.join(',');
+    if (report.waitMs !== undefined) fields['waitMs'] = 12.346;
+    delete fields['id'];
+    const { time, level, msg, ...line } = lines()[index] as Line;
+    assert.deepEqual(line, fields, `${time} ${level} ${msg}`);
+  }
 });
 
 test('whatever else hangs on a report or an endpoint, a key or a prompt never reaches the log', () => {

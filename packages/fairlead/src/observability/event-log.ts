@@ -39,7 +39,7 @@ export class EventLog {
   constructor(log: Log, nowMs: () => number) {
     this.#log = log;
     const line = new RequestLine();
-    this.#tellRequest = log.infoOf<RequestReport>('request', (report) => line.textOf(report));
+    this.#tellRequest = log.infoOf<RequestReport>('request', (to, report) => line.addTo(to, report));
     this.#nowMs = nowMs;
   }
 

@@ -2,18 +2,18 @@
 
 /**
  * Lines on their way to a stream, many in one write: a busy gateway logs a line for each request, and to a pipe or a file
- * every write is a system call. While each turn of the event loop brings more they are collected, up to a size; a turn
- * without more writes what there is, so that a line of a quiet gateway waits for nothing.
- *
- * They are encoded here and always into the same bytes: text that consists of many pieces takes a stream three times as
- * long, and fresh bytes for each write half as much again.
+ * every write is a system call, after which as a rule its reader has the processor. While the turns of the event loop
+ * bring more they are collected, up to a size; one line alone is written at the end of its turn. The bytes they are
+ * collected in are always the same, too.
  */
 
-/** So much is written at once at the latest. */
-const MOST_CHARS = 16 * 1024;
-/** Holds that, a long line, and what is not ASCII. */
+/** Room for what is written at once and a line more. */
 const SPACE_BYTES = 64 * 1024;
-const MOST_BYTES_OF_CHAR = 3;
+const NO_SPACE = Buffer.alloc(0);
+/** So much is written at once, about. */
+const FULL_BYTES = 32 * 1024;
+/** So many turns without a line end the waiting for more. */
+const QUIET_TURNS = 3;
 
 /** Where lines go: a stream, as a rule. */
 export interface LineStream {
@@ -22,16 +22,27 @@ export interface LineStream {
   readonly writableLength?: number;
 }
 
+/** A line, as bytes that are copied before it is another. */
+export interface Line {
+  readonly length: number;
+  copyTo(target: Buffer, at: number): void;
+}
+
 export class LineBuffer {
   readonly #stream: LineStream;
-  #lines = '';
-  /** Length of `#lines` when this turn began. */
-  #lengthBefore = 0;
+  #space = NO_SPACE;
+  #used = 0;
+  /** `#used` when this turn began. */
+  #usedBefore = 0;
+  #quietTurns = 0;
+  /** One line is all that is held. */
+  #isAlone = false;
   #isScheduled = false;
-  #space: Buffer | undefined;
   readonly #onTurn = (): void => {
     this.#isScheduled = false;
-    if (this.#lines.length === this.#lengthBefore) this.flush();
+    if (this.#used === 0) return;
+    this.#quietTurns = this.#used === this.#usedBefore ? this.#quietTurns + 1 : 0;
+    if (this.#quietTurns >= (this.#isAlone ? 1 : QUIET_TURNS)) this.flush();
     else this.#awaitTurn();
   };
 
@@ -39,30 +50,38 @@ export class LineBuffer {
     this.#stream = stream;
   }
 
-  write(line: string): void {
-    this.#lines += line;
-    if (this.#lines.length >= MOST_CHARS) this.flush();
+  write(line: Line): void {
+    if (line.length > this.#space.length - this.#used) this.#makeRoom(line.length);
+    this.#isAlone = this.#used === 0;
+    line.copyTo(this.#space, this.#used);
+    this.#used += line.length;
+    if (this.#used >= FULL_BYTES) this.flush();
     else if (!this.#isScheduled) this.#awaitTurn();
   }
 
   /** Writes what is held; to be called before the process ends. */
   flush(): void {
-    const lines = this.#lines;
-    if (lines === '') return;
-    this.#lines = '';
-    this.#lengthBefore = 0;
-    if (this.#stream.writableLength !== 0 || lines.length * MOST_BYTES_OF_CHAR > SPACE_BYTES) {
+    if (this.#used === 0) return;
+    const lines = this.#space.subarray(0, this.#used);
+    this.#used = 0;
+    this.#usedBefore = 0;
+    this.#quietTurns = 0;
+    if (this.#stream.writableLength !== 0) {
       this.#stream.write(Buffer.from(lines));
       return;
     }
-    const space = (this.#space ??= Buffer.allocUnsafeSlow(SPACE_BYTES));
-    this.#stream.write(space.subarray(0, space.write(lines)));
+    this.#stream.write(lines);
     // A reader that is slow has these to itself.
-    if (this.#stream.writableLength !== 0) this.#space = undefined;
+    if (this.#stream.writableLength !== 0) this.#space = NO_SPACE;
+  }
+
+  #makeRoom(lengthBytes: number): void {
+    this.flush();
+    if (lengthBytes > this.#space.length) this.#space = Buffer.allocUnsafeSlow(Math.max(lengthBytes, SPACE_BYTES));
   }
 
   #awaitTurn(): void {
-    this.#lengthBefore = this.#lines.length;
+    this.#usedBefore = this.#used;
     this.#isScheduled = true;
     setImmediate(this.#onTurn);
   }

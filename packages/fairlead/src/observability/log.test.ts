@@ -7,7 +7,7 @@ import type { LogLevel } from './log.ts';
 
 function logged(level: LogLevel, write: (log: ReturnType<typeof createLog>) => void): unknown[] {
   const lines: string[] = [];
-  write(createLog({ level, destination: { write: (line: string) => lines.push(line) } }));
+  write(createLog({ level, destination: { write: (line) => lines.push(String(line)) } }));
   return lines.map((line) => {
     assert.ok(line.endsWith('}\n') && !line.slice(0, -1).includes('\n'), line);
     const { time, ...rest } = JSON.parse(line) as { time: string };

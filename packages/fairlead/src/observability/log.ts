@@ -5,7 +5,8 @@
  * serialised wholesale, so a credential, a header or a prompt cannot slip in with an object that happens to carry it.
  */
 
-import { jsonNumber, jsonText } from './json-text.ts';
+import { isoTime } from './iso-time.ts';
+import { JsonLine } from './json-line.ts';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -19,71 +20,58 @@ export interface Log {
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
   /**
-   * For information that comes so often that its fields are made without an object for them: writes a line of each
-   * subject. `fieldsOf` gives their JSON, each with a comma before it.
+   * For information that comes so often that no object is made of its fields: what is returned writes a line of each
+   * subject. `addFields` adds their JSON, each with a comma before it.
    */
-  infoOf<Subject>(message: string, fieldsOf: (subject: Subject) => string): (subject: Subject) => void;
+  infoOf<Subject>(message: string, addFields: (line: JsonLine, subject: Subject) => void): (subject: Subject) => void;
 }
 
 export interface LogDestination {
-  write(line: string): unknown;
+  /** Takes a whole line; it is another one when this returned. */
+  write(line: JsonLine): unknown;
 }
 
-/** Makes a log that writes whole lines to `destination`. */
+/** Makes a log that writes to `destination`. */
 export function createLog({ level, destination }: { level: LogLevel; destination: LogDestination }): Log {
   const least = LOG_LEVELS.indexOf(level);
-  const isTold = (name: LogLevel): boolean => LOG_LEVELS.indexOf(name) >= least;
-  const logger = (name: LogLevel): Log['info'] =>
-    isTold(name)
-      ? (message, fields) => void destination.write(`${headOf(name, message)}${textOf(fields)}}\n`)
-      : () => undefined;
+  const line = new JsonLine();
+  const kind = <Subject>(
+    name: LogLevel,
+    message: string,
+    addFields: (line: JsonLine, subject: Subject) => void,
+  ): ((subject: Subject) => void) => {
+    if (LOG_LEVELS.indexOf(name) < least) return () => undefined;
+    const begin = Buffer.from(`{"level":"${name}","time":`);
+    const middle = Buffer.from(`,"msg":${JSON.stringify(message)}`);
+    return (subject) => {
+      line.clear().piece(begin).piece(isoTime()).piece(middle);
+      addFields(line, subject);
+      destination.write(line.piece(END));
+    };
+  };
+  const logger =
+    (name: LogLevel): Log['info'] =>
+    (message, fields) =>
+      kind(name, message, addAll)(fields);
   return {
     debug: logger('debug'),
     info: logger('info'),
     warn: logger('warn'),
     error: logger('error'),
-    infoOf(message, fieldsOf) {
-      if (!isTold('info')) return () => undefined;
-      let head = '';
-      let time = '';
-      return (subject) => {
-        const now = isoTime();
-        if (now !== time) head = headOf('info', message);
-        time = now;
-        destination.write(`${head}${fieldsOf(subject)}}\n`);
-      };
-    },
+    infoOf: (message, addFields) => kind('info', message, addFields),
   };
 }
 
-function headOf(level: LogLevel, message: string): string {
-  return `{"level":"${level}","time":"${isoTime()}","msg":${JSON.stringify(message)}`;
-}
+const END = Buffer.from('}\n');
 
-function textOf(fields: LogFields = {}): string {
-  let text = '';
+function addAll(line: JsonLine, fields: LogFields = {}): void {
   for (const name in fields) {
     const value = fields[name];
+    if (value === undefined) continue;
     // Names are ours, and need no escapes.
-    if (value !== undefined) text += `,"${name}":${valueOf(value)}`;
+    line.json(`,"${name}":`);
+    if (typeof value === 'string') line.text(value);
+    else if (typeof value === 'number') line.number(value);
+    else line.json(String(value));
   }
-  return text;
-}
-
-function valueOf(value: string | number | boolean): string {
-  if (typeof value === 'number') return jsonNumber(value);
-  return typeof value === 'string' ? jsonText(value) : String(value);
-}
-
-let lastMs = 0;
-let lastTime = '';
-
-/** Lines of one millisecond share the text. */
-function isoTime(): string {
-  const nowMs = Date.now();
-  if (nowMs !== lastMs) {
-    lastMs = nowMs;
-    lastTime = new Date(nowMs).toISOString();
-  }
-  return lastTime;
 }

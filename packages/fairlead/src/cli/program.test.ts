@@ -49,7 +49,7 @@ async function run(words: readonly string[], fails = new Error('unused')) {
       },
     })),
     stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => (err += text) },
+    stderr: { write: (text) => (err += String(text)) },
     stop: new AbortController().signal,
   });
   return { code, out, err, input, loaded };

@@ -53,18 +53,20 @@ class KeptHead<Head> {
     const digits = lengthEnd - lengthAt;
     const end = lengthEnd + bytes.length - this.#lengthEnd;
     if (digits === 0 || digits > MOST_DIGITS || end > chunk.length) return -1;
-    if (!isSame(chunk, lengthEnd, bytes, this.#lengthEnd)) return -1;
+    if (!this.#endsAt(chunk, lengthEnd)) return -1;
     this.lengthBytes = lengthBytes;
     return end;
   }
-}
 
-/** Whether the bytes of a chunk at `at` are the rest of others from `from` on. Of a few a native call costs more than the loop. */
-function isSame(chunk: Buffer, at: number, bytes: Buffer, from: number): boolean {
-  const length = bytes.length - from;
-  if (length > SHORT_BYTES) return chunk.compare(bytes, from, bytes.length, at, at + length) === 0;
-  for (let index = 0; index < length; index += 1) if (chunk[at + index] !== bytes[from + index]) return false;
-  return true;
+  /** Whether what stands behind its length stands at `at`. Of a few bytes a native call costs more than the loop. */
+  #endsAt(chunk: Buffer, at: number): boolean {
+    const bytes = this.#bytes;
+    const from = this.#lengthEnd;
+    const length = bytes.length - from;
+    if (length > SHORT_BYTES) return chunk.compare(bytes, from, bytes.length, at, at + length) === 0;
+    for (let index = 0; index < length; index += 1) if (chunk[at + index] !== bytes[from + index]) return false;
+    return true;
+  }
 }
 
 /** The last different heads of whoever speaks. */

@@ -10,10 +10,10 @@
  * who it is, else an address) gets more than half for several requests. One request alone may take what there is.
  */
 
+import { forgetIdle } from './per-client.ts';
+
 /** Of the budget, what one holder may have for several requests. */
 const HOLDER_SHARE = 0.5;
-/** Holders that have nothing are remembered up to so many in all: to forget one, and to learn it anew, is what costs most. */
-const MAX_REMEMBERED = 1024;
 
 /** One request's share of the budget. */
 export interface Reservation {
@@ -56,10 +56,6 @@ class Books {
     holding.bytes += bytes;
     return true;
   }
-
-  forget({ holder }: Holding): void {
-    if (this.holdings.size > MAX_REMEMBERED) this.holdings.delete(holder);
-  }
 }
 
 class OpenReservation implements Reservation {
@@ -91,7 +87,7 @@ class OpenReservation implements Reservation {
     this.#books.used -= this.#bytes;
     this.#holding.bytes -= this.#bytes;
     this.#holding.reservations -= 1;
-    if (this.#holding.reservations === 0) this.#books.forget(this.#holding);
+    if (this.#holding.reservations === 0) forgetIdle(this.#books.holdings, this.#holding.holder);
     this.#bytes = 0;
   }
 }

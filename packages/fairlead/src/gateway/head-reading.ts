@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * What the head of a request says to the gateway, each thing worked out when it is first asked for. Many requests of a
- * connection share a head, and with it this.
+ * What the head of a request says to the gateway, each thing worked out once: many requests of a connection share a head,
+ * and with it this.
  */
 
 import { HeaderBlock } from '../sockets/header-block.ts';

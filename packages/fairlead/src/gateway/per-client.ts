@@ -32,6 +32,11 @@ export class PerClient {
     const count = this.#counts.get(client);
     if (count === undefined) return;
     count.taken = Math.max(0, count.taken - 1);
-    if (count.taken === 0 && this.#counts.size > MAX_REMEMBERED) this.#counts.delete(client);
+    if (count.taken === 0) forgetIdle(this.#counts, client);
   }
+}
+
+/** Forgets a client that has nothing, when there are many to remember. */
+export function forgetIdle(clients: Map<string, unknown>, client: string): void {
+  if (clients.size > MAX_REMEMBERED) clients.delete(client);
 }

@@ -32,8 +32,9 @@ export function problemLines(problem: GatewayProblem): string {
   const { headers = [], retryAfterMs, isFinal, dropReason } = problem;
   let lines = 'content-type: application/json\r\n';
   for (let at = 0; at < headers.length; at += 2) lines += `${headers[at]}: ${headers[at + 1]}\r\n`;
-  for (const [name, value] of Object.entries(retryAfterMs === undefined ? {} : retryHeaders(retryAfterMs)))
-    lines += `${name}: ${value}\r\n`;
+  if (retryAfterMs !== undefined) {
+    for (const [name, value] of Object.entries(retryHeaders(retryAfterMs))) lines += `${name}: ${value}\r\n`;
+  }
   // The OpenAI and Anthropic SDKs send a request again after any 408, 409, 429 or 5xx, unless they are told so.
   if (isFinal === true || (retryAfterMs ?? 0) > MAX_SLEEP_MS) lines += 'x-should-retry: false\r\n';
   if (dropReason !== undefined) lines += `x-llm-d-request-dropped-reason: ${dropReason}\r\n`;

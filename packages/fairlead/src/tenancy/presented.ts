@@ -63,29 +63,11 @@ function digestsOf(headers: RequestHeaders): readonly string[] {
   return [presentedDigest(bearer), presentedDigest(own)];
 }
 
-const BEARER = 'Bearer ';
-/** As anybody may write it. */
-const ANY_BEARER = /^bearer +(\S+) *$/i;
-
 function bearerKey({ authorization }: RequestHeaders): string | undefined {
-  if (authorization === undefined) return undefined;
-  // As everybody writes it.
-  if (authorization.startsWith(BEARER) && isVisible(authorization, BEARER.length)) {
-    return authorization.slice(BEARER.length);
-  }
-  return ANY_BEARER.exec(authorization)?.[1];
+  return authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(authorization)?.[1];
 }
 
 function apiKey(headers: RequestHeaders): string | undefined {
   const key = headers['x-api-key']?.trim();
   return key === '' ? undefined : key;
-}
-
-/** Whether there is something from there on, and nothing but visible ASCII. */
-function isVisible(text: string, from: number): boolean {
-  for (let at = from; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    if (code <= 0x20 || code >= 0x7f) return false;
-  }
-  return text.length > from;
 }

@@ -10,7 +10,8 @@
  * whole in a chunk; what is cut, long or escaped goes on a byte, or a run of them, at a time.
  */
 
-import { SHORT_ESCAPES, lastInteger, plainEnd } from './byte-runs.ts';
+import { HEX_ESCAPE, escapeKinds, isHexDigit, lastInteger } from './byte-runs.ts';
+import { insideEnd } from './inside-string.ts';
 
 export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'true' | 'false' | 'null';
 
@@ -118,13 +119,6 @@ act([AFTER_MEMBER], ',', KEY);
 act([AFTER_ITEM], ',', VALUE);
 act([KEY_OR_CLOSE, AFTER_MEMBER], '}', CLOSE);
 act([VALUE_OR_CLOSE, AFTER_ITEM], ']', CLOSE);
-
-const SHORT_ESCAPE = 1;
-const HEX_ESCAPE = 2;
-/** What may follow a backslash, by byte. */
-const escapes = new Uint8Array(256);
-for (const letter of SHORT_ESCAPES) escapes[letter.charCodeAt(0)] = SHORT_ESCAPE;
-escapes[0x75] = HEX_ESCAPE;
 
 const QUOTE = 0x22;
 /** The bytes of a string that stand for themselves. */
@@ -293,7 +287,7 @@ export class JsonObjectScanner {
   #inString(from: number): number {
     const bytes = this.#bytes;
     this.#view ??= new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const at = plainEnd(bytes, this.#view, from);
+    const at = insideEnd(bytes, this.#view, from);
     if (at === bytes.length) return at;
     const byte = bytes[at]!;
     if (byte === 0x5c) {
@@ -312,14 +306,13 @@ export class JsonObjectScanner {
   #inEscape(at: number): number {
     const byte = this.#bytes[at]!;
     if (this.#state === ESCAPE) {
-      if (escapes[byte] === 0) return this.#fail(at);
+      const kind = escapeKinds[byte]!;
+      if (kind === 0) return this.#fail(at);
       this.#hexDigits = 0;
-      this.#state = escapes[byte] === HEX_ESCAPE ? HEX : STRING;
+      this.#state = kind === HEX_ESCAPE ? HEX : STRING;
       return at + 1;
     }
-    const lower = byte | 0x20;
-    const isHex = (byte >= 0x30 && byte <= 0x39) || (lower >= 0x61 && lower <= 0x66);
-    if (!isHex) return this.#fail(at);
+    if (!isHexDigit(byte)) return this.#fail(at);
     this.#hexDigits += 1;
     if (this.#hexDigits === 4) this.#state = STRING;
     return at + 1;

@@ -16,10 +16,11 @@ import { counted } from '../config/summary.ts';
 import { LineBuffer } from '../observability/line-buffer.ts';
 import { createLog, LOG_LEVELS } from '../observability/log.ts';
 import type { Log, LogLevel } from '../observability/log.ts';
-import { countBodiesWithHeap } from '../serve/collector.ts';
+import { countBodiesWithHeap, freeCompilersMemory } from '../serve/collector.ts';
 import type { RequestReport } from '../director/request-report.ts';
 import { startServe } from '../serve/start-serve.ts';
 import type { Serve } from '../serve/start-serve.ts';
+import { boundYoungGeneration } from '../serve/young-generation.ts';
 import { addressFault } from './address-fault.ts';
 import { UsageError } from './command.ts';
 import type { Command, CommandInput, Flag } from './command.ts';
@@ -112,6 +113,7 @@ Examples:
 async function run(input: CommandInput): Promise<number> {
   const given = input.options as unknown as ServeFlags;
   countBodiesWithHeap();
+  freeCompilersMemory();
   const loaded = await loadConfigOf(given);
   for (const warning of loaded.warnings) input.stderr.write(`warning: ${problemLine(warning)}\n`);
   if (loaded.ok === undefined) return refused(loaded.problems, input);
@@ -125,10 +127,12 @@ async function run(input: CommandInput): Promise<number> {
   const flush = (): void => lines.flush();
   // However the process ends, its last words are written.
   process.once('exit', flush);
+  const unbound = boundYoungGeneration();
   try {
     const log = createLog({ level: given.logLevel, destination: lines });
     return await serveUntilStopped({ given, loaded, log }, input);
   } finally {
+    unbound();
     process.off('exit', flush);
     flush();
   }

@@ -11,7 +11,10 @@ import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { BadMessage } from '../sockets/bad-message.ts';
+import { own } from '../sockets/owned-socket.ts';
+import type { SocketOwner } from '../sockets/owned-socket.ts';
 import { atTurnEnd, holdForTurn } from '../sockets/turn-writes.ts';
+import type { AtTurnEnd } from '../sockets/turn-writes.ts';
 import { giveBack } from './body-chunks.ts';
 import type { Departing } from './departures.ts';
 import { HeadReading } from './head-reading.ts';
@@ -32,6 +35,8 @@ const PARTING_MS = 5000;
 const MAX_UNDERWAY = 16;
 /** So many more are dropped before the connection is cut: each costs memory until it ends. */
 const MAX_DROPPED = 64;
+
+const NOTHING: readonly Underway[] = [];
 
 /** One request under way. */
 export interface Underway extends Departing {
@@ -69,7 +74,9 @@ export interface ConnectionOwner {
   onOver(): void;
 }
 
-export class ClientConnection implements RequestSink, RequestSource, ResponseTarget {
+export class ClientConnection implements SocketOwner, RequestSink, RequestSource, ResponseTarget, AtTurnEnd {
+  /** In whose name it counts among the connections of its client; undefined: it does not. */
+  readonly client: string | undefined;
   readonly remoteAddress: string | undefined;
   readonly #socket: Socket;
   readonly #owner: ConnectionOwner;
@@ -79,7 +86,7 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
   /** None has come since this was looked at last. */
   #isQuiet = false;
   /** In the order in which they came. */
-  readonly #underway: Underway[] = [];
+  #underway: readonly Underway[] = NOTHING;
   /** What is to be done for those whose turn it is not yet. */
   #waiting: Map<Underway, () => void> | undefined;
   /** Somebody holds on to the memory of what is being read. */
@@ -104,19 +111,13 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
   #text = '';
   #isDue = false;
   #wasFull = false;
-  readonly #onTurnEnd = (): void => this.#flush();
-  readonly #onWritten = (): void => this.#written();
 
-  constructor(socket: Socket, owner: ConnectionOwner) {
+  constructor(socket: Socket, owner: ConnectionOwner, client: string | undefined) {
     this.#socket = socket;
     this.#owner = owner;
+    this.client = client;
     this.remoteAddress = socket.remoteAddress;
-    socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    socket.on('end', () => this.#halfClosed());
-    socket.on('drain', () => this.#drained());
-    // Its close follows.
-    socket.on('error', () => undefined);
-    socket.on('close', () => owner.onClosed(this, this.#underway));
+    own(socket, this);
   }
 
   get maxHeadBytes(): number {
@@ -143,7 +144,7 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
   over(request: Underway): void {
     const at = this.#underway.indexOf(request);
     if (at < 0) return;
-    this.#underway.splice(at, 1);
+    this.#underway = this.#underway.length === 1 ? NOTHING : this.#underway.toSpliced(at, 1);
     this.#waiting?.delete(request);
     if (at === 0) this.#next();
     this.#owner.onOver();
@@ -174,15 +175,17 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
     this.#socket.resume();
   }
 
+  /** The last head is read anew when it comes again: that is not worth its memory when that may be in a while. */
+  forgetHead(): void {
+    this.#reading = undefined;
+    this.#parser.forget();
+  }
+
   /** Ends it when a head does not come, or nothing does; what came last is not remembered for long. */
   sweep(nowMs: number): void {
-    // Those that end leave the list.
-    for (let at = this.#underway.length - 1; at >= 0; at -= 1) this.#underway[at]?.sweep();
+    for (const request of this.#underway) request.sweep();
     if (this.#isParting || this.#isSpoilt) return;
-    if (this.#isQuiet) {
-      this.#reading = undefined;
-      this.#parser.forget();
-    }
+    if (this.#isQuiet) this.forgetHead();
     this.#isQuiet = true;
     const { headTimeoutMs, keepAliveTimeoutMs } = this.#owner;
     const isIdle = this.#underway.length === 0;
@@ -229,7 +232,7 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
 
   /** From here on it counts. */
   begin(request: Underway): void {
-    this.#underway.push(request);
+    this.#underway = this.#underway.length === 0 ? [request] : [...this.#underway, request];
     this.#owner.onBegun();
   }
 
@@ -265,7 +268,7 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
     this.#flushSoon();
   }
 
-  #read(chunk: Buffer): void {
+  onSocketData(chunk: Buffer): void {
     if (this.#isParting || this.#isSpoilt) return;
     this.#isHeld = false;
     try {
@@ -279,6 +282,40 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
     if (this.#parser.isInHead) this.#headSinceMs ??= performance.now();
   }
 
+  onSocketDrain(): void {
+    this.#wasFull = false;
+    this.#underway[0]?.response.owner?.onDrain();
+  }
+
+  onSocketEnd(): void {
+    if (this.#parser.isMidway && !this.#isSpoilt) this.#spoilt(malformedHttp('malformed'));
+    if (!this.#isParting) this.#socket.destroy();
+  }
+
+  onSocketError(): void {
+    // Its close follows.
+  }
+
+  onSocketClose(): void {
+    this.#owner.onClosed(this, this.#underway);
+  }
+
+  onTurnEnd(): void {
+    this.#isDue = false;
+    const socket = this.#socket;
+    const text = this.#text;
+    this.#text = '';
+    if (socket.destroyed) return;
+    const response = this.#underway[0]?.response;
+    if (response?.isEnded !== true) {
+      if (text !== '') socket.write(text, 'latin1');
+      if (this.#wasFull && !socket.writableNeedDrain) this.onSocketDrain();
+      return;
+    }
+    socket.write(text, 'latin1', () => this.#written());
+    if (socket.writableLength > 0) response.owner?.onUnread();
+  }
+
   /** Whether another request may come; one too many is the last, and so is any when the gateway stops. */
   #takes(): boolean {
     if (this.#isParting || !this.#socket.writable) return false;
@@ -287,11 +324,6 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
     this.#dropped += 1;
     if (this.#dropped > MAX_DROPPED) this.#socket.destroy();
     return false;
-  }
-
-  #halfClosed(): void {
-    if (this.#parser.isMidway && !this.#isSpoilt) this.#spoilt(malformedHttp('malformed'));
-    if (!this.#isParting) this.#socket.destroy();
   }
 
   /** No more can be read: what came in full before is answered, what did not is refused, and it closes. */
@@ -340,7 +372,7 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
   #flushSoon(): void {
     if (this.#isDue) return;
     this.#isDue = true;
-    atTurnEnd(this.#onTurnEnd);
+    atTurnEnd(this);
   }
 
   #writeText(): void {
@@ -348,27 +380,6 @@ export class ClientConnection implements RequestSink, RequestSource, ResponseTar
     const text = this.#text;
     this.#text = '';
     if (!this.#socket.destroyed) this.#socket.write(text, 'latin1');
-  }
-
-  #flush(): void {
-    this.#isDue = false;
-    const socket = this.#socket;
-    const text = this.#text;
-    this.#text = '';
-    if (socket.destroyed) return;
-    const response = this.#underway[0]?.response;
-    if (response?.isEnded !== true) {
-      if (text !== '') socket.write(text, 'latin1');
-      if (this.#wasFull && !socket.writableNeedDrain) this.#drained();
-      return;
-    }
-    socket.write(text, 'latin1', this.#onWritten);
-    if (socket.writableLength > 0) response.owner?.onUnread();
-  }
-
-  #drained(): void {
-    this.#wasFull = false;
-    this.#underway[0]?.response.owner?.onDrain();
   }
 
   /** The system has taken the answer that is first in line, to its end. */

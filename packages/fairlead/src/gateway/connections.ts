@@ -84,8 +84,14 @@ export class Connections implements ConnectionOwner {
 
   /** A client has connected. */
   add(socket: Socket): void {
-    if (!this.#count(socket)) return;
-    this.#open.add(new ClientConnection(socket, this));
+    const isExempt = this.#isExempt(socket.remoteAddress);
+    const client = isExempt ? undefined : addressTenant(socket.remoteAddress);
+    if (client !== undefined && !this.#perClient.enter(client)) {
+      socket.destroy();
+      this.#options.onRefused(tooManyOfOneClient);
+      return;
+    }
+    this.#open.add(new ClientConnection(socket, this, client));
     this.#keepSweeping();
   }
 
@@ -99,6 +105,7 @@ export class Connections implements ConnectionOwner {
 
   onClosed(connection: ClientConnection, underway: readonly Underway[]): void {
     this.#open.delete(connection);
+    if (connection.client !== undefined) this.#perClient.leave(connection.client);
     for (const request of underway) this.#departures.add(request);
   }
 
@@ -122,19 +129,6 @@ export class Connections implements ConnectionOwner {
 
   destroy(): void {
     for (const connection of this.#open) connection.destroy();
-  }
-
-  /** False when its client has as many connections as it may; then it is closed. */
-  #count(socket: Socket): boolean {
-    if (this.#isExempt(socket.remoteAddress)) return true;
-    const client = addressTenant(socket.remoteAddress);
-    if (this.#perClient.enter(client)) {
-      socket.on('close', () => this.#perClient.leave(client));
-      return true;
-    }
-    socket.destroy();
-    this.#options.onRefused(tooManyOfOneClient);
-    return false;
   }
 
   #keepSweeping(): void {

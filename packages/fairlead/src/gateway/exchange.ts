@@ -37,7 +37,7 @@ import {
   wrongRoute,
 } from './problems.ts';
 import type { PerClient } from './per-client.ts';
-import type { ControlHeaders, HeaderProblem } from './protocol/control-headers.ts';
+import type { ControlHeaders } from './protocol/control-headers.ts';
 import type { ApiFormat } from './protocol/error-bodies.ts';
 import { AnswerHeaders } from './protocol/answer-headers.ts';
 import { wantedHeaders } from './protocol/headers.ts';
@@ -72,14 +72,15 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   readonly id: string;
   readonly #context: ExchangeContext;
   readonly request: ClientRequest;
-  readonly #reading: HeadReading;
+  /** Known, like all that only matters until the answer begins, as long as it has not: streams are open for long. */
+  #reading: HeadReading | undefined;
   readonly response: ClientResponse;
   readonly #connection: ClientConnection;
   readonly #receivedMs: number;
   readonly #relay: Relay;
   /** The report as far as it is known. */
   readonly #facts: ReportDraft;
-  #control: ControlHeaders | HeaderProblem;
+  #control: ControlHeaders | undefined;
   #api: ApiFormat = 'openai';
   #route: InferenceRoute | undefined;
   #identity: Identity | undefined;
@@ -95,8 +96,6 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
   #untilMs: number;
   #isOver = false;
   #isReported = false;
-  /** Nobody waits for what is being found out: the client left, or was told that it took too long. */
-  readonly #isAnswered = (): boolean => this.#isOver || this.response.isBegun;
 
   constructor(context: ExchangeContext, { request, reading, response, connection }: RequestParts) {
     this.#context = context;
@@ -106,7 +105,6 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#connection = connection;
     this.#receivedMs = context.director.nowMs();
     this.#relay = new Relay(response, context.config, this);
-    this.#control = reading.control(false);
     this.#untilMs = this.#receivedMs + context.config.requestTimeoutMs;
     this.id = reading.requestId ?? randomUUID();
     this.#facts = reportDraft(this.id);
@@ -114,15 +112,15 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   start(): void {
     this.#connection.begin(this);
-    const { head, remoteAddress } = this.request;
-    const route = this.#reading.route(this.#context.routes);
-    this.#api = apiOf(route, head.headers);
-    if (this.#reading.malformed !== undefined) {
-      this.fail(this.#reading.malformed);
+    const reading = this.#asked;
+    const route = reading.route(this.#context.routes);
+    this.#api = apiOf(route, reading.head.headers);
+    if (reading.malformed !== undefined) {
+      this.fail(reading.malformed);
       return;
     }
     if ('path' in route) this.#facts.route = route.path;
-    const known = this.#context.director.identify(head, remoteAddress, this.#receivedMs);
+    const known = this.#context.director.identify(reading.head, this.request.remoteAddress, this.#receivedMs);
     // Keys are found at once; only a token that nobody has shown before takes a turn.
     if (!(known instanceof Promise)) this.#enter(route, known);
     else void known.then((identity) => this.#enter(route, identity));
@@ -130,9 +128,9 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
 
   /** Who is asking is known; before that the path is not looked at, so that a stranger learns nothing of what there is. */
   #enter(route: Route, identity: Identity | Refusal): void {
-    if (this.#isAnswered()) return;
+    if (this.#isAnswered) return;
     const problem =
-      this.#refusal(route, identity) ?? (this.request.head.expects === 'unknown' ? unmetExpectation : undefined);
+      this.#refusal(route, identity) ?? (this.request.expects === 'unknown' ? unmetExpectation : undefined);
     if (problem !== undefined) this.fail(problem);
     else if (route.kind === 'inference') this.#takeBody(route);
     else if (route.kind === 'models' || route.kind === 'model') this.#answerModels(route);
@@ -163,7 +161,8 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     const { family } = this.#route as InferenceRoute;
     const { modelRewrite } = this.#control as ControlHeaders;
     const { director } = this.#context;
-    understandBody(body, { family, director, modelRewrite, isAnswered: this.#isAnswered }, (understood) => {
+    const isAnswered = (): boolean => this.#isAnswered;
+    understandBody(body, { family, director, modelRewrite, isAnswered }, (understood) => {
       if ('message' in understood) this.fail(malformedBody(understood));
       else this.#direct(understood);
     });
@@ -182,7 +181,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
         model: facts.model,
         rewritten,
         method: 'POST',
-        path: this.#reading.path,
+        path: this.#asked.path,
         body: sent.chunks,
         sizeBytes: sent.sizeBytes,
         sequences: facts.sequences,
@@ -194,7 +193,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
         deadlineMs: deadlineInMs === undefined ? undefined : this.#receivedMs + deadlineInMs,
         ttftSloMs,
         prefix,
-        headers: wantedHeaders(this.request.head.headers, director.requestHeaders),
+        headers: wantedHeaders(this.#asked.head.headers, director.requestHeaders),
       },
       this,
     );
@@ -210,7 +209,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#isSent = true;
     const { forwardAuthorization } = this.#context.config;
     const { viaProxy } = this.#identity as Identity;
-    return this.#reading.upstream({ forwardAuthorization, viaProxy });
+    return this.#asked.upstream({ forwardAuthorization, viaProxy });
   }
 
   begin({ status, headers: raw, lengthBytes, waitMs, isBodyDone, added }: AnswerHead): boolean {
@@ -227,6 +226,8 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#receiver?.release();
     if (isBodyDone) giveBack(this.#body);
     this.#body = NO_BODY;
+    this.#reading = this.#control = this.#route = this.#identity = this.#receiver = undefined;
+    if (isStream) this.#connection.forgetHead();
     return isStream;
   }
 
@@ -274,16 +275,17 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#facts.verified = identity.verified;
     this.#facts.priority = identity.priority;
     this.#facts.unknownObjective = identity.unknownObjective;
-    const wrong = wrongRoute(this.request.head.method, route);
+    const wrong = wrongRoute(this.#asked.head.method, route);
     if (wrong !== undefined) return wrong;
-    if (identity.trusted) this.#control = this.#reading.control(true);
-    if ('message' in this.#control) return wrongHeader(this.#control);
-    return route.kind === 'inference' && this.#reading.isPacked ? packedBody : undefined;
+    const control = this.#asked.control(identity.trusted);
+    if ('message' in control) return wrongHeader(control);
+    this.#control = control;
+    return route.kind === 'inference' && this.#asked.isPacked ? packedBody : undefined;
   }
 
   #takeBody(route: InferenceRoute): void {
     this.#route = route;
-    const { head, lengthBytes } = this.request;
+    const { lengthBytes } = this.request;
     const { bodyLimits, director, requestsPerClient } = this.#context;
     const { tenant, verified, address } = this.#identity as Identity;
     // Whoever may make up tenants cannot make up room for each.
@@ -296,12 +298,12 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     this.#client = client;
     const receiver = new BodyReceiver(
       this.request,
-      { headBytes: head.headBytes, lengthBytes },
+      { headBytes: this.#asked.head.headBytes, lengthBytes },
       { limits: bodyLimits, taker: this },
     );
     this.#receiver = receiver;
     if (!receiver.reserve(client)) return;
-    if (head.expects === 'continue') this.response.continue();
+    if (this.request.expects === 'continue') this.response.continue();
     receiver.start();
   }
 
@@ -324,6 +326,16 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     if (body === undefined) return this.fail(director.unknownModel((route as { id: string }).id));
     this.#facts.status = 200;
     this.#answer({ status: 200, lines: 'content-type: application/json\r\n', body, isLast: false }, 0);
+  }
+
+  /** What its head says; only until the answer begins. */
+  get #asked(): HeadReading {
+    return this.#reading as HeadReading;
+  }
+
+  /** Nobody waits for what is being found out: the client left, or was told that it took too long. */
+  get #isAnswered(): boolean {
+    return this.#isOver || this.response.isBegun;
   }
 
   get #asker(): Asker {

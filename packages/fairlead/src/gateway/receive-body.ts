@@ -8,6 +8,7 @@
  */
 
 import { atTurnEnd } from '../sockets/turn-writes.ts';
+import type { AtTurnEnd } from '../sockets/turn-writes.ts';
 import { BodyChunks } from './body-chunks.ts';
 import type { ByteBudget, Reservation } from './byte-budget.ts';
 import type { BodyReader } from './wire/client-request.ts';
@@ -63,7 +64,7 @@ export interface BodySource {
   discard(): void;
 }
 
-export class BodyReceiver implements BodyReader {
+export class BodyReceiver implements BodyReader, AtTurnEnd {
   readonly #source: BodySource;
   readonly #limits: BodyLimits;
   readonly #taker: BodyTaker;
@@ -107,7 +108,7 @@ export class BodyReceiver implements BodyReader {
     this.#startedMs = this.#limits.nowMs();
     this.#source.read(this);
     // Most bodies are whole before this turn is over, and need no timer.
-    if (!this.#isOver) atTurnEnd(() => this.#watch());
+    if (!this.#isOver) atTurnEnd(this);
   }
 
   /** Takes nothing more. What is reserved stays reserved. */
@@ -138,7 +139,7 @@ export class BodyReceiver implements BodyReader {
     this.#taker.onBody({ chunks: this.#chunks.take(), sizeBytes: this.#chunks.sizeBytes });
   }
 
-  #watch(): void {
+  onTurnEnd(): void {
     if (this.#isOver) return;
     this.#idle = setTimeout(() => this.#fail('idle'), this.#limits.bodyIdleTimeoutMs);
     this.#idle.unref();

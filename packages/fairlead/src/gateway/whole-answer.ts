@@ -27,7 +27,7 @@ export interface WholeAnswer {
 /** Sends the answer, whatever the state of the request's body is. */
 export function sendWhole(request: ClientRequest, response: ClientResponse, answer: WholeAnswer): void {
   const isUnread = !request.isComplete;
-  const isLast = answer.isLast || !request.head.keepAlive || (isUnread && !endsSoon(request));
+  const isLast = answer.isLast || !request.keepAlive || (isUnread && !endsSoon(request));
   const { status, lines, body } = answer;
   response.begin({ status, text: lines, hasDate: false, lengthBytes: body.length }, isLast);
   response.write(body);
@@ -38,8 +38,8 @@ export function sendWhole(request: ClientRequest, response: ClientResponse, answ
   }
 }
 
-function endsSoon({ head, lengthBytes }: ClientRequest): boolean {
-  return lengthBytes !== undefined && head.expects === undefined && lengthBytes <= KEEP_BODY_BYTES;
+function endsSoon({ expects, lengthBytes }: ClientRequest): boolean {
+  return lengthBytes !== undefined && expects === undefined && lengthBytes <= KEEP_BODY_BYTES;
 }
 
 /** The answer is out in full; the end of the connection waits until the client has stopped sending, within limits. */

@@ -11,7 +11,10 @@ import { connect as connectPlain, isIP } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
+import { own } from '../sockets/owned-socket.ts';
+import type { SocketOwner } from '../sockets/owned-socket.ts';
 import { atTurnEnd } from '../sockets/turn-writes.ts';
+import type { AtTurnEnd } from '../sockets/turn-writes.ts';
 import type { RepeatedHeads } from '../sockets/repeated-heads.ts';
 import type { UpstreamTls } from './tls-files.ts';
 import { AnswerParser } from './wire/answer-parser.ts';
@@ -71,7 +74,7 @@ export interface ConnectionOwner {
   onIdleEnd(connection: Connection): void;
 }
 
-export class Connection {
+export class Connection implements SocketOwner, AtTurnEnd {
   readonly #owner: ConnectionOwner;
   readonly #socket: Socket;
   readonly #parser: AnswerParser;
@@ -86,16 +89,13 @@ export class Connection {
   #unsent: WireRequest | undefined;
   /** Goes out when this turn ends. */
   #due: readonly Uint8Array[] | undefined;
-  readonly #onTurnEnd = (): void => this.#flush();
 
   constructor(owner: ConnectionOwner) {
     this.#owner = owner;
     this.#parser = new AnswerParser(owner.heads);
     this.#connectUntilMs = performance.now() + owner.connectTimeoutMs;
     this.#socket = this.#connect(owner.target);
-    this.#socket.on('error', (error) => this.#lost(error));
-    this.#socket.on('end', () => this.#ended());
-    this.#socket.on('close', () => this.#lost(closedError()));
+    own(this.#socket, this);
   }
 
   /** The system has taken everything that was written. */
@@ -151,6 +151,37 @@ export class Connection {
     this.destroy();
   }
 
+  /**
+   * The server says that it sends no more. Over TLS whoever lies between can say so as well, and the runtime does not tell
+   * that from the server's own word (RFC 9112, 9.8): an answer that has no other end is not whole.
+   */
+  onSocketEnd(): void {
+    const current = this.#current;
+    if (current === undefined || !this.#parser.endsHere()) return this.#lost(closedError());
+    if (this.#owner.target.tls !== undefined)
+      return this.#lost(new Error('its answer has no length, and where it ends is not certain over TLS'));
+    this.#current = undefined;
+    current.end(false);
+  }
+
+  onSocketError(error: Error): void {
+    this.#lost(error);
+  }
+
+  onSocketClose(): void {
+    this.#lost(closedError());
+  }
+
+  onTurnEnd(): void {
+    const pieces = this.#due;
+    this.#due = undefined;
+    if (pieces === undefined || this.#socket.destroyed) return;
+    const isOne = pieces.length === 1;
+    if (!isOne) this.#socket.cork();
+    for (const piece of pieces) this.#socket.write(piece);
+    if (!isOne) this.#socket.uncork();
+  }
+
   #connect({ host, port, tls, session }: ConnectTarget): Socket {
     const onread = { buffer: lent, callback: (count: number): boolean => this.#read(lent.subarray(0, count)) };
     const keepAlive = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS };
@@ -178,17 +209,7 @@ export class Connection {
   #write({ pieces }: WireRequest, nowMs: number): void {
     this.#current?.sent(nowMs, this.#isReused);
     this.#due = pieces;
-    atTurnEnd(this.#onTurnEnd);
-  }
-
-  #flush(): void {
-    const pieces = this.#due;
-    this.#due = undefined;
-    if (pieces === undefined || this.#socket.destroyed) return;
-    const isOne = pieces.length === 1;
-    if (!isOne) this.#socket.cork();
-    for (const piece of pieces) this.#socket.write(piece);
-    if (!isOne) this.#socket.uncork();
+    atTurnEnd(this);
   }
 
   /** True: more. */
@@ -223,19 +244,6 @@ export class Connection {
     this.#isPaused = false;
     this.#idleUntilMs = nowMs + idleMs;
     current.end(isKept);
-  }
-
-  /**
-   * The server says that it sends no more. Over TLS whoever lies between can say so as well, and the runtime does not tell
-   * that from the server's own word (RFC 9112, 9.8): an answer that has no other end is not whole.
-   */
-  #ended(): void {
-    const current = this.#current;
-    if (current === undefined || !this.#parser.endsHere()) return this.#lost(closedError());
-    if (this.#owner.target.tls !== undefined)
-      return this.#lost(new Error('its answer has no length, and where it ends is not certain over TLS'));
-    this.#current = undefined;
-    current.end(false);
   }
 
   #lost(error: Error): void {

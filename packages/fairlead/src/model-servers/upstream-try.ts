@@ -10,18 +10,28 @@ import type { UpstreamCall, UpstreamHandler } from '../director/ports.ts';
 import type { Connection, Passenger } from './connection.ts';
 import { LateAnswer, UpstreamError, upstreamError } from './upstream-error.ts';
 
-export interface UpstreamTryOptions {
-  readonly connection: Connection;
-  readonly handler: UpstreamHandler;
-  readonly firstByteTimeoutMs: number;
-  readonly idleTimeoutMs: number;
+/** Whose connections are tried. */
+export interface TryOwner {
+  /** See `UpstreamOptions`. */
   readonly idleCloseWindowMs: number;
-  /** The try is over, just before its handler is told; `isKept`: its connection can be used again. */
-  readonly onOver: (isKept: boolean, error: UpstreamError | undefined) => void;
+  /** A try is over, just before its handler is told; `isKept`: its connection can be used again. */
+  onTryOver(connection: Connection, isKept: boolean, error: UpstreamError | undefined): void;
 }
 
+export interface TryOptions {
+  readonly handler: UpstreamHandler;
+  /** 0: it is waited for without end; the same holds for what follows. */
+  readonly firstByteTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
+
+/** Kept as long as the answer takes: what it holds on to must not be the request, and with it the whole body. */
 export class UpstreamTry implements UpstreamCall, Passenger {
-  readonly #options: UpstreamTryOptions;
+  readonly #owner: TryOwner;
+  readonly #connection: Connection;
+  readonly #handler: UpstreamHandler;
+  readonly #firstByteTimeoutMs: number;
+  readonly #idleTimeoutMs: number;
   #isSent = false;
   #isReused = false;
   #isBegun = false;
@@ -32,8 +42,12 @@ export class UpstreamTry implements UpstreamCall, Passenger {
   #touchedMs = 0;
   #deadlineMs = Infinity;
 
-  constructor(options: UpstreamTryOptions) {
-    this.#options = options;
+  constructor(owner: TryOwner, connection: Connection, { handler, firstByteTimeoutMs, idleTimeoutMs }: TryOptions) {
+    this.#owner = owner;
+    this.#connection = connection;
+    this.#handler = handler;
+    this.#firstByteTimeoutMs = firstByteTimeoutMs;
+    this.#idleTimeoutMs = idleTimeoutMs;
   }
 
   get deadlineMs(): number {
@@ -41,7 +55,7 @@ export class UpstreamTry implements UpstreamCall, Passenger {
   }
 
   get isTaken(): boolean {
-    return this.#isSent && this.#options.connection.isDrained;
+    return this.#isSent && this.#connection.isDrained;
   }
 
   abort(reason: string): void {
@@ -54,32 +68,32 @@ export class UpstreamTry implements UpstreamCall, Passenger {
   }
 
   resume(): void {
-    if (!this.#isOver) this.#options.connection.resume();
+    if (!this.#isOver) this.#connection.resume();
   }
 
   sent(nowMs: number, isReused: boolean): void {
     this.#isSent = true;
     this.#isReused = isReused;
     this.#sentMs = nowMs;
-    this.#deadlineMs = nowMs + (this.#options.firstByteTimeoutMs || Infinity);
+    this.#deadlineMs = nowMs + (this.#firstByteTimeoutMs || Infinity);
   }
 
   touch(nowMs: number): void {
     this.#isBegun = true;
     this.#touchedMs = nowMs;
-    if (this.#hasHead) this.#deadlineMs = nowMs + (this.#options.idleTimeoutMs || Infinity);
+    if (this.#hasHead) this.#deadlineMs = nowMs + (this.#idleTimeoutMs || Infinity);
   }
 
   onHead(status: number, headers: readonly string[], lengthBytes: number | undefined): void {
     if (this.#isOver) return;
     this.#hasHead = true;
-    this.#deadlineMs = this.#touchedMs + (this.#options.idleTimeoutMs || Infinity);
-    this.#options.handler.onHeaders(status, headers, lengthBytes);
+    this.#deadlineMs = this.#touchedMs + (this.#idleTimeoutMs || Infinity);
+    this.#handler.onHeaders(status, headers, lengthBytes);
   }
 
   onBody(chunk: Buffer): void {
     if (this.#isOver) return;
-    if (!this.#options.handler.onData(chunk)) this.#isFull = true;
+    if (!this.#handler.onData(chunk)) this.#isFull = true;
   }
 
   takePause(): boolean {
@@ -95,12 +109,12 @@ export class UpstreamTry implements UpstreamCall, Passenger {
   end(isKept: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#options.onOver(isKept, undefined);
-    this.#options.handler.onEnd();
+    this.#owner.onTryOver(this.#connection, isKept, undefined);
+    this.#handler.onEnd();
   }
 
   fail(error: Error): void {
-    const { idleCloseWindowMs } = this.#options;
+    const { idleCloseWindowMs } = this.#owner;
     this.#fail(
       upstreamError(error, {
         isSent: this.#isSent,
@@ -114,7 +128,7 @@ export class UpstreamTry implements UpstreamCall, Passenger {
   #fail(error: UpstreamError): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#options.onOver(false, error);
-    this.#options.handler.onError(error);
+    this.#owner.onTryOver(this.#connection, false, error);
+    this.#handler.onError(error);
   }
 }

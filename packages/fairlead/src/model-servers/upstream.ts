@@ -8,21 +8,12 @@
 
 import { performance } from 'node:perf_hooks';
 import type { Endpoint } from '@fairlead/core';
-import type {
-  UpstreamCall,
-  UpstreamErrorKind,
-  UpstreamHandler,
-  UpstreamPort,
-  UpstreamRequest,
-} from '../director/ports.ts';
-import type { RepeatedHeads } from '../sockets/repeated-heads.ts';
-import { Connection } from './connection.ts';
-import type { ConnectTarget } from './connection.ts';
+import type { UpstreamCall, UpstreamHandler, UpstreamPort, UpstreamRequest } from '../director/ports.ts';
+import { Origin } from './origin.ts';
+import type { OriginContext } from './origin.ts';
 import { UpstreamError, upstreamError } from './upstream-error.ts';
 import type { UpstreamTls } from './tls-files.ts';
 import { UpstreamTry } from './upstream-try.ts';
-import { repeatedHeads } from './wire/answer-parser.ts';
-import type { AnswerHeadRead } from './wire/answer-parser.ts';
 import { wireRequest } from './wire/request-bytes.ts';
 import type { WireRequest } from './wire/request-bytes.ts';
 
@@ -43,37 +34,22 @@ export interface UpstreamOptions {
   readonly onFailure?: (url: string) => void;
 }
 
-/** Not those that are told otherwise: a refused connection by whoever asked, a stale one is no news, an abort is ours. */
-const TELLING = new Set<UpstreamErrorKind>(['reset', 'died', 'timeout-first-byte', 'timeout-idle', 'protocol']);
-
 /** How often connections are looked at that took too long: times are kept to about so much. */
 const SWEEP_MS = 500;
 
 const UNSENT = { isSent: false, isIdleClose: false, isBegun: false, hasHead: false };
 
-/** What is kept for one base URL. */
-interface Origin {
-  /** As it is named in requests. */
-  readonly host: string;
-  readonly prefix: string;
-  target: ConnectTarget;
-  readonly idle: Connection[];
-  readonly heads: RepeatedHeads<AnswerHeadRead>;
-  /** Connections, idle ones included. */
-  open: number;
-  authorization: string | undefined;
-  isForgotten: boolean;
-}
-
 export class Upstream implements UpstreamPort {
-  #options: Required<UpstreamOptions>;
+  /** For URLs that nothing else is set for. */
+  readonly #tls: UpstreamTls;
+  readonly #context: OriginContext;
   readonly #origins = new Map<string, Origin>();
-  readonly #connections = new Set<Connection>();
   #isDestroyed = false;
   #sweeping: NodeJS.Timeout | undefined;
 
-  constructor(options: UpstreamOptions) {
-    this.#options = { idleCloseWindowMs: 1000, tls: {}, onFailure: () => undefined, ...options };
+  constructor({ connectTimeoutMs, idleCloseWindowMs = 1000, tls = {}, onFailure = () => undefined }: UpstreamOptions) {
+    this.#tls = tls;
+    this.#context = { connectTimeoutMs, idleCloseWindowMs, onFailure, connections: new Set() };
   }
 
   /**
@@ -84,21 +60,11 @@ export class Upstream implements UpstreamPort {
   send(request: AddressedRequest, handler: UpstreamHandler): UpstreamCall {
     const origin = this.#originOf(request.endpoint.url);
     const nowMs = performance.now();
-    const connection = (request.freshConnection ? undefined : this.#idleOf(origin, nowMs)) ?? this.#newOf(origin);
-    const { url } = request.endpoint;
+    const idle = request.freshConnection ? undefined : origin.idleConnection(nowMs);
+    const connection = idle ?? origin.newConnection();
+    this.#sweeping ??= setInterval(() => this.#sweep(), SWEEP_MS).unref();
     const { firstByteTimeoutMs, idleTimeoutMs } = request;
-    const call = new UpstreamTry({
-      connection,
-      handler,
-      firstByteTimeoutMs,
-      idleTimeoutMs,
-      idleCloseWindowMs: this.#options.idleCloseWindowMs,
-      // Kept as long as the answer takes: what it holds on to must not be the request, and with it the whole body.
-      onOver: (isKept, error) => {
-        this.#over(origin, connection, isKept);
-        if (error !== undefined && TELLING.has(error.kind)) this.#options.onFailure(url);
-      },
-    });
+    const call = new UpstreamTry(origin, connection, { handler, firstByteTimeoutMs, idleTimeoutMs });
     const wire = this.#isDestroyed ? closed() : bytesOf(request, origin);
     if ('pieces' in wire) connection.send(wire, call, nowMs);
     // Later: nothing is called before this returns.
@@ -119,119 +85,54 @@ export class Upstream implements UpstreamPort {
 
   /** Another time to connect within, for connections that are opened later. */
   setConnectTimeout(connectTimeoutMs: number): void {
-    this.#options = { ...this.#options, connectTimeoutMs };
+    this.#context.connectTimeoutMs = connectTimeoutMs;
   }
 
   /** Closes idle connections to a base URL: the server behind it went away. */
   dropIdle(url: string): void {
-    const origin = this.#origins.get(url);
-    for (const connection of origin?.idle.slice() ?? []) this.#discard(origin!, connection);
+    this.#origins.get(url)?.dropIdle();
   }
 
   /** Forgets a base URL with its authorization; what is under way ends as usual. */
   forget(url: string): void {
-    const origin = this.#origins.get(url);
-    if (origin === undefined) return;
-    this.dropIdle(url);
-    origin.isForgotten = true;
+    this.#origins.get(url)?.forget();
     this.#origins.delete(url);
   }
 
   /** Connections open or being opened to a base URL, and those of them that are idle. */
   connections(url: string): { readonly open: number; readonly idle: number } {
-    const origin = this.#origins.get(url);
-    return { open: origin?.open ?? 0, idle: origin?.idle.length ?? 0 };
+    return this.#origins.get(url)?.connections ?? { open: 0, idle: 0 };
   }
 
   /** Refuses further requests and cuts everything; what is under way fails as `aborted`. Resolves when every socket is gone. */
   async destroy(): Promise<void> {
     this.#isDestroyed = true;
-    const all = [...this.#connections];
-    const gone = all.map((connection) => new Promise<void>((resolve) => connection.destroyed(resolve)));
+    const { connections } = this.#context;
+    const gone = [...connections].map((connection) => new Promise<void>((resolve) => connection.destroyed(resolve)));
     await Promise.all(gone);
     clearInterval(this.#sweeping);
     this.#sweeping = undefined;
-    this.#connections.clear();
+    connections.clear();
     this.#origins.clear();
   }
 
   #originOf(url: string): Origin {
     let origin = this.#origins.get(url);
     if (origin === undefined) {
-      const { host, pathname } = new URL(url);
-      const target = targetOf(url, this.#options.tls);
-      const prefix = pathname.replace(/\/+$/, '');
-      origin = {
-        host,
-        prefix,
-        target,
-        idle: [],
-        heads: repeatedHeads(),
-        open: 0,
-        authorization: undefined,
-        isForgotten: false,
-      };
+      origin = new Origin(url, this.#tls, this.#context);
       this.#origins.set(url, origin);
     }
     return origin;
   }
 
-  #idleOf(origin: Origin, nowMs: number): Connection | undefined {
-    for (let idle = origin.idle.pop(); idle !== undefined; idle = origin.idle.pop()) {
-      idle.idle = false;
-      if (idle.isUsable(nowMs)) return idle;
-      this.#discard(origin, idle);
-    }
-    return undefined;
-  }
-
-  #newOf(origin: Origin): Connection {
-    const connection = new Connection({
-      target: origin.target,
-      heads: origin.heads,
-      connectTimeoutMs: this.#options.connectTimeoutMs,
-      onIdleEnd: (ended) => this.#discard(origin, ended),
-    });
-    this.#connections.add(connection);
-    this.#sweeping ??= setInterval(() => this.#sweep(), SWEEP_MS).unref();
-    origin.open += 1;
-    return connection;
-  }
-
   #sweep(): void {
     const nowMs = performance.now();
-    for (const connection of this.#connections) connection.sweep(nowMs);
-    if (this.#connections.size > 0) return;
+    const { connections } = this.#context;
+    for (const connection of connections) connection.sweep(nowMs);
+    if (connections.size > 0) return;
     clearInterval(this.#sweeping);
     this.#sweeping = undefined;
   }
-
-  #over(origin: Origin, connection: Connection, isKept: boolean): void {
-    if (isKept && !this.#isDestroyed && !origin.isForgotten) {
-      connection.idle = true;
-      origin.idle.push(connection);
-    } else this.#discard(origin, connection);
-  }
-
-  #discard(origin: Origin, connection: Connection): void {
-    if (!this.#connections.delete(connection)) return;
-    origin.open -= 1;
-    if (connection.idle) origin.idle.splice(origin.idle.lastIndexOf(connection), 1);
-    connection.idle = false;
-    connection.destroy();
-  }
-}
-
-function targetOf(url: string, tls: UpstreamTls): ConnectTarget {
-  const { protocol, hostname, port } = new URL(url);
-  const isSecure = protocol === 'https:';
-  return {
-    // IPv6 addresses stand in brackets in a URL only.
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: Number(port) || (isSecure ? 443 : 80),
-    tls: isSecure ? tls : undefined,
-    session: undefined,
-  };
 }
 
 /** The bytes to send, or why they cannot be. */

@@ -6,12 +6,13 @@ import { BadMessage } from './bad-message.ts';
 
 /** Held one by one at most. */
 const MOST_PIECES = 16;
+const NO_PIECES: readonly Buffer[] = [];
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 export class HeadCollector {
   /** The head without its empty line, each byte a character; from when `take` has found that until `clear`. */
   text = '';
-  #pieces: Buffer[] = [];
+  #pieces: readonly Buffer[] = NO_PIECES;
   #bytes = 0;
 
   /** Bytes of a head that is not whole. */
@@ -37,8 +38,8 @@ export class HeadCollector {
     if (bytes > maxBytes) throw new BadMessage(`the head is longer than ${maxBytes} bytes`, 'head-too-large');
     if (end < 0) {
       // Each piece costs some hundred bytes beside its own: a head that comes byte by byte is joined now and then.
-      if (this.#pieces.length === MOST_PIECES) this.#pieces = [Buffer.concat(this.#pieces)];
-      this.#pieces.push(Buffer.from(chunk.subarray(at)));
+      const pieces = this.#pieces.length === MOST_PIECES ? [Buffer.concat(this.#pieces)] : this.#pieces;
+      this.#pieces = [...pieces, Buffer.from(chunk.subarray(at))];
       this.#bytes = bytes;
     } else if (this.#bytes === 0) this.text = chunk.toString('latin1', at, end - HEAD_END.length);
     else {
@@ -52,7 +53,7 @@ export class HeadCollector {
   /** Forgets the head or what came of one: a connection that is kept for long holds neither. */
   clear(): void {
     this.text = '';
-    this.#pieces = [];
+    this.#pieces = NO_PIECES;
     this.#bytes = 0;
   }
 

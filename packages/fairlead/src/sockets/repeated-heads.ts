@@ -69,10 +69,12 @@ class KeptHead<Head> {
   }
 }
 
+const NONE: readonly never[] = [];
+
 /** The last different heads of whoever speaks. */
 export class RepeatedHeads<Head> {
   readonly #most: number;
-  #kept: KeptHead<Head>[] = [];
+  #kept: readonly KeptHead<Head>[] = NONE;
   #found: KeptHead<Head> | undefined;
   #misses = 0;
 
@@ -107,21 +109,21 @@ export class RepeatedHeads<Head> {
   keep(bytes: Buffer, head: Head, lengthBytes: number | undefined): boolean {
     this.#misses += 1;
     if (this.#misses > MOST_MISSES) {
-      this.#kept = [];
+      this.#kept = NONE;
       this.#found = undefined;
       if (this.#misses > MOST_MISSES + PAUSE) this.#misses = 0;
       return false;
     }
     if (bytes.length > MOST_BYTES) return false;
-    if (this.#kept.length === this.#most) this.#kept.shift();
-    this.#kept.push(new KeptHead(bytes, head, lengthBytes));
+    const others = this.#kept.length === this.#most ? this.#kept.slice(1) : this.#kept;
+    this.#kept = [...others, new KeptHead(bytes, head, lengthBytes)];
     return true;
   }
 
   /** Holds none any more. */
   forget(): void {
     this.#misses = 0;
-    this.#kept = [];
+    this.#kept = NONE;
     this.#found = undefined;
   }
 }

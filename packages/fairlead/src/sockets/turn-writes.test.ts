@@ -21,7 +21,7 @@ test('what is written in a turn goes out at its end, in order, and a socket that
   client.write('two');
   holdForTurn(gone);
   gone.destroy();
-  atTurnEnd(() => order.push(`corked ${client.writableCorked}`));
+  atTurnEnd({ onTurnEnd: () => void order.push(`corked ${client.writableCorked}`) });
   assert.equal(client.writableLength, 7);
   const [bytes] = (await once(peer, 'data')) as [Buffer];
   assert.equal(bytes.toString(), 'one two');

@@ -8,22 +8,27 @@
 
 import type { Socket } from 'node:net';
 
-let due: (() => void)[] = [];
+/** Has something to do at the end of a turn. */
+export interface AtTurnEnd {
+  onTurnEnd(): void;
+}
 
-/** Calls back when this turn is over, in the order asked. */
-export function atTurnEnd(callback: () => void): void {
-  if (due.push(callback) === 1) setImmediate(flush);
+let due: AtTurnEnd[] = [];
+
+/** Calls `onTurnEnd` when this turn is over, in the order asked. */
+export function atTurnEnd(asking: AtTurnEnd): void {
+  if (due.push(asking) === 1) setImmediate(endTurn);
 }
 
 /** Holds what is written to `socket` until this turn is over. */
 export function holdForTurn(socket: Socket): void {
   if (socket.writableCorked > 0) return;
   socket.cork();
-  atTurnEnd(() => socket.uncork());
+  atTurnEnd({ onTurnEnd: () => socket.uncork() });
 }
 
-function flush(): void {
-  const callbacks = due;
+function endTurn(): void {
+  const asked = due;
   due = [];
-  for (const callback of callbacks) callback();
+  for (const asking of asked) asking.onTurnEnd();
 }

@@ -22,7 +22,9 @@ export interface RequestSource {
 const NOBODY: BodyReader = { onData: () => false, onEnd: () => undefined };
 
 export class ClientRequest {
-  readonly head: ClientHead;
+  /** As its head says, which is not held on to: streams outlive it. */
+  readonly keepAlive: boolean;
+  readonly expects: ClientHead['expects'];
   /** Bytes of the body as announced; undefined: it is chunked. */
   readonly lengthBytes: number | undefined;
   readonly remoteAddress: string | undefined;
@@ -33,7 +35,8 @@ export class ClientRequest {
   #isComplete = false;
 
   constructor(head: ClientHead, lengthBytes: number | undefined, source: RequestSource) {
-    this.head = head;
+    this.keepAlive = head.keepAlive;
+    this.expects = head.expects;
     this.lengthBytes = lengthBytes;
     this.remoteAddress = source.remoteAddress;
     this.#source = source;

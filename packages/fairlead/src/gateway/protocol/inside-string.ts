@@ -66,7 +66,7 @@ export function createWindowSearch(host: WebAssemblyHost | undefined): Search | 
   try {
     module = new host.Instance(new host.Module(code)).exports as InsideStringModule;
   } catch {
-    // A limit of the process's address space: each memory reserves gigabytes of it, of which 64 KiB are used.
+    // The process may not take more address space: a memory reserves a lot of it, of which 64 KiB are used.
     return undefined;
   }
   const { memory, end } = module;

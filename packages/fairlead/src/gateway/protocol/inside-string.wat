@@ -79,7 +79,8 @@
             (if (i32.or (i32.ne (local.get $byte) (i32.const 0x75)) (i32.eqz (call $isHex (local.get $at))))
               (then (return (i32.sub (local.get $at) (i32.const 1)))))
             (local.set $at (i32.add (local.get $at) (i32.const 5)))))
-        ;; One byte behind the escape, so that $run does not take an escaped backslash for one that escapes.
+        ;; One byte behind the escape, so that $run does not take an escaped backslash for one that escapes; and straight
+        ;; on where that byte begins the next, as in text of nothing but \u escapes.
         (local.set $byte (i32.load8_u (local.get $at)))
         (local.set $at (i32.add (local.get $at) (i32.const 1)))
         (br_if $escape (i32.eq (local.get $byte) (i32.const 0x5c))))

@@ -11,6 +11,7 @@ import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { BadMessage } from '../sockets/bad-message.ts';
+import type { SharedHeads } from '../sockets/shared-heads.ts';
 import { own } from '../sockets/owned-socket.ts';
 import type { SocketOwner } from '../sockets/owned-socket.ts';
 import { atTurnEnd, holdForTurn } from '../sockets/turn-writes.ts';
@@ -59,6 +60,8 @@ export interface RequestParts {
 
 /** What all connections share. */
 export interface ConnectionOwner {
+  /** Those that clients repeat. */
+  readonly heads: SharedHeads<ClientHead>;
   readonly maxHeadBytes: number;
   readonly headTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
@@ -80,9 +83,7 @@ export class ClientConnection implements SocketOwner, RequestSink, RequestSource
   readonly remoteAddress: string | undefined;
   readonly #socket: Socket;
   readonly #owner: ConnectionOwner;
-  readonly #parser = new RequestParser();
-  /** Of the last head, if that may come again. */
-  #reading: HeadReading | undefined;
+  readonly #parser: RequestParser;
   /** None has come since this was looked at last. */
   #isQuiet = false;
   /** In the order in which they came. */
@@ -115,6 +116,7 @@ export class ClientConnection implements SocketOwner, RequestSink, RequestSource
   constructor(socket: Socket, owner: ConnectionOwner, client: string | undefined) {
     this.#socket = socket;
     this.#owner = owner;
+    this.#parser = new RequestParser(owner.heads);
     this.client = client;
     this.remoteAddress = socket.remoteAddress;
     own(socket, this);
@@ -175,17 +177,11 @@ export class ClientConnection implements SocketOwner, RequestSink, RequestSource
     this.#socket.resume();
   }
 
-  /** The last head is read anew when it comes again: that is not worth its memory when that may be in a while. */
-  forgetHead(): void {
-    this.#reading = undefined;
-    this.#parser.forget();
-  }
-
   /** Ends it when a head does not come, or nothing does; what came last is not remembered for long. */
   sweep(nowMs: number): void {
     for (const request of this.#underway) request.sweep();
     if (this.#isParting || this.#isSpoilt) return;
-    if (this.#isQuiet) this.forgetHead();
+    if (this.#isQuiet) this.#parser.forget();
     this.#isQuiet = true;
     const { headTimeoutMs, keepAliveTimeoutMs } = this.#owner;
     const isIdle = this.#underway.length === 0;
@@ -207,8 +203,7 @@ export class ClientConnection implements SocketOwner, RequestSink, RequestSource
       this.#spoilt(methodConnect);
       return;
     }
-    const reading = this.#reading?.head === head ? this.#reading : new HeadReading(head);
-    this.#reading = this.#parser.isHeadKept ? reading : undefined;
+    const reading = HeadReading.of(head);
     const request = new ClientRequest(head, lengthBytes, this);
     this.#coming = request;
     this.#owner.onRequest({

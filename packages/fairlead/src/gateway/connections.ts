@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { GatewayConfig } from '../config/resolved.ts';
+import { SharedHeads } from '../sockets/shared-heads.ts';
 import { addressTenant } from '../tenancy/source-address.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { ConnectionOwner, RequestParts, Underway } from './client-connection.ts';
@@ -12,6 +13,7 @@ import { Departures } from './departures.ts';
 import { PerClient } from './per-client.ts';
 import type { GatewayProblem } from './problem-answer.ts';
 import { tooManyOfOneClient } from './problems.ts';
+import type { ClientHead } from './wire/client-head.ts';
 
 /** How often connections are looked at on which no head arrives, or nothing, or that take too long: times are kept to about so much. */
 const SWEEP_MS = 1000;
@@ -29,6 +31,7 @@ export type ConnectionLimits = Pick<
 >;
 
 export class Connections implements ConnectionOwner {
+  readonly heads = new SharedHeads<ClientHead>();
   readonly #options: ConnectionsOptions;
   readonly #perClient = new PerClient(Infinity);
   readonly #open = new Set<ClientConnection>();
@@ -140,7 +143,9 @@ export class Connections implements ConnectionOwner {
   #sweep(): void {
     const nowMs = performance.now();
     for (const connection of this.#open) connection.sweep(nowMs);
+    this.heads.sweep();
     if (this.#open.size > 0) return;
+    this.heads.sweep();
     clearInterval(this.#sweeping);
     this.#sweeping = undefined;
   }

@@ -227,7 +227,6 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
     if (isBodyDone) giveBack(this.#body);
     this.#body = NO_BODY;
     this.#reading = this.#control = this.#route = this.#identity = this.#receiver = undefined;
-    if (isStream) this.#connection.forgetHead();
     return isStream;
   }
 

@@ -16,6 +16,9 @@ import { originForm } from './routes.ts';
 import type { Route, Routes } from './routes.ts';
 import type { ClientHead } from './wire/client-head.ts';
 
+/** As long as somebody holds the head. */
+const readings = new WeakMap<ClientHead, HeadReading>();
+
 export class HeadReading {
   readonly head: ClientHead;
   /** As the client gave it. */
@@ -32,12 +35,21 @@ export class HeadReading {
   #route: Route | undefined;
   #sent: { readonly block: HeaderBlock; readonly options: UpstreamHeaderOptions } | undefined;
 
-  constructor(head: ClientHead) {
+  private constructor(head: ClientHead) {
     this.head = head;
     this.requestId = givenRequestId(head.headers);
     this.malformed = malformedHead(head);
     this.isPacked = isPacked(head.headers['content-encoding']);
     this.path = originForm(head.target);
+  }
+
+  static of(head: ClientHead): HeadReading {
+    let reading = readings.get(head);
+    if (reading === undefined) {
+      reading = new HeadReading(head);
+      readings.set(head, reading);
+    }
+    return reading;
   }
 
   /** What it says about its request, when it comes from anybody, and from a trusted source. */

@@ -3,15 +3,23 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { RepeatedHeads } from './repeated-heads.ts';
+import { KeptHead, RepeatedHeads } from './repeated-heads.ts';
 
 const head = (length: string): string => `POST / HTTP/1.1\r\nhost: a\r\nContent-Length: ${length}\r\nx-last: 1\r\n\r\n`;
 
 /** Heads of which this one is kept. */
 function keeping(text: string): RepeatedHeads<string> {
   const repeated = new RepeatedHeads<string>(1);
-  repeated.keep(Buffer.from(text), text, 7);
+  keep(repeated, text, 7);
   return repeated;
+}
+
+/** Keeps it if it is worth that. */
+function keep(heads: RepeatedHeads<string>, text: string, lengthBytes?: number): boolean {
+  const bytes = Buffer.from(text);
+  if (!heads.isWorthKeeping(bytes)) return false;
+  heads.keep(new KeptHead(bytes, text, lengthBytes));
+  return true;
 }
 
 describe('a head that comes again', () => {
@@ -28,7 +36,7 @@ describe('a head that comes again', () => {
   it('without a length is found when it is the same, with what was made of it', () => {
     const text = 'POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n';
     const kept = new RepeatedHeads<string>(1);
-    kept.keep(Buffer.from(text), text, undefined);
+    keep(kept, text);
     assert.equal(kept.find(Buffer.from(`${text}0\r\n\r\n`), 0), text.length);
     assert.equal(kept.lengthBytes, undefined);
   });
@@ -71,19 +79,18 @@ describe('a head that comes again', () => {
 
   it('is found among as many others as are kept, and what was found last stays', () => {
     const heads = new RepeatedHeads<string>(2);
-    const keep = (text: string): boolean => heads.keep(Buffer.from(text), text, undefined);
     const found = (text: string): string | undefined => (heads.find(Buffer.from(text), 0) < 0 ? undefined : heads.head);
     const [a, b, c] = ['a\r\n\r\n', 'b\r\n\r\n', 'c\r\n\r\n'];
-    assert.deepEqual([keep(a), keep(b)], [true, true]);
+    assert.deepEqual([keep(heads, a), keep(heads, b)], [true, true]);
     assert.deepEqual([found(a), found(b)], [a, b]);
-    keep(c);
+    keep(heads, c);
     assert.deepEqual([found(a), found(b), found(c)], [undefined, b, c]);
   });
 
   it('is not compared for a while with those of somebody who never says one twice', () => {
     const heads = new RepeatedHeads<string>(1);
     let isKept = 0;
-    for (let round = 0; round < 730; round += 1) if (heads.keep(Buffer.from(`${round}\r\n\r\n`), '', 0)) isKept += 1;
+    for (let round = 0; round < 730; round += 1) if (keep(heads, `${round}\r\n\r\n`)) isKept += 1;
     assert.equal(isKept, 80);
   });
 });

@@ -19,7 +19,7 @@ const ZERO = 0x30;
 const SHORT_BYTES = 64;
 
 /** A head that was kept, and what was made of it. */
-class KeptHead<Head> {
+export class KeptHead<Head> {
   readonly head: Head;
   /** The length of the body that the head gives that was found last. */
   lengthBytes: number | undefined;
@@ -28,6 +28,7 @@ class KeptHead<Head> {
   readonly #lengthAt: number;
   readonly #lengthEnd: number;
 
+  /** `bytes`: with its empty line; may be lent. */
   constructor(bytes: Buffer, head: Head, lengthBytes: number | undefined) {
     const length = LENGTH.exec(bytes.toString('latin1'));
     this.#lengthEnd = length === null ? bytes.length : length.index + length[0].length;
@@ -105,19 +106,20 @@ export class RepeatedHeads<Head> {
     return -1;
   }
 
-  /** Keeps a head with its empty line, which may be lent, and what was made of it; true when it does. */
-  keep(bytes: Buffer, head: Head, lengthBytes: number | undefined): boolean {
+  /** A head came that is none of those kept. Whether it should be: not when none has come twice for some time. */
+  isWorthKeeping(bytes: Buffer): boolean {
     this.#misses += 1;
-    if (this.#misses > MOST_MISSES) {
-      this.#kept = NONE;
-      this.#found = undefined;
-      if (this.#misses > MOST_MISSES + PAUSE) this.#misses = 0;
-      return false;
-    }
-    if (bytes.length > MOST_BYTES) return false;
+    if (this.#misses <= MOST_MISSES) return bytes.length <= MOST_BYTES;
+    this.#kept = NONE;
+    this.#found = undefined;
+    if (this.#misses > MOST_MISSES + PAUSE) this.#misses = 0;
+    return false;
+  }
+
+  /** Keeps a head, in place of the oldest. */
+  keep(head: KeptHead<Head>): void {
     const others = this.#kept.length === this.#most ? this.#kept.slice(1) : this.#kept;
-    this.#kept = [...others, new KeptHead(bytes, head, lengthBytes)];
-    return true;
+    this.#kept = [...others, head];
   }
 
   /** Holds none any more. */

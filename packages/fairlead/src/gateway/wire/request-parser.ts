@@ -8,6 +8,7 @@
 import { BadMessage } from '../../sockets/bad-message.ts';
 import { ChunkedBody } from '../../sockets/chunked-body.ts';
 import type { BodySink } from '../../sockets/chunked-body.ts';
+import { SharedHeads } from '../../sockets/shared-heads.ts';
 import { HeadCollector } from '../../sockets/head-collector.ts';
 import { isForbidden } from '../../sockets/header-lines.ts';
 import { RepeatedHeads } from '../../sockets/repeated-heads.ts';
@@ -28,13 +29,18 @@ export interface RequestSink extends BodySink {
 export class RequestParser {
   readonly #collector = new HeadCollector();
   readonly #repeated = new RepeatedHeads<ClientHead>(1);
-  #isKept = false;
+  readonly #shared: SharedHeads<ClientHead>;
   /** The last character of a head that is not whole. */
   #last = '';
   #isInBody = false;
   /** Bytes of the body that are yet to come. */
   #leftBytes = 0;
   #chunked: ChunkedBody | undefined;
+
+  /** `shared`: by all connections. */
+  constructor(shared = new SharedHeads<ClientHead>()) {
+    this.#shared = shared;
+  }
 
   /** A head has begun and is not whole. */
   get isInHead(): boolean {
@@ -53,11 +59,6 @@ export class RequestParser {
     }
   }
 
-  /** The last head is recognised when it comes again. */
-  get isHeadKept(): boolean {
-    return this.#isKept;
-  }
-
   /** Holds no head any more. */
   forget(): void {
     this.#repeated.forget();
@@ -69,7 +70,6 @@ export class RequestParser {
     while (chunk[at] === CR || chunk[at] === LF) at += 1;
     const end = this.#repeated.find(chunk, at);
     if (end < 0 || end - at > sink.maxHeadBytes) return this.#takeNewHead(chunk, at, sink);
-    this.#isKept = true;
     this.#begin(this.#repeated.head, this.#repeated.lengthBytes, sink);
     return end;
   }
@@ -85,10 +85,17 @@ export class RequestParser {
       return chunk.length;
     }
     this.#last = '';
-    const head = new ClientHead(this.#collector.text);
+    const { text } = this.#collector;
     this.#collector.clear();
-    this.#isKept = !isBegun && head.keepAlive && this.#repeated.keep(chunk.subarray(at, end), head, head.lengthBytes);
-    this.#begin(head, head.lengthBytes, sink);
+    const bytes = chunk.subarray(at, end);
+    if (!isBegun && this.#repeated.isWorthKeeping(bytes)) {
+      const kept = this.#shared.of(bytes, text, readHead);
+      if (kept.head.keepAlive) this.#repeated.keep(kept);
+      this.#begin(kept.head, kept.lengthBytes, sink);
+    } else {
+      const head = readHead(text);
+      this.#begin(head, head.lengthBytes, sink);
+    }
     return end;
   }
 
@@ -118,4 +125,9 @@ export class RequestParser {
     this.#chunked = undefined;
     sink.onEnd();
   }
+}
+
+/** @throws {BadMessage} */
+function readHead(text: string): ClientHead {
+  return new ClientHead(text);
 }

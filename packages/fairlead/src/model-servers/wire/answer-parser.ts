@@ -13,7 +13,7 @@ import type { BodySink } from '../../sockets/chunked-body.ts';
 import { HeadCollector } from '../../sockets/head-collector.ts';
 import { TOKEN, badLine, headerLines } from '../../sockets/header-lines.ts';
 import { KnownTexts } from '../../sockets/known-texts.ts';
-import { RepeatedHeads } from '../../sockets/repeated-heads.ts';
+import { KeptHead, RepeatedHeads } from '../../sockets/repeated-heads.ts';
 
 /** Takes an answer in this order: one `onHead`, any number of `onBody`, whose chunks are only lent: the next read overwrites them. */
 export interface AnswerSink extends BodySink {
@@ -148,7 +148,8 @@ export class AnswerParser {
       if (this.#interim > MAX_INTERIM) throw new BadMessage(`more than ${MAX_INTERIM} interim answers`);
       return end;
     }
-    if (isNew) this.#repeated.keep(chunk.subarray(at, end), head, lengthBytes);
+    const bytes = chunk.subarray(at, end);
+    if (isNew && this.#repeated.isWorthKeeping(bytes)) this.#repeated.keep(new KeptHead(bytes, head, lengthBytes));
     this.#begun(head, lengthBytes, sink);
     return end;
   }

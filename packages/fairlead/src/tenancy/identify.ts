@@ -8,8 +8,9 @@
  * reference's headers then name the tenant and the objective; from anywhere else they are not looked at. Behind
  * `identity.trustedProxies` the caller's address is the one that they vouch for.
  *
- * A presented key is hashed first, and only its digest is looked up. A key is never kept, logged or returned. Who a head was
- * identified as is remembered with that head, for as long as the configuration is the same.
+ * A presented key is hashed first, and only its digest is looked up. A key is never logged or returned, and stays in memory
+ * with the head that presents it: for some two seconds after the last request that began with that head. Who a head was
+ * identified as is remembered with it, for as long as the configuration is the same.
  */
 
 import type { IdentityConfig, InferenceObjective } from '../config/resolved.ts';

@@ -2,8 +2,8 @@
 
 /**
  * The upstream client: sends one request to one model server and hands back the answer chunk by chunk, with pause and
- * resume, and no copy of a body. HTTP/1.1 over kept-alive connections, the latest used first so that the surplus
- * times out; as many as there are requests, because the flow controller is what limits those.
+ * resume, and no copy of a body. HTTP/1.1 over kept-alive connections, as many as there are requests, because the flow
+ * controller is what limits those.
  */
 
 import { performance } from 'node:perf_hooks';

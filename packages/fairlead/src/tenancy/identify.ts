@@ -3,14 +3,14 @@
 /**
  * Who is asking? One function of a request's head, made once from the `identity` section. With keys configured a caller
  * shows one of them or is refused, wherever it comes from; with tokens of an issuer configured, one of those will do.
- * Without either, callers are told apart without proof: by a short
- * hash of the key they present (whoever it was made by), else by their address. From `identity.trustedSources` the
- * reference's headers then name the tenant and the objective; from anywhere else they are not looked at. Behind
- * `identity.trustedProxies` the caller's address is the one that they vouch for.
+ * Without either, callers are told apart without proof: by a short hash of the key they present (whoever it was made by),
+ * else by their address. From `identity.trustedSources` the reference's headers then name the tenant and the objective;
+ * from anywhere else they are not looked at. Behind `identity.trustedProxies` the caller's address is the one that they
+ * vouch for.
  *
  * A presented key is hashed first, and only its digest is looked up. A key is never logged or returned, and stays in memory
- * with the head that presents it: for some two seconds after the last request that began with that head. Who a head was
- * identified as is remembered with it, for as long as the configuration is the same.
+ * with the head that presents it: while a request with that head waits for its answer, and for some two seconds after the
+ * last one came. Who a head was identified as is remembered with it, for as long as the configuration is the same.
  */
 
 import type { IdentityConfig, InferenceObjective } from '../config/resolved.ts';
@@ -162,8 +162,9 @@ class Rules {
 }
 
 /**
- * Where the tenant stands in a hierarchy, itself included; undefined when nobody says. Who is named by a trusted source and shows a key besides is a program of the key's tenant, unless the configuration
- * knows better. A name with slashes is a path by itself.
+ * Where the tenant stands in a hierarchy, itself included; undefined when nobody says. Who is named by a trusted source
+ * and shows a key besides is a program of the key's tenant, unless the configuration knows better. A name with slashes is
+ * a path by itself.
  */
 export function pathOf(
   tenant: string,

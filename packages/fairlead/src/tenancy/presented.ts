@@ -2,7 +2,7 @@
 
 /**
  * What a request's head presents as keys: their digests, and who that was when it was last asked. It is kept with the head,
- * so a head that comes again, byte for byte, on its connection is not hashed again. The keys themselves are not kept here.
+ * so a head that comes again, on whichever connection, is not hashed again. The keys themselves are not kept here.
  */
 
 import type { RequestHeaders } from './control-names.ts';

@@ -120,7 +120,7 @@ export class Exchange implements Answer, BodyTaker, RelayOwner, Underway {
       return;
     }
     if ('path' in route) this.#facts.route = route.path;
-    const known = this.#context.director.identify(reading.head, this.request.remoteAddress, this.#receivedMs);
+    const known = this.#context.director.identify(reading.head, this.#connection.remoteAddress, this.#receivedMs);
     // Keys are found at once; only a token that nobody has shown before takes a turn.
     if (!(known instanceof Promise)) this.#enter(route, known);
     else void known.then((identity) => this.#enter(route, identity));

@@ -9,7 +9,6 @@ import { ClientRequest } from './client-request.ts';
 function request() {
   const told: string[] = [];
   const source = {
-    remoteAddress: '192.0.2.1',
     pause: () => void told.push('pause'),
     resume: () => void told.push('resume'),
   };

@@ -13,7 +13,6 @@ export interface BodyReader {
 
 /** What a request needs of the connection it came on. */
 export interface RequestSource {
-  readonly remoteAddress: string | undefined;
   /** Nothing more is read until `resume`. */
   pause(): void;
   resume(): void;
@@ -27,7 +26,6 @@ export class ClientRequest {
   readonly expects: ClientHead['expects'];
   /** Bytes of the body as announced; undefined: it is chunked. */
   readonly lengthBytes: number | undefined;
-  readonly remoteAddress: string | undefined;
   readonly #source: RequestSource;
   #reader: BodyReader | undefined;
   /** What came before there was a reader; nothing follows until there is one. */
@@ -38,7 +36,6 @@ export class ClientRequest {
     this.keepAlive = head.keepAlive;
     this.expects = head.expects;
     this.lengthBytes = lengthBytes;
-    this.remoteAddress = source.remoteAddress;
     this.#source = source;
   }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** Bodies that trickle, with a clock that is moved by hand; the rest is shown over real sockets in the stories. */
+/** Bodies that trickle, with a clock that is moved by hand, and what is reserved; the rest is shown over real sockets in the stories. */
 
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import { ByteBudget } from './byte-budget.ts';
-import { BodyReceiver } from './receive-body.ts';
+import { BodyReceiver, REQUEST_BYTES } from './receive-body.ts';
 
 const IDLE_MS = 10_000;
 
@@ -56,4 +56,26 @@ describe('a body that trickles', () => {
     assert.deepEqual(told, []);
     receiver.stop();
   });
+});
+
+test('a body of unknown length is reserved beside a long head, not within what is reserved for that', () => {
+  const budget = new ByteBudget(10_000_000);
+  const never = (): void => assert.fail();
+  const receiver = new BodyReceiver(
+    { read: () => undefined, discard: () => undefined },
+    { headBytes: 2048 + 10_000, lengthBytes: undefined },
+    {
+      limits: { maxBodyBytes: 1_000_000, bodyIdleTimeoutMs: IDLE_MS, budget, nowMs: () => 0 },
+      taker: { onBody: never, onProblem: never },
+    },
+  );
+  assert.equal(receiver.reserve('somebody'), true);
+  receiver.start();
+  for (const sizeBytes of [500, 1000]) {
+    receiver.onData(Buffer.alloc(500));
+    assert.equal(budget.used, REQUEST_BYTES + 10_000 + sizeBytes);
+  }
+  receiver.stop();
+  receiver.release();
+  assert.equal(budget.used, 0);
 });

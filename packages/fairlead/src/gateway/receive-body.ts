@@ -128,7 +128,7 @@ export class BodyReceiver implements BodyReader, AtTurnEnd {
     this.#idle?.refresh();
     const sizeBytes = this.#chunks.sizeBytes + chunk.length;
     if (sizeBytes > this.#limits.maxBodyBytes) return this.#fail('too-large');
-    const unreserved = Math.min(sizeBytes + REQUEST_BYTES, budget.maxBytes) - (this.#reservation?.bytes ?? 0);
+    const unreserved = Math.min(sizeBytes + this.#requestBytes, budget.maxBytes) - (this.#reservation?.bytes ?? 0);
     if (unreserved > 0 && this.#reservation?.grow(unreserved) !== true) return this.#fail('no-room');
     const isHeld = this.#chunks.add(chunk, this.#announcedBytes);
     return this.#isTooSlow(sizeBytes) ? this.#fail('slow') : isHeld;

@@ -182,7 +182,8 @@ export class Connection implements SocketOwner, AtTurnEnd {
     if (!isOne) this.#socket.uncork();
   }
 
-  #connect({ host, port, tls, session }: ConnectTarget): Socket {
+  #connect(target: ConnectTarget): Socket {
+    const { host, port, tls, session } = target;
     const onread = { buffer: lent, callback: (count: number): boolean => this.#read(lent.subarray(0, count)) };
     const keepAlive = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS };
     const options = { host, port, onread, ...keepAlive };
@@ -195,7 +196,8 @@ export class Connection implements SocketOwner, AtTurnEnd {
       ...(session && { session }),
     };
     const socket = connectTls(secure, () => this.#connected());
-    socket.on('session', (latest) => (this.#owner.target.session = latest));
+    // For connections made as this one is; with another certificate or authority there is another target.
+    socket.on('session', (latest) => (target.session = latest));
     return socket;
   }
 

@@ -59,9 +59,11 @@ export class Connections implements ConnectionOwner {
     this.#limits = limits;
     this.#isExempt = isExempt;
     this.#perClient.max = limits.maxConnectionsPerClient;
+    if (this.#sweeping === undefined) return;
     clearInterval(this.#sweeping);
     this.#sweeping = undefined;
-    if (this.#open.size > 0) this.#keepSweeping();
+    // Also when none is open: the last heads are to be let go of.
+    this.#keepSweeping();
   }
 
   get maxHeadBytes(): number {

@@ -21,7 +21,7 @@ const SHORT_BYTES = 64;
 /** A head that was kept, and what was made of it. */
 export class KeptHead<Head> {
   readonly head: Head;
-  /** The length of the body that the head gives that was found last. */
+  /** The length of the body that the head gives that was found last, by whoever: only until the next `endIn`. */
   lengthBytes: number | undefined;
   readonly #bytes: Buffer;
   /** Where the digits of its length lie; both at its end when it has none. */

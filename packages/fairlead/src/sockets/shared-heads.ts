@@ -2,7 +2,7 @@
 
 /**
  * Heads that many connections have in common, as those of one client's library: each is held once, and on a new
- * connection need not be read again. Held is what came since the last sweep but one, and of that not too much.
+ * connection need not be read again. Held is what came since the last sweep but one, or less where very many come.
  */
 
 import { KeptHead } from './repeated-heads.ts';

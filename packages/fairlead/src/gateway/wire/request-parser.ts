@@ -21,7 +21,7 @@ const LF = 0x0a;
 export interface RequestSink extends BodySink {
   /** Longest head that is read. */
   readonly maxHeadBytes: number;
-  /** `lengthBytes` of body follow; undefined: it is chunked. The head is the same object when it repeats. */
+  /** `lengthBytes` of body follow; undefined: it is chunked. The head is the same object when it repeats, on whichever connection. */
   onHead(head: ClientHead, lengthBytes: number | undefined): void;
   onEnd(): void;
 }

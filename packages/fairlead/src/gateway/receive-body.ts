@@ -98,7 +98,7 @@ export class BodyReceiver implements BodyReader, AtTurnEnd {
       this.#taker.onProblem('too-large');
       return false;
     }
-    this.#reservation = budget.reserve(Math.min(announced + this.#requestBytes, budget.maxBytes), holder);
+    this.#reservation = budget.reserve(this.#bytesFor(announced), holder);
     if (this.#reservation !== undefined) return true;
     this.#taker.onProblem('no-room');
     return false;
@@ -124,11 +124,10 @@ export class BodyReceiver implements BodyReader, AtTurnEnd {
   }
 
   onData(chunk: Uint8Array): boolean {
-    const { budget } = this.#limits;
     this.#idle?.refresh();
     const sizeBytes = this.#chunks.sizeBytes + chunk.length;
     if (sizeBytes > this.#limits.maxBodyBytes) return this.#fail('too-large');
-    const unreserved = Math.min(sizeBytes + this.#requestBytes, budget.maxBytes) - (this.#reservation?.bytes ?? 0);
+    const unreserved = this.#bytesFor(sizeBytes) - (this.#reservation?.bytes ?? 0);
     if (unreserved > 0 && this.#reservation?.grow(unreserved) !== true) return this.#fail('no-room');
     const isHeld = this.#chunks.add(chunk, this.#announcedBytes);
     return this.#isTooSlow(sizeBytes) ? this.#fail('slow') : isHeld;
@@ -143,6 +142,11 @@ export class BodyReceiver implements BodyReader, AtTurnEnd {
     if (this.#isOver) return;
     this.#idle = setTimeout(() => this.#fail('idle'), this.#limits.bodyIdleTimeoutMs);
     this.#idle.unref();
+  }
+
+  /** What is to be reserved while so much of the body is held. */
+  #bytesFor(bodyBytes: number): number {
+    return Math.min(bodyBytes + this.#requestBytes, this.#limits.budget.maxBytes);
   }
 
   #isTooSlow(sizeBytes: number): boolean {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * What the head of a request says to the gateway, each thing worked out once: many requests of a connection share a head,
- * and with it this.
+ * What the head of a request says to the gateway, each thing worked out once: many requests, of one connection or several,
+ * share a head, and with it this.
  */
 
 import { HeaderBlock } from '../sockets/header-block.ts';
@@ -10,16 +10,16 @@ import { isPacked, malformedHead } from './head-facts.ts';
 import type { GatewayProblem } from './problem-answer.ts';
 import { givenRequestId, readControlHeaders } from './protocol/control-headers.ts';
 import type { ControlHeaders, HeaderProblem } from './protocol/control-headers.ts';
+import { madeOnce } from './protocol/made-once.ts';
 import { upstreamHeaders } from './protocol/headers.ts';
 import type { UpstreamHeaderOptions } from './protocol/headers.ts';
 import { originForm } from './routes.ts';
 import type { Route, Routes } from './routes.ts';
 import type { ClientHead } from './wire/client-head.ts';
 
-/** As long as somebody holds the head. */
-const readings = new WeakMap<ClientHead, HeadReading>();
-
 export class HeadReading {
+  static readonly of = madeOnce((head: ClientHead) => new HeadReading(head));
+
   readonly head: ClientHead;
   /** As the client gave it. */
   readonly requestId: string | undefined;
@@ -41,15 +41,6 @@ export class HeadReading {
     this.malformed = malformedHead(head);
     this.isPacked = isPacked(head.headers['content-encoding']);
     this.path = originForm(head.target);
-  }
-
-  static of(head: ClientHead): HeadReading {
-    let reading = readings.get(head);
-    if (reading === undefined) {
-      reading = new HeadReading(head);
-      readings.set(head, reading);
-    }
-    return reading;
   }
 
   /** What it says about its request, when it comes from anybody, and from a trusted source. */

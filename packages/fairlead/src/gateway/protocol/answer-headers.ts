@@ -5,6 +5,7 @@
 import { KnownTexts } from '../../sockets/known-texts.ts';
 import { DROPPED_FROM_ANSWERS, HOP_BY_HOP, isControl } from './header-tables.ts';
 import { listedByConnection } from './headers.ts';
+import { madeOnce } from './made-once.ts';
 
 /** What an answer's header is to us. */
 interface AnswerName {
@@ -30,10 +31,10 @@ export interface AnswerLines {
   readonly hasDate: boolean;
 }
 
-/** By the list of headers that it was made of. */
-const readings = new WeakMap<readonly string[], AnswerHeaders>();
-
 export class AnswerHeaders {
+  /** `raw`: names and values in turn, as received. The same list has the same reading. */
+  static readonly of = madeOnce((raw: readonly string[]) => new AnswerHeaders(raw));
+
   readonly contentType: string | undefined;
   readonly isStream: boolean;
   readonly isJson: boolean;
@@ -46,16 +47,6 @@ export class AnswerHeaders {
   readonly #kept: readonly (readonly [name: string, line: string])[];
   readonly #names: ReadonlySet<string>;
   readonly #text: string;
-
-  /** `raw`: names and values in turn, as received. The same list has the same reading. */
-  static of(raw: readonly string[]): AnswerHeaders {
-    let reading = readings.get(raw);
-    if (reading === undefined) {
-      reading = new AnswerHeaders(raw);
-      readings.set(raw, reading);
-    }
-    return reading;
-  }
 
   private constructor(raw: readonly string[]) {
     const kept: [name: string, line: string][] = [];

@@ -5,8 +5,8 @@
  * body; what was made of such a head once holds for the next, and to see that it is the same takes two native comparisons.
  */
 
-/** The number that may differ. */
-const LENGTH = /\r\ncontent-length:[ \t]*(\d{1,15})(?=[ \t]*\r\n)/i;
+/** The line of the length, which may differ. */
+export const LENGTH = /\r\ncontent-length:[ \t]*(\d{1,15})(?=[ \t]*\r\n)/i;
 /** What a number can hold exactly. */
 const MOST_DIGITS = 15;
 /** A longer head is not kept. */

@@ -5,12 +5,10 @@
  * connection need not be read again. Held is what came since the last sweep but one, or less where very many come.
  */
 
-import { KeptHead } from './repeated-heads.ts';
+import { KeptHead, LENGTH } from './repeated-heads.ts';
 
 /** From one sweep to the next. */
 const MOST_HEADS = 256;
-/** The one thing in which equal heads may differ. */
-const LENGTH = /\r\ncontent-length:[ \t]*\d+/i;
 
 export class SharedHeads<Head extends { readonly lengthBytes: number | undefined }> {
   /** By their text without its length: what was asked for since the last sweep, and between that and the one before. */
@@ -22,7 +20,7 @@ export class SharedHeads<Head extends { readonly lengthBytes: number | undefined
    * when none is held, and may throw.
    */
   of(bytes: Buffer, text: string, read: (text: string) => Head): KeptHead<Head> {
-    const name = text.replace(LENGTH, '');
+    const name = `${text}\r\n`.replace(LENGTH, '');
     let head = this.#recent.get(name) ?? this.#earlier.get(name);
     // Texts that differ may have one name.
     if (head?.endIn(bytes, 0) !== bytes.length) {

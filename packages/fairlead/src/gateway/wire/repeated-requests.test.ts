@@ -5,13 +5,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ClientHead } from './client-head.ts';
+import { SharedHeads } from '../../sockets/shared-heads.ts';
 import { RequestParser } from './request-parser.ts';
 
 const request = (key: string, body: string): string =>
   `POST /v1/x HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${key}\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 
 /** What a parser reads of these pieces: heads, announced lengths, and bodies. */
-function read(pieces: readonly string[], parser = new RequestParser()) {
+function read(pieces: readonly string[], parser = new RequestParser(new SharedHeads())) {
   const heads: ClientHead[] = [];
   const lengths: (number | undefined)[] = [];
   const bodies: string[] = [];

@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import { Duplex } from 'node:stream';
 import { describe, it } from 'node:test';
 import { seededRandom } from '@fairlead/core/testing';
+import { SharedHeads } from '../../sockets/shared-heads.ts';
 import { RequestParser } from './request-parser.ts';
 
 /** One request as it was read. */
@@ -23,7 +24,7 @@ interface Read {
 
 function read(pieces: readonly Buffer[], maxHeadBytes = 16_384): Read {
   const told: Told[] = [];
-  const parser = new RequestParser();
+  const parser = new RequestParser(new SharedHeads());
   const sink = {
     maxHeadBytes,
     onHead: ({ method, target }: { method: string; target: string }) =>

@@ -8,7 +8,7 @@
 import { BadMessage } from '../../sockets/bad-message.ts';
 import { ChunkedBody } from '../../sockets/chunked-body.ts';
 import type { BodySink } from '../../sockets/chunked-body.ts';
-import { SharedHeads } from '../../sockets/shared-heads.ts';
+import type { SharedHeads } from '../../sockets/shared-heads.ts';
 import { HeadCollector } from '../../sockets/head-collector.ts';
 import { isForbidden } from '../../sockets/header-lines.ts';
 import { RepeatedHeads } from '../../sockets/repeated-heads.ts';
@@ -38,7 +38,7 @@ export class RequestParser {
   #chunked: ChunkedBody | undefined;
 
   /** `shared`: by all connections. */
-  constructor(shared = new SharedHeads<ClientHead>()) {
+  constructor(shared: SharedHeads<ClientHead>) {
     this.#shared = shared;
   }
 

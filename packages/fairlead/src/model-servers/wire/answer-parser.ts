@@ -81,7 +81,7 @@ export class AnswerParser {
   #hintMs: number | undefined;
 
   /** `repeated`: of the server that answers. */
-  constructor(repeated = repeatedHeads()) {
+  constructor(repeated: RepeatedHeads<AnswerHeadRead>) {
     this.#repeated = repeated;
   }
 
